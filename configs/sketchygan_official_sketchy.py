@@ -1,0 +1,44 @@
+# sketchkit train configs/sketchygan_official_sketchy.py --cfg-options data_root=PATH
+# SketchyGAN as published (Chen & Hays, CVPR 2018): 50 classes, clean sketches as distance fields, 300,000 iterations.
+_base_ = "sketchygan_sketchy.py"
+categories = 50
+drop = ["error", "ambiguous", "pose", "context"]
+
+backbone = dict(_delete_=True, type="OfficialMRUGenerator", image_size="$image_size", num_classes="$num_classes")
+heads = dict(
+    discriminator=dict(
+        _delete_=True, type="OfficialMRUDiscriminator", image_size="$image_size", num_classes="$num_classes"
+    )
+)
+generator_losses = dict(
+    gan=dict(mode="softplus"),
+    classes=dict(weight=0.5),
+    pixel=dict(weight=10.0),
+    perceptual=dict(weight=3.0),
+    diversity=dict(weight=10.0),
+)
+discriminator_losses = dict(
+    gan=dict(mode="softplus"),
+    classes=dict(focal_gamma=2.0),
+    dragan=dict(one_sided=True),
+)
+optim_wrapper = dict(
+    generator=dict(optimizer=dict(lr=2e-4, betas=(0.0, 0.9))),
+    discriminator=dict(optimizer=dict(lr=4e-4, betas=(0.0, 0.9))),
+)
+# lr x max(0.2, 1 - 0.9 i / 300,000): linear to a fifth at 266,667 iterations, then constant.
+param_scheduler = [dict(type="LinearLR", by_epoch=False, start_factor=1.0, end_factor=0.2, begin=0, end=266_668)]
+train_cfg = dict(max_iters=300_000, val_interval=10_000)
+
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type="DistanceField"),
+            dict(type="Resize", size=["$image_size", "$image_size"]),
+            dict(type="RandomHorizontalFlip", p=0.5),
+        ]
+    )
+)
+val_dataloader = dict(
+    dataset=dict(pipeline=[dict(type="DistanceField"), dict(type="Resize", size=["$image_size", "$image_size"])])
+)

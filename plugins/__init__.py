@@ -1,0 +1,1 @@
+"""The built-in plugins, imported as `sketchkit_plugins`: one file an idea."""

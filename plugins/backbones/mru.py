@@ -1,0 +1,89 @@
+"""The masked residual unit of SketchyGAN (Chen and Hays, CVPR 2018, arXiv 1801.02753, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from .conditional_norm import NORMS, make_norm, normalise
+from .mru_options import one_of
+
+FORMS = ("paper", "student")
+LeakyReLU = partial(nn.LeakyReLU, 0.2, inplace=True)
+
+
+class ConvNormAct(nn.Module):
+    """f(norm(Conv(x))) with a square kernel that keeps height and width."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 3,
+        *,
+        norm: str | None = None,
+        num_classes: int = 0,
+        activation: Callable[[], nn.Module] = LeakyReLU,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2)
+        self.norm = make_norm(norm, out_channels, num_classes)
+        self.activation = activation()
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        """Features (B, in_channels, H, W) to (B, out_channels, H, W)."""
+        return self.activation(normalise(self.norm, self.conv(x), label))
+
+
+class MRU(nn.Module):
+    """A masked residual unit, with f = LeakyReLU(0.2) and [a, b] a concatenation of channels.
+
+    m = sigmoid(Conv([x, I])), z = f(norm(Conv([m * x, I]))), n = sigmoid(Conv([x, I])),
+    y = (1 - n) * kept + n * z, kept = f(norm(Conv(x))).
+
+    In the paper's form kept = x where x has as many channels as y; the student's form always convolves. Masks have no
+    norm. Both come from one convolution, as they read the same input.
+
+    Raises:
+        ConfigError: an unknown form or norm.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        image_channels: int,
+        out_channels: int,
+        *,
+        form: str = "paper",
+        norm: str | None = None,
+        num_classes: int = 0,
+    ) -> None:
+        super().__init__()
+        one_of("form", form, FORMS)
+        one_of("norm", norm, NORMS)
+        joint = in_channels + image_channels
+        self.mask_channels = [in_channels, out_channels]
+        self.masks = nn.Conv2d(joint, in_channels + out_channels, 3, padding=1)
+        self.new = ConvNormAct(joint, out_channels, norm=norm, num_classes=num_classes)
+        self.kept: nn.Module | None = None
+        if form == "student" or in_channels != out_channels:
+            self.kept = ConvNormAct(in_channels, out_channels, norm=norm, num_classes=num_classes)
+
+    def forward(self, x: Tensor, image: Tensor, label: Tensor | None = None) -> Tensor:
+        """Features x (B, in_channels, H, W) and image (B, image_channels, H, W) to (B, out_channels, H, W)."""
+        image = image.to(x.dtype)  # under autocast a float32 image would make both concatenations float32
+        keep, mix = self.masks(torch.cat([x, image], 1)).sigmoid().split(self.mask_channels, 1)
+        new = self.new(torch.cat([keep * x, image], 1), label)
+        kept = x if self.kept is None else self.kept(x, label)
+        return torch.lerp(kept.to(new.dtype), new, mix.to(new.dtype))
+
+
+def init_weights(module: nn.Module) -> None:
+    """Draw the weights of a convolution or a linear layer from N(0, 0.02), biases 0; for `nn.Module.apply`."""
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,53 @@
+"""What a caller may ask of the masked residual networks, checked with one line of explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from sketchkit.errors import ConfigError
+from sketchkit.registry import did_you_mean
+
+
+def one_of(option: str, value: str | None, choices: Iterable[str | None]) -> None:
+    """Refuse a value that is not among the choices.
+
+    Raises:
+        ConfigError: names the option, the value and the closest choice.
+    """
+    choices = list(choices)
+    if value not in choices:
+        raise ConfigError(f"{option}={value!r} is not a choice: {did_you_mean(str(value), map(str, choices))}")
+
+
+def level_count(image_size: int, smallest: int) -> int:
+    """How many halvings lead from `image_size` to maps of `smallest` pixels.
+
+    Raises:
+        ConfigError: the size is not `smallest` times 2, 4, 8, ...
+    """
+    halvings = (image_size // smallest).bit_length() - 1
+    if halvings < 1 or image_size != smallest * 2**halvings:
+        sizes = ", ".join(str(smallest * 2**n) for n in range(1, 6))
+        raise ConfigError(f"image_size={image_size} cannot be halved down to {smallest}: use one of {sizes}, ...")
+    return halvings
+
+
+def check_label(label: Tensor | None, num_classes: int, owner: str) -> None:
+    """Refuse a missing label and one outside 0 .. num_classes - 1.
+
+    Raises:
+        ConfigError: says what the network was built for.
+    """
+    if label is None:
+        raise ConfigError(f"{owner} needs a label for each picture: give label=(B,) of 0 .. {num_classes - 1}")
+    # On an accelerator a look at the values waits for all queued work, and no compiled graph can hold it.
+    if label.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    wrong = label[(label < 0) | (label >= num_classes)]
+    if wrong.numel():
+        raise ConfigError(
+            f"label {int(wrong[0])} is outside 0 .. {num_classes - 1} of {owner}: raise num_classes or mend the labels"
+        )

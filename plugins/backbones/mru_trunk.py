@@ -1,0 +1,102 @@
+"""The encoder and the decoder that SketchyGAN networks are built of: masked residual units on a pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sketchkit.errors import ConfigError
+
+from .mru import MRU
+from .mru_options import level_count
+
+BOTTLENECK = 8
+
+
+class MRUState(NamedTuple):
+    """What a decoder needs besides noise: maps and image pyramid, both largest first, and the label (B,)."""
+
+    maps: list[Tensor]
+    pyramid: list[Tensor]
+    label: Tensor | None
+
+
+def level_channels(width: int, image_size: int) -> list[int]:
+    """Channels of each level from `image_size` down to 8 x 8: width times 1, 2, 4, 8, 8, ...
+
+    Raises:
+        ConfigError: the size is not 16, 32, 64, 128, ...
+    """
+    return [width * min(2**level, 8) for level in range(level_count(image_size, BOTTLENECK) + 1)]
+
+
+def image_pyramid(image: Tensor, levels: int) -> list[Tensor]:
+    """The image (B, C, H, W) and its averages over 2 x 2, 4 x 4, ... pixels: `levels` maps, largest first.
+
+    Raises:
+        ConfigError: height or width does not divide by 2 ** (levels - 1).
+    """
+    multiple = 2 ** (levels - 1)
+    height, width = image.shape[-2:]
+    if height % multiple or width % multiple:
+        raise ConfigError(f"an image of {height}x{width} does not divide by {multiple}: pad it to a multiple")
+    pyramid = [image]
+    for _ in range(levels - 1):
+        pyramid.append(F.avg_pool2d(pyramid[-1], 2))
+    return pyramid
+
+
+class MRUEncoder(nn.Module):
+    """A unit a level, and a 2 x 2 convolution of stride 2 between levels."""
+
+    def __init__(
+        self, in_channels: int, image_channels: int, channels: Sequence[int], make_unit: Callable[..., nn.Module] = MRU
+    ) -> None:
+        super().__init__()
+        inputs = [in_channels, *channels[:-1]]
+        self.units = nn.ModuleList(
+            make_unit(before, image_channels, after) for before, after in zip(inputs, channels, strict=True)
+        )
+        self.downs = nn.ModuleList(nn.Conv2d(width, width, 2, stride=2) for width in channels[:-1])
+
+    def forward(self, x: Tensor, pyramid: Sequence[Tensor], label: Tensor | None = None) -> list[Tensor]:
+        """x (B, in_channels, H, W) to the output of each unit, largest first."""
+        maps = [self.units[0](x, pyramid[0], label)]
+        for unit, down, image in zip(self.units[1:], self.downs, pyramid[1:], strict=True):
+            maps.append(unit(down(maps[-1]), image, label))
+        return maps
+
+
+class MRUDecoder(nn.Module):
+    """The encoder's mirror: a unit a level, 2 x 2 transposed convolutions between, skips concatenated first."""
+
+    def __init__(
+        self,
+        noise_channels: int,
+        image_channels: int,
+        channels: Sequence[int],
+        make_unit: Callable[..., nn.Module] = MRU,
+    ) -> None:
+        super().__init__()
+        inputs = [2 * width for width in channels[:-1]] + [channels[-1] + noise_channels]
+        self.units = nn.ModuleList(
+            make_unit(before, image_channels, after) for before, after in zip(inputs, channels, strict=True)
+        )
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose2d(below, width, 2, stride=2)
+            for width, below in pairwise(channels)
+        )
+
+    def forward(self, state: MRUState, noise: Tensor) -> Tensor:
+        """The state's maps and noise (B, noise_channels, h, w) to features (B, channels[0], H, W)."""
+        maps, pyramid, label = state
+        x = self.units[-1](torch.cat([maps[-1], noise], 1), pyramid[-1], label)
+        for level in reversed(range(len(self.ups))):
+            x = torch.cat([maps[level], self.ups[level](x)], 1)
+            x = self.units[level](x, pyramid[level], label)
+        return x

@@ -1,0 +1,1 @@
+"""Losses: each names the inputs it needs in its `forward`."""

@@ -1,0 +1,27 @@
+"""What a caller may ask of a loss, checked with one line of explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from sketchkit.errors import ConfigError
+from sketchkit.registry import did_you_mean
+
+T = TypeVar("T")
+DISTANCES: Mapping[str, Callable[..., Tensor]] = {"l1": F.l1_loss, "l2": F.mse_loss}
+REDUCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"mean": Tensor.mean, "sum": Tensor.sum}
+
+
+def choose(option: str, value: str, choices: Mapping[str, T]) -> T:
+    """What `value` stands for.
+
+    Raises:
+        ConfigError: it is not among the choices; names the closest one.
+    """
+    if value not in choices:
+        raise ConfigError(f"{option}={value!r} is not a choice: {did_you_mean(str(value), choices)}")
+    return choices[value]

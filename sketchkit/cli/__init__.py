@@ -1,0 +1,57 @@
+"""The command line: one file a command, imported when it is called, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from sketchkit import __version__
+from sketchkit.errors import SketchkitError
+
+COMMANDS = {
+    "data": "Make, check and prepare data sets.",
+    "info": "Networks, parameters, FLOPs and objective of a config.",
+    "plugins": "List backbones, heads and losses, and what failed to load.",
+    "train": "Train a translator.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports `sketchkit.cli.<name>` when that command is called; its `command` attribute is what runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command's name."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported."""
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"sketchkit.cli.{cmd_name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list without importing any command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sketchkit")
+def cli() -> None:
+    """Turn sketches into pictures: train, judge, draw with and extend image translators."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; exits with 0 done, 1 the work failed, 2 the call was wrong."""
+    run(cli, arguments, "sketchkit")
+
+
+def run(command: click.Command, arguments: list[str] | None, name: str) -> None:
+    """Run `command`; an error that a person can mend is one line, without a traceback."""
+    try:
+        command.main(args=arguments, prog_name=name)
+    except SketchkitError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,36 @@
+"""`sketchkit info CONFIG`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("config", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.option("--cfg-options", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the config.")
+@click.option(
+    "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers plugins."
+)
+def command(config: str, as_json: bool, overrides: tuple[str, ...], plugin_files: tuple[str, ...]) -> None:
+    """Networks, parameters, FLOPs at the config's size, and the objective of CONFIG."""
+    from sketchkit.engine.config import load_config
+    from sketchkit.engine.describe import describe
+
+    found = describe(load_config(config, overrides, plugin_files))
+    click.echo(json.dumps(found, indent=2) if as_json else _table(found))
+
+
+def _table(found: dict[str, Any]) -> str:
+    nets = {"backbone": found["backbone"], **{f"head {name}": head for name, head in found["heads"].items()}}
+    size = found["image_size"]
+    lines = [f"at {size[0]} x {size[1]} pixels, one picture"]
+    for name, net in nets.items():
+        lines.append(f"{name:22} {net['type']:28} {net['parameters']:>13,} parameters {net['flops'] / 1e9:8.2f} GFLOP")
+    for side in ("generator_losses", "discriminator_losses"):
+        terms = [f"{term['weight']:g} {name} ({term['type']})" for name, term in found[side].items()]
+        lines.append(f"{side:22} {' + '.join(terms) or 'none'}")
+    return "\n".join(lines)

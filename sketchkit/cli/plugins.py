@@ -1,0 +1,47 @@
+"""`sketchkit plugins list`."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group()
+def command() -> None:
+    """Backbones, heads and losses."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.option(
+    "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers plugins."
+)
+def list_(as_json: bool, plugin_files: tuple[str, ...]) -> None:
+    """Every backbone, head and loss with its source and one line, and the plugins that failed to load."""
+    from sketchkit import plugins, registry
+
+    for file in plugin_files:
+        plugins.load_file(file)
+    rows = [_row(entries, name) for entries in registry.PLUGIN_REGISTRIES for name in entries.names()]
+    failed = [{"plugin": plugin.name, "error": plugin.error} for plugin in plugins.failures()]
+    if as_json:
+        click.echo(json.dumps({"plugins": rows, "failed": failed}, indent=2))
+        return
+    width = max((len(row["name"]) for row in rows), default=0)
+    for row in rows:
+        click.echo(f"{row['kind']:9} {row['name']:{width}}  {row['summary']}  [{row['source']}]")
+    for failure in failed:
+        click.echo(f"failed    {failure['plugin']}: {failure['error']}")
+
+
+def _row(entries: Any, name: str) -> dict[str, str]:
+    entry = entries.get(name)
+    summary = (inspect.getdoc(entry) or "no description").splitlines()[0]
+    module = entry.__module__
+    file = inspect.getsourcefile(entry)
+    source = module if module.partition(".")[0] == "sketchkit_plugins" or not file else Path(file).name
+    return {"kind": entries.name, "name": name, "summary": summary, "source": source}

@@ -1,0 +1,35 @@
+"""`sketchkit train CONFIG`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("config", type=click.Path())
+@click.option("--work-dir", type=click.Path(file_okay=False), help="The run folder; default: runs/<config's name>.")
+@click.option("--resume", is_flag=True, help="Go on from the run folder's latest checkpoint.")
+@click.option("--auto-resume", is_flag=True, help="Go on when there is something to go on from, else start.")
+@click.option("--amp", type=click.Choice(["bf16", "fp16"]), help="Mixed precision.")
+@click.option("--cfg-options", "overrides", multiple=True, metavar="KEY=VALUE",
+              help="Change a key of the config; '+KEY=VALUE' adds one. May be given several times.")  # fmt: skip
+@click.option(
+    "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers plugins."
+)
+@click.argument("more", nargs=-1, metavar="[KEY=VALUE]...")
+def command(
+    config: str,
+    work_dir: str | None,
+    resume: bool,
+    auto_resume: bool,
+    amp: str | None,
+    overrides: tuple[str, ...],
+    plugin_files: tuple[str, ...],
+    more: tuple[str, ...],
+) -> None:
+    """Train the translator that CONFIG describes. Further KEY=VALUE words override the config too."""
+    from sketchkit.engine.config import load_config
+    from sketchkit.engine.train import train
+
+    changes = [*overrides, *more, *([f"optim_wrapper.amp={amp}"] if amp else [])]
+    train(load_config(config, changes, plugin_files), work_dir, "auto" if auto_resume else resume)

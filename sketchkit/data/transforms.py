@@ -1,0 +1,116 @@
+"""Transforms of a sample: every one of torchvision's v2 by its own name, and what a sketch needs besides.
+
+A sample is a dict of `tv_tensors.Image` (uint8, (3, H, W)). torchvision's transforms draw their random numbers once a
+call, so that source and target move together; `Only` keeps one to the keys it names. The usual order: DistanceField
+or InvertSketch, then Resize to a (height, width) that brings source and target to one size, then geometry
+(whose `fill` is the ground of the sketch as it is by then: 0 after InvertSketch, 255 before), then colour.
+Randomness comes from torch's generator alone, which the data set seeds for every draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from sketchkit.errors import ConfigError
+from sketchkit.registry import TRANSFORMS, check_options, did_you_mean
+
+Sample = dict[str, Any]
+Transform = Callable[[Sample], Sample]
+
+# mmcv has classes of some of these names, but they work on its own result dicts: here the name means torchvision's.
+for _name, _class in vars(v2).items():
+    if isinstance(_class, type) and issubclass(_class, v2.Transform) and _class is not v2.Transform:
+        TRANSFORMS.register_module(name=_name, module=_class)
+
+
+def build_transform(config: Mapping[str, Any] | Transform) -> Transform:
+    """The transform of `dict(type=NAME, **options)`, those nested in its options built too; a built one passes.
+
+    Raises:
+        ConfigError: no such transform or option.
+    """
+    if not isinstance(config, Mapping):
+        return config
+    options = {key: _build_nested(value) for key, value in config.items()}
+    name = options.pop("type", None)
+    if name is None:
+        raise ConfigError(f"a transform needs a type: {did_you_mean('', TRANSFORMS.names())}")
+    entry = TRANSFORMS.get(name)
+    check_options(entry, options)
+    return entry(**options)
+
+
+def build_pipeline(configs: Sequence[Mapping[str, Any] | Transform]) -> Transform:
+    """The transforms one after another; none at all gives the identity."""
+    return v2.Compose([build_transform(config) for config in configs] or [v2.Identity()])
+
+
+def _build_nested(value: Any) -> Any:
+    if isinstance(value, Mapping) and "type" in value:
+        return build_transform(value)
+    if isinstance(value, list | tuple):
+        return type(value)(_build_nested(item) for item in value)
+    return value
+
+
+@TRANSFORMS.register_module()
+class Only:
+    """Applies `transform` to the named keys and leaves the rest, such as a colour jitter to photos."""
+
+    def __init__(
+        self, keys: Sequence[str] = ("target",), transform: Mapping[str, Any] | Transform | None = None
+    ) -> None:
+        self.keys = (keys,) if isinstance(keys, str) else tuple(keys)
+        self.transform = build_transform(transform or v2.Identity())
+
+    def __call__(self, sample: Sample) -> Sample:
+        """The sample with the named keys transformed together.
+
+        Raises:
+            ConfigError: the sample has no such key.
+        """
+        for key in self.keys:
+            if key not in sample:
+                raise ConfigError(f"Only: a sample has no '{key}': {did_you_mean(key, sample)}")
+        return {**sample, **self.transform({key: sample[key] for key in self.keys})}
+
+
+@TRANSFORMS.register_module()
+class InvertSketch:
+    """White lines on black: source = 255 - source. Comes first, so that a black fill later on adds no line."""
+
+    def __call__(self, sample: Sample) -> Sample:
+        """The sample with its `source` inverted."""
+        return {**sample, "source": v2.functional.invert(sample["source"])}
+
+
+@TRANSFORMS.register_module()
+class DistanceField:
+    """The sketch as Euclidean distance to the nearest ink, over the image's maximum (SketchyGAN, section 3.2).
+
+    Takes black ink on white, before InvertSketch and best before Resize, which thins lines to grey: a pixel is ink when
+    it is darker than `threshold`. Gives 0 on ink to 255 farthest from it; a blank sketch, as far as can be, is all 255.
+    """
+
+    def __init__(self, threshold: int = 128) -> None:
+        self.threshold = threshold
+
+    def __call__(self, sample: Sample) -> Sample:
+        """The sample with its `source` as a distance field, (3, H, W) uint8."""
+        return {**sample, "source": tv_tensors.Image(self._field(sample["source"]))}
+
+    def _field(self, sketch: Tensor) -> Tensor:
+        paper = sketch.float().mean(0).ge(self.threshold).numpy().astype(np.uint8)
+        if paper.all():
+            return torch.full_like(sketch, 255)
+        distance = cv2.distanceTransform(paper, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        field = np.rint(255 * distance / max(distance.max(), 1)).astype(np.uint8)
+        return torch.from_numpy(field).expand(3, -1, -1).contiguous()

@@ -1,0 +1,68 @@
+"""A resolved config -> what it is made of, without training it or needing data or pretrained weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from sketchkit.errors import ConfigError
+from sketchkit.registry import BACKBONES, HEADS, LOSSES
+from sketchkit.translators.generation import Generation
+
+
+def describe(config: Config) -> dict[str, Any]:
+    """Type, parameters and FLOPs of each network at the config's image size, and both objectives.
+
+    A FLOP count is that of one forward pass of one picture; a multiplication and an addition count as two.
+
+    Raises:
+        ConfigError: the config names no backbone, or something that does not exist.
+    """
+    if not config.get("backbone"):
+        raise ConfigError(f"{config.filename} names no backbone")
+    size = _pair(config.get("image_size", 256))
+    backbone = BACKBONES.build(config["backbone"]).eval()
+    source = torch.zeros(1, backbone.in_channels, *size)
+    label = torch.zeros(1, dtype=torch.long)
+    generation = Generation(backbone, {"source": source, "label": label})
+    image, flops = _count(lambda: generation(generation.draw_noise()))
+    heads = {}
+    for name, cfg in (config.get("heads") or {}).items():
+        head = HEADS.build(cfg).eval()
+        _, cost = _count(lambda head=head: head(image, source=source, label=label))
+        heads[name] = _network(cfg["type"], head, cost)
+    return {
+        "config": str(config.filename),
+        "image_size": list(size),
+        "backbone": _network(config["backbone"]["type"], backbone, flops),
+        "heads": heads,
+        "generator_losses": _terms(config, "generator_losses"),
+        "discriminator_losses": _terms(config, "discriminator_losses"),
+    }
+
+
+def _network(name: str, network: nn.Module, flops: int) -> dict[str, Any]:
+    return {"type": name, "parameters": sum(p.numel() for p in network.parameters()), "flops": flops}
+
+
+def _count(forward: Any) -> tuple[Tensor, int]:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        result = forward()
+    return result, counter.get_total_flops()
+
+
+def _terms(config: Config, side: str) -> dict[str, dict[str, Any]]:
+    terms: Mapping[str, Any] = config.get(side) or {}
+    for term in terms.values():
+        if term:
+            LOSSES.get(term["type"])
+    return {name: {"type": term["type"], "weight": term.get("weight", 1.0)} for name, term in terms.items() if term}
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else tuple(size)

@@ -1,0 +1,59 @@
+"""Sample grids: the same held-out sketches, every so often, as one picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from torch.utils.data import default_collate
+
+from sketchkit.engine.plots import draw_grid
+from sketchkit.registry import HOOKS
+
+CAPTIONS = {"source": "sketch", "target": "photo", "fake": "output", "fake_alt": "second noise"}
+
+
+@HOOKS.register_module()
+class SampleGridHook(Hook):
+    """Saves `grids/iter_*.png` (sketch | photo | output | second noise) at the start, every `interval`, and at the end.
+
+    Args:
+        interval: iterations between pictures.
+        samples: how many held-out samples, spread evenly over the data set; without held-out data, training samples.
+    """
+
+    def __init__(self, interval: int = 1000, samples: int = 12) -> None:
+        self.interval, self.samples = interval, samples
+
+    def before_train(self, runner: Any) -> None:
+        """Choose the samples; show what the untrained generator makes of them."""
+        if is_main_process():
+            (runner.folder / "grids").mkdir(exist_ok=True)
+            loader = runner.train_dataloader if runner.val_loop is None else runner.val_dataloader
+            dataset = loader.dataset
+            count = min(self.samples, len(dataset))
+            self._batch = default_collate([dataset[i * len(dataset) // count] for i in range(count)])
+            if runner.iter == 0:
+                self._draw(runner, 0)
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Draw when due."""
+        due = self.every_n_train_iters(runner, self.interval) or self.is_last_train_iter(runner)
+        if due and is_main_process():
+            self._draw(runner, runner.iter + 1)
+
+    def _draw(self, runner: Any, iteration: int) -> None:
+        model = runner.model
+        was_training = model.training
+        model.eval()
+        shown = model.val_step(self._batch)[0]
+        model.train(was_training)
+        columns = {caption: shown[key] for key, caption in CAPTIONS.items() if shown[key] is not None}
+        size = shown["fake"].shape[-2:]
+        columns = {
+            caption: image if image.shape[-2:] == size else torch.nn.functional.interpolate(image, size)
+            for caption, image in columns.items()
+        }
+        draw_grid(columns, runner.folder / "grids" / f"iter_{iteration:06d}.png")

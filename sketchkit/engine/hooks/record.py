@@ -1,0 +1,70 @@
+"""What makes a run folder describe itself: environment, data, curves, and what could not be read."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook, RuntimeInfoHook
+
+from sketchkit.data.statistics import image_statistics
+from sketchkit.engine.checkpoints import versions
+from sketchkit.engine.hooks.progress import SCALARS, read_scalars
+from sketchkit.engine.plots import draw_curves
+from sketchkit.registry import HOOKS
+
+
+@HOOKS.register_module()
+class RuntimeHook(RuntimeInfoHook):
+    """mmengine's counters without its scalars, which it fetches from the device and copies whole every iteration."""
+
+    def before_run(self, runner: Any) -> None:
+        """Start outside any loop."""
+        self.last_loop_stage = None
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Count the iteration."""
+        runner.message_hub.update_info("iter", runner.iter)
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Leave the values to `ProgressHook`."""
+
+
+@HOOKS.register_module()
+class RunRecordHook(Hook):
+    """Writes `environment.json` before, the curves and the list of unreadable files after; takes data statistics."""
+
+    priority = "HIGH"
+
+    def before_train(self, runner: Any) -> None:
+        """Take the statistics a normalisation needs; write down what the run is made with."""
+        dataset = runner.train_dataloader.dataset
+        preprocessor = runner.model.data_preprocessor
+        if preprocessor.needs_statistics:
+            preprocessor.use_statistics(image_statistics(dataset))
+        if is_main_process():
+            record = {
+                "command": sys.argv,
+                "python": platform.python_version(),
+                "platform": platform.platform(),
+                "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
+                "processes": get_world_size(),
+                "versions": versions(),
+                "seed": runner.seed,
+                "data": {"samples": len(dataset), "fingerprint": dataset.fingerprint()},
+            }
+            (runner.folder / "environment.json").write_text(json.dumps(record, indent=2) + "\n")
+
+    def after_train(self, runner: Any) -> None:
+        """Draw the curves; list the files that were replaced because they could not be read."""
+        if not is_main_process():
+            return
+        draw_curves(read_scalars(runner.folder / SCALARS), runner.folder / "curves.png")
+        bad = runner.train_dataloader.dataset.unreadable()
+        if bad:
+            (runner.folder / "unreadable.txt").write_text("\n".join(map(str, bad)) + "\n")
+            print(f"{len(bad)} unreadable files were left out; see {runner.folder / 'unreadable.txt'}")

@@ -1,0 +1,124 @@
+"""Optimisation: one optimiser a side, gradients averaged over ranks, mixed precision on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce_params, get_world_size
+from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
+from torch import Tensor, nn
+
+from sketchkit.errors import ConfigError
+from sketchkit.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@OPTIM_WRAPPERS.register_module()
+class SyncedOptimWrapper(OptimWrapper):
+    """An optimiser whose `step` first averages the gradients of all ranks.
+
+    Averaging here, and not in a wrapper around the model, holds for every way a translator calls its networks, double
+    backward included.
+
+    Args:
+        optimizer: the optimiser.
+        amp: None, 'bf16' or 'fp16' (with loss scaling), by torch.autocast.
+        allow_slow_amp: take `amp` also on a CPU without native bf16, where convolutions are some 350 times slower.
+        options: as in mmengine's OptimWrapper (`clip_grad`).
+
+    Raises:
+        ConfigError: an unknown `amp`, or one this machine runs far slower than float32.
+    """
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, amp: str | None = None, allow_slow_amp: bool = False, **options: Any
+    ) -> None:
+        super().__init__(optimizer, **options)
+        if amp not in (None, *PRECISIONS):
+            raise ConfigError(f"amp is '{amp}': None, {' or '.join(PRECISIONS)}")
+        self.amp = amp
+        self.device_type = self.param_groups[0]["params"][0].device.type
+        if amp and self.device_type == "cpu" and not allow_slow_amp and not _native_bf16():
+            raise ConfigError(
+                f"amp={amp} on this CPU is some 350 times slower than float32 (no native bf16): "
+                "leave amp out, or insist with optim_wrapper.allow_slow_amp=True"
+            )
+        self.scaler = torch.amp.GradScaler(self.device_type, enabled=amp == "fp16")
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Autocast, when `amp` asks for it."""
+        autocast = torch.autocast(self.device_type, dtype=PRECISIONS.get(self.amp or ""), enabled=self.amp is not None)
+        with super().optim_context(model), autocast:
+            yield
+
+    def backward(self, loss: Tensor, **options: Any) -> None:
+        """Add the gradients of `loss`, scaled under fp16."""
+        self.scaler.scale(loss).backward(**options)
+
+    def step(self, **options: Any) -> None:
+        """Average the gradients over ranks, clip them when asked to, and update."""
+        if get_world_size() > 1:
+            parameters = [p for group in self.param_groups for p in group["params"] if p.requires_grad]
+            for parameter in parameters:
+                # Every rank must offer the same list, or the buckets would not match.
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+            all_reduce_params([p.grad for p in parameters], coalesce=True, bucket_size_mb=25, op="mean")
+        if self.clip_grad_kwargs:
+            self.scaler.unscale_(self.optimizer)
+            self._clip_grad()
+        self.scaler.step(self.optimizer, **options)
+        self.scaler.update()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The optimiser's per-parameter state and the loss scale; hyper-parameters stay the config's."""
+        return {"state": self.optimizer.state_dict()["state"], "scaler": self.scaler.state_dict()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state_dict["state"], "param_groups": groups})
+        if state_dict["scaler"] and self.scaler.is_enabled():
+            self.scaler.load_state_dict(state_dict["scaler"])
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class AdversarialOptimizers:
+    """Builds an optimiser for each side of a translator.
+
+    Args:
+        optim_wrapper_cfg: `generator` and `discriminator`, each `dict(optimizer=...)` with what else
+            `SyncedOptimWrapper` takes; options beside the two sides go to both.
+        paramwise_cfg: not used; part of mmengine's interface.
+    """
+
+    def __init__(self, optim_wrapper_cfg: Mapping[str, Any], paramwise_cfg: Any = None) -> None:
+        self.common = {key: value for key, value in optim_wrapper_cfg.items() if key not in ("constructor", *SIDES)}
+        self.sides = {side: optim_wrapper_cfg[side] for side in SIDES if side in optim_wrapper_cfg}
+
+    def __call__(self, model: nn.Module) -> OptimWrapperDict:
+        """Optimisers for the parts of `model` that have parameters."""
+        parts = {side: part for side, part in _parts(model).items() if any(True for _ in part.parameters())}
+        missing = [side for side in parts if side not in self.sides]
+        if missing:
+            raise ConfigError(f"optim_wrapper has no '{missing[0]}': give it optim_wrapper.{missing[0]}.optimizer")
+        return OptimWrapperDict(**{side: self._build(part, self.sides[side]) for side, part in parts.items()})
+
+    def _build(self, part: nn.Module, cfg: Mapping[str, Any]) -> OptimWrapper:
+        return build_optim_wrapper(part, {"type": "sketchkit.SyncedOptimWrapper", **self.common, **cfg})
+
+
+SIDES = ("generator", "discriminator")
+
+
+def _parts(model: nn.Module) -> dict[str, nn.Module]:
+    return {"generator": model.backbone, "discriminator": model.heads}  # type: ignore[dict-item]
+
+
+def _native_bf16() -> bool:
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -1,0 +1,78 @@
+"""Pictures of a run: sample grids and curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+from torchvision.transforms.v2.functional import to_pil_image
+from torchvision.utils import make_grid
+
+GAP = 2
+CAPTION = 14
+
+
+def draw_grid(columns: Mapping[str, Tensor], path: Path, blocks: int = 2) -> None:
+    """Save a picture with a row a sample and a captioned column a kind, `blocks` such tables side by side.
+
+    Args:
+        columns: caption -> (B,C,H,W) in [-1, 1]; one channel is shown grey.
+    """
+    images = [_as_colour(image) for image in columns.values()]
+    count = len(images[0])
+    blocks = min(blocks, count)
+    rows = -(-count // blocks)
+    order = [block * rows + row for row in range(rows) for block in range(blocks)]
+    blank = torch.ones_like(images[0][0])
+    tiles = [image[i] if i < count else blank for i in order for image in images]
+    grid = make_grid(torch.stack(tiles), nrow=blocks * len(images), padding=GAP, pad_value=1.0)
+    page = Image.new("RGB", (grid.shape[2], grid.shape[1] + CAPTION), "white")
+    page.paste(to_pil_image(grid.mul(255).round().byte()), (0, CAPTION))
+    step = images[0].shape[-1] + GAP
+    for i, caption in enumerate([*columns] * blocks):
+        ImageDraw.Draw(page).text((i * step + GAP, 1), caption, fill="black")
+    temporary = path.with_suffix(".tmp")
+    page.save(temporary, format="PNG")
+    temporary.replace(path)
+
+
+def draw_curves(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Save one panel for each side's losses, the discriminator's accuracies, and what was held out."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    panels = {title: names for title, names in _panels(rows).items() if names}
+    if not panels:
+        return
+    figure, axes = plt.subplots(len(panels), 1, figsize=(9, 2.6 * len(panels)), squeeze=False, layout="constrained")
+    for axis, (title, names) in zip(axes[:, 0], panels.items(), strict=True):
+        for name in names:
+            points = [(row["iter"], row[name]) for row in rows if name in row]
+            axis.plot(*zip(*points, strict=True), label=name.rpartition("/")[2], linewidth=1, marker=".", markersize=3)
+        axis.set_title(title, fontsize=9)
+        axis.legend(fontsize=7, ncols=4)
+        axis.grid(alpha=0.3)
+    axes[-1, 0].set_xlabel("iteration")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _panels(rows: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    accuracies = [name for name in names if name.startswith("D/") and name.endswith("accuracy")]
+    return {
+        "generator losses": [name for name in names if name.startswith("G/")],
+        "discriminator losses": [name for name in names if name.startswith("D/") and name not in accuracies],
+        "discriminator accuracy": accuracies,
+        "held out": [name for name in names if name.startswith("held_out/")],
+    }
+
+
+def _as_colour(image: Tensor) -> Tensor:
+    image = image.detach().float().cpu().add(1).div(2).clamp(0, 1)
+    return image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else image[:, :3]

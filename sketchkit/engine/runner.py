@@ -1,0 +1,171 @@
+"""The runner: mmengine's, with checkpoints that are safe, resumes that are exact, and ranks that agree."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from mmengine.device import get_device
+from mmengine.dist import all_gather_object, broadcast, get_rank, get_world_size, is_main_process
+from mmengine.optim import ReduceOnPlateauParamScheduler
+from mmengine.runner import Runner
+from torch import nn
+
+from sketchkit.engine import checkpoints, interruption
+from sketchkit.errors import CheckpointError
+from sketchkit.registry import RUNNERS
+
+
+@RUNNERS.register_module()
+class TranslationRunner(Runner):
+    """Builds and runs a resolved config; see `sketchkit.engine.train`."""
+
+    _random_state: dict[str, Any] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return Path(self.work_dir)
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> Any:
+        """mmengine's logger: everything to the run's log file, warnings to the screen."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.setLevel(logging.WARNING)
+        return logger
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """The model on its device, the same on every rank; gradients are averaged by the optimiser wrapper."""
+        model = model.to(get_device())
+        if get_world_size() > 1:
+            for tensor in (*model.parameters(), *model.buffers()):
+                broadcast(tensor.data, src=0)
+        return model
+
+    def dump_config(self) -> None:
+        """Write the resolved config as JSON, which `sketchkit` reads back without running it."""
+        if is_main_process():
+            text = json.dumps(self.cfg.to_dict(), indent=2, default=str)
+            (self.folder / "config.json").write_text(text + "\n")
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Write a checkpoint of the iteration under way; every rank takes part, the main one writes."""
+        self._write(Path(out_dir) / filename, self.iter + 1)
+
+    def save_on_signal(self) -> None:
+        """Save what is done, between iterations, and say how to go on."""
+        path = self.folder / f"iter_{self.iter}.pth"
+        self._write(path, self.iter)
+        if is_main_process():
+            print(f"{interruption.requested() or 'a signal'}: saved {path}; go on with the same command and --resume")
+
+    def load_checkpoint(self, filename: str, map_location: Any = "cpu", *args: Any, **kwargs: Any) -> dict:
+        """Load a checkpoint's weights strictly and return it.
+
+        Raises:
+            CheckpointError: it is damaged, unsafe, or of another architecture.
+        """
+        content = checkpoints.read_checkpoint(filename, map_location)
+        self.call_hook("after_load_checkpoint", checkpoint=content)
+        checkpoints.load_strictly(self.model, content["model"], filename)
+        self._has_loaded = True
+        return content
+
+    def load_or_resume(self) -> None:
+        """Resume from `load_from`, or from the run folder's latest checkpoint; or only take over its weights.
+
+        Raises:
+            CheckpointError: a resume is asked for and there is nothing to resume from.
+        """
+        if not self._resume:
+            if self._load_from:
+                self.load_checkpoint(self._load_from)
+            return
+        path = self._load_from or checkpoints.latest_checkpoint(self.work_dir)
+        if path is None:
+            raise CheckpointError(f"nothing to resume in {self.work_dir}: start without --resume")
+        self.resume(str(path))
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Restore weights, optimisers, schedules and the counters; the random state follows when training starts.
+
+        A schedule is replayed to the iteration reached, not restored: with a larger `max_iters`, or a new learning
+        rate, the run follows its new schedule. A plateau schedule depends on what was measured, and is restored.
+        """
+        content = self.load_checkpoint(filename)
+        states = content["random_states"]
+        if len(states) != get_world_size():
+            raise CheckpointError(f"{filename} was saved by {len(states)} processes; resume with as many")
+        self.train_loop._iter = content["iter"]
+        for key, value in content["runtime_info"].items():
+            self.message_hub.update_info(key, value)
+        for side, wrapper in self.optim_wrapper.items():
+            wrapper.load_state_dict(content["optimizers"][side])
+        self._replay_schedules(content["iter"], content["schedulers"])
+        self._random_state = states[get_rank()]
+
+    def restore_randomness(self) -> None:
+        """Take over the resumed random state; the training loop calls it last before its first iteration."""
+        if self._random_state is not None:
+            checkpoints.restore_random_state(self._random_state)
+            self._random_state = None
+
+    def roll_back(self) -> Path:
+        """Put weights and optimisers back to the latest checkpoint; the iteration and the data go on.
+
+        Raises:
+            CheckpointError: there is no checkpoint yet.
+        """
+        path = checkpoints.latest_checkpoint(self.folder)
+        if path is None:
+            raise CheckpointError(f"no checkpoint in {self.work_dir} to roll back to")
+        content = self.load_checkpoint(str(path))
+        for side, wrapper in self.optim_wrapper.items():
+            wrapper.load_state_dict(content["optimizers"][side])
+        return path
+
+    def _replay_schedules(self, iterations: int, kept: dict[str, list]) -> None:
+        for side, schedulers in (self.param_schedulers or {}).items():
+            for scheduler, state in zip(schedulers, kept[side], strict=True):
+                if isinstance(scheduler, ReduceOnPlateauParamScheduler):
+                    scheduler.load_state_dict(state)
+            for _ in range(iterations):
+                for scheduler in schedulers:
+                    if not isinstance(scheduler, ReduceOnPlateauParamScheduler):
+                        scheduler.step()
+
+    def _write(self, path: Path, iterations: int) -> None:
+        states: list[Any] = [checkpoints.random_state()]
+        if get_world_size() > 1:
+            states = all_gather_object(states[0])
+        if not is_main_process():
+            return
+        weights = self.model.state_dict()
+        if not checkpoints.is_finite(weights):
+            self.logger.warning(f"{path} is not written: the weights are not finite")
+            return
+        content = {
+            "format": checkpoints.FORMAT,
+            "iter": iterations,
+            "config": json.dumps(self.cfg.to_dict(), default=str),
+            "classes": list(getattr(self.train_dataloader.dataset, "classes", [])),
+            "model": weights,
+            "optimizers": {side: wrapper.state_dict() for side, wrapper in self.optim_wrapper.items()},
+            "schedulers": {
+                side: [_plateau_state(s) for s in all_] for side, all_ in (self.param_schedulers or {}).items()
+            },
+            "runtime_info": checkpoints.plain_info(self.message_hub.runtime_info),
+            "random_states": states,
+            "versions": checkpoints.versions(),
+        }
+        self.call_hook("before_save_checkpoint", checkpoint=content)
+        checkpoints.write_checkpoint(path, content)
+
+
+def _plateau_state(scheduler: Any) -> dict[str, Any]:
+    if not isinstance(scheduler, ReduceOnPlateauParamScheduler):
+        return {}
+    return {key: value for key, value in scheduler.state_dict().items() if isinstance(value, int | float | str | list)}

@@ -1,0 +1,90 @@
+"""A resolved config -> a trained run folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+
+from sketchkit.engine.checkpoints import latest_checkpoint
+from sketchkit.engine.hooks.progress import SCALARS, read_scalars
+from sketchkit.engine.runner import TranslationRunner
+from sketchkit.errors import ConfigError
+
+MODEL_KEYS = ("backbone", "heads", "generator_losses", "discriminator_losses")
+
+
+def train(config: Config, work_dir: str | Path | None = None, resume: bool | str = False) -> Path:
+    """Train what a resolved config describes; returns the run folder.
+
+    Args:
+        config: from `sketchkit.engine.config.load_config`.
+        work_dir: the run folder; default: the config's, else `runs/` and the config's name.
+        resume: True goes on from the folder's latest checkpoint, 'auto' does so when there is one.
+
+    Raises:
+        ConfigError: the folder already holds a run and `resume` is False.
+        TrainingStopped: the watchdog ended it.
+    """
+    folder = Path(work_dir or config.get("work_dir") or Path("runs") / Path(config.filename or "run").stem)
+    existing = latest_checkpoint(folder)
+    if existing and not resume:
+        raise ConfigError(f"{folder} already holds a run ({existing.name}): go on with --resume, or choose --work-dir")
+    launcher = _start_processes()
+    resuming = existing is not None if resume == "auto" else resume
+    runner = TranslationRunner.from_cfg(_runner_config(config, folder, bool(resuming), launcher))
+    runner.train()
+    if is_main_process():
+        _summarise(folder)
+    return folder
+
+
+def model_config(config: Config) -> dict[str, Any]:
+    """The translator's config, put together from the top-level parts that people name and override."""
+    return {**config["translator"], **{key: config.get(key) or {} for key in MODEL_KEYS}}
+
+
+def _runner_config(config: Config, folder: Path, resume: bool, launcher: str) -> Config:
+    runner = Config(config.to_dict(), filename=config.filename)
+    runner.merge_from_dict({"work_dir": str(folder), "resume": resume, "launcher": launcher})
+    runner["model"] = model_config(config)
+    runner["default_scope"] = "sketchkit"
+    runner["visualizer"] = _visualizer(runner.get("visualizer"))
+    return runner
+
+
+def _visualizer(cfg: dict[str, Any] | None) -> dict[str, Any]:
+    """The config's visualiser, else TensorBoard where it is installed; our own scalars are written in any case."""
+    if cfg:
+        return cfg
+    installed = importlib.util.find_spec("tensorboard") is not None
+    return {"type": "Visualizer", "vis_backends": [{"type": "TensorboardVisBackend"}] if installed else []}
+
+
+def _start_processes() -> str:
+    """Join the processes that torchrun started, with gloo where there is no GPU; returns mmengine's launcher name."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return "none"
+    if not torch.cuda.is_available() and not torch.distributed.is_initialized():
+        # mmengine's own start sets a CUDA device.
+        torch.distributed.init_process_group("gloo")
+    return "pytorch"
+
+
+def _summarise(folder: Path) -> None:
+    rows = [row for row in read_scalars(folder / SCALARS) if any(key.startswith("held_out/") for key in row)]
+    grids = sorted((folder / "grids").glob("iter_*.png"))
+    if rows:
+        moved = [
+            f"{key.removeprefix('held_out/')} {rows[0][key]:.4f} -> {rows[-1][key]:.4f}"
+            for key in rows[-1]
+            if key.startswith("held_out/") and key in rows[0]
+        ]
+        print(f"held out, iteration {rows[0]['iter']} -> {rows[-1]['iter']}: {', '.join(moved)}")
+    if grids:
+        print(f"sample grids: {folder / 'grids'} (last: {grids[-1].name}); curves: {folder / 'curves.png'}")

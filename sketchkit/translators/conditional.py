@@ -1,0 +1,238 @@
+"""The conditional translator: paired source and target, one backbone, any number of heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from sketchkit.errors import ConfigError
+from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
+from sketchkit.translators.generation import Generation
+from sketchkit.translators.objective import Objective, StepInputs
+
+GIVEN = ("source", "target", "label", "hint", "noise", "fake")
+
+
+@MODELS.register_module()
+class ConditionalTranslator(BaseModel):
+    """Trains a backbone against heads on paired pictures; every loss is named by the config.
+
+    An iteration is a step of the discriminators and, every `discriminator_steps`-th time, one of the generator, both on
+    one generator pass. `accumulate` splits the batch into that many parts whose gradients add up to the whole batch's;
+    the generator's pass is then made again for its own step, which is the price of the memory saved.
+
+    Args:
+        backbone, heads: configs; `heads` is name -> config.
+        generator_losses, discriminator_losses: name -> loss config; see `Objective`.
+        data_preprocessor: config; default `TranslationPreprocessor`.
+        ema: config of an averaged model of mmengine for the generator, or None; evaluation uses the average.
+        discriminator_steps: discriminator steps for each step of the generator.
+        accumulate: parts that a batch is split into.
+
+    Raises:
+        ConfigError: a gradient penalty meets batch norm in a head, or a term asks for what does not exist.
+    """
+
+    def __init__(
+        self,
+        backbone: Mapping[str, Any],
+        heads: Mapping[str, Mapping[str, Any]] | None = None,
+        generator_losses: Mapping[str, Mapping[str, Any] | None] | None = None,
+        discriminator_losses: Mapping[str, Mapping[str, Any] | None] | None = None,
+        data_preprocessor: Mapping[str, Any] | None = None,
+        ema: Mapping[str, Any] | None = None,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+    ) -> None:
+        super().__init__(MODELS.build(data_preprocessor or dict(type="TranslationPreprocessor")))
+        self.backbone = BACKBONES.build(backbone)
+        self.heads = nn.ModuleDict({name: HEADS.build(cfg) for name, cfg in (heads or {}).items()})
+        names = list(self.heads)
+        judged = ("fake_output", "head") if names else ()
+        second = ("fake_alt", "noise_alt") if hasattr(self.backbone, "decode") else ()
+        on_request = (*second, *(("real_output",) if names else ()))
+        self.generator_objective = Objective(generator_losses or {}, "generator", (*GIVEN, *judged), on_request, names)
+        real = ("real_output", *judged) if names else ()
+        self.discriminator_objective = Objective(
+            discriminator_losses or {}, "discriminator", (*GIVEN, *real), (), names
+        )
+        _refuse_mixing(self.discriminator_objective, self.heads)
+        self.ema = MODELS.build({**ema, "model": self.backbone}) if ema else None
+        self.discriminator_steps = discriminator_steps
+        self.accumulate = accumulate
+        self.iteration = 0
+        self.last_batch: dict[str, Tensor] = {}
+
+    @property
+    def generator(self) -> nn.Module:
+        """The network that evaluation and inference use: the average where there is one."""
+        return self.backbone if self.ema is None else self.ema.module
+
+    def forward(self, source: Tensor, **conditions: Any) -> Tensor:
+        """Translate pictures in the networks' range (B,Cs,H,W), with `label`, `hint` and `noise` where they apply."""
+        generation = Generation(self.generator, {"source": source, **conditions})
+        noise = conditions.get("noise")
+        return generation(generation.draw_noise() if noise is None else noise)
+
+    def train_step(self, data: Mapping[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """One iteration on a batch; returns each term's value under `D/` and `G/`."""
+        batches = _split(self.data_preprocessor(data, training=True), self.accumulate)
+        self.iteration += 1
+        judge = len(self.discriminator_objective) > 0
+        update = self.iteration % self.discriminator_steps == 0
+        share = update and len(batches) == 1
+        logs: dict[str, Tensor] = {}
+        passes = []
+        for batch, part in batches:
+            with torch.set_grad_enabled(share), optim_wrapper["generator"].optim_context(self):
+                passes.append((batch, part, *self._generate(batch)))
+        self.last_batch = {"source": batch["source"], "target": batch["target"], "fake": passes[-1][-1].detach()}
+        if judge:
+            wrapper = optim_wrapper["discriminator"]
+            self._accumulate(passes, self._judge_pass, wrapper, logs)
+            wrapper.step()
+            wrapper.zero_grad()
+        if update:
+            with _frozen(self.heads):
+                self._accumulate(passes, self._generator_pass, optim_wrapper["generator"], logs)
+            optim_wrapper["generator"].step()
+            optim_wrapper["generator"].zero_grad()
+            if self.ema is not None:
+                self.ema.update_parameters(self.backbone)
+        return logs
+
+    def val_step(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Two pictures of every sample, from noises fixed by the sample's name, with what they are judged against.
+
+        Returns one dict: key, source, target, fake, fake_alt (B,C,H,W) in [-1, 1]; fake_alt is None without noise.
+        """
+        batch = self.data_preprocessor(data, training=False)
+        with torch.no_grad():
+            generation = Generation(self.generator, batch)
+            draws = 2 if generation.takes_noise else 1
+            images = [generation(generation.noise_of(batch["key"], draw)) for draw in range(draws)]
+        restore = self.data_preprocessor.denormalize
+        fakes = [restore(image, "target") for image in images] + [None] * (2 - draws)
+        shown = {key: restore(batch[key], key) for key in ("source", "target")}
+        return [dict(key=batch["key"], label=batch.get("label"), fake=fakes[0], fake_alt=fakes[1], **shown)]
+
+    test_step = val_step
+
+    def _generate(self, batch: Mapping[str, Any]) -> tuple[Generation, Tensor | None, Tensor]:
+        generation = Generation(self.backbone, batch)
+        noise = generation.draw_noise()
+        return generation, noise, generation(noise)
+
+    def _accumulate(self, passes: list, side_pass: Callable, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> None:
+        for batch, part, generation, noise, fake in passes:
+            with wrapper.optim_context(self):
+                total, values = side_pass(batch, generation, noise, fake)
+            if isinstance(total, Tensor) and total.requires_grad:
+                wrapper.backward(total * part)
+            for name, value in values.items():
+                logs[name] = logs.get(name, 0) + value.float() * part
+
+    def _judge_pass(
+        self, batch: Mapping[str, Any], generation: Generation, noise: Tensor | None, fake: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        inputs = StepInputs({**self._at_hand(batch, noise, fake.detach()), **self._real(batch)}, {})
+        total, values = self.discriminator_objective(inputs)
+        logs = {f"D/{name}": value for name, value in values.items()}
+        return total, {**logs, "D/total": total.detach(), **self._accuracy(inputs, batch)}
+
+    def _generator_pass(
+        self, batch: Mapping[str, Any], generation: Generation, noise: Tensor | None, fake: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        if not fake.requires_grad:
+            generation = Generation(self.backbone, batch)
+            fake = generation(noise)
+        second = generation.draw_noise() if self._wants("noise_alt") or self._wants("fake_alt") else None
+        on_request = {"noise_alt": lambda _: second, "fake_alt": lambda _: generation(second)}
+        with_real = {name: torch.no_grad()(source) for name, source in self._real(batch).items()}
+        inputs = StepInputs(self._at_hand(batch, noise, fake), {**on_request, **with_real})
+        total, values = self.generator_objective(inputs)
+        return total, {**{f"G/{name}": value for name, value in values.items()}, "G/total": total.detach()}
+
+    def _wants(self, name: str) -> bool:
+        return any(name in needs for needs in self.generator_objective.needs.values())
+
+    def _at_hand(self, batch: Mapping[str, Any], noise: Tensor | None, fake: Tensor) -> dict[str, Callable]:
+        values = {name: batch.get(name) for name in ("source", "target", "label", "hint")}
+        values.update(noise=noise, fake=fake)
+        given: dict[str, Callable] = {name: lambda _, value=value: value for name, value in values.items()}
+        given["head"] = lambda head: self._conditioned(head, batch)
+        given["fake_output"] = lambda head: self._conditioned(head, batch)(fake)
+        return given
+
+    def _real(self, batch: Mapping[str, Any]) -> dict[str, Callable]:
+        return {"real_output": lambda head: self._conditioned(head, batch)(batch["target"])}
+
+    def _conditioned(self, head: str, batch: Mapping[str, Any]) -> Callable[[Tensor], HeadOutput]:
+        def judge(image: Tensor) -> HeadOutput:
+            output = self.heads[head](image, source=batch["source"], label=batch.get("label"))
+            classes = output.class_logits
+            return output._replace(
+                logits=output.logits.float(), class_logits=None if classes is None else classes.float()
+            )
+
+        return judge
+
+    def _accuracy(self, inputs: StepInputs, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """How often the first head scores the true picture above the fake one, and names its class."""
+        first = next(iter(self.heads))
+        if not (inputs.has("real_output", first) and inputs.has("fake_output", first)):
+            return {}
+        real, fake = inputs("real_output", first), inputs("fake_output", first)
+        with torch.no_grad():
+            scores = [output.logits.flatten(1).mean(1) for output in (real, fake)]
+            logs = {"D/accuracy": (scores[0] > scores[1]).float().mean()}
+            if real.class_logits is not None and batch.get("label") is not None:
+                logs["D/class_accuracy"] = (real.class_logits.argmax(1) == batch["label"]).float().mean()
+        return logs
+
+
+@contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """No gradients for the module's parameters: the generator's step flows through the heads, not into them."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def _split(batch: Mapping[str, Any], parts: int) -> list[tuple[dict[str, Any], float]]:
+    """The batch in parts, each with its share of the samples."""
+    count = len(batch["source"])
+    if parts == 1:
+        return [(dict(batch), 1.0)]
+    if parts > count:
+        raise ConfigError(f"accumulate={parts} splits a batch of {count}: use at most {count}")
+    bounds = [count * i // parts for i in range(parts + 1)]
+    return [
+        ({key: value[a:b] for key, value in batch.items()}, (b - a) / count)
+        for a, b in pairwise(bounds)
+    ]
+
+
+def _refuse_mixing(objective: Objective, heads: nn.ModuleDict) -> None:
+    for name, loss in objective.losses.items():
+        head = objective.heads[name]
+        if head is None or not getattr(loss, "needs_independent_samples", False):
+            continue
+        if any(isinstance(module, _BatchNorm) for module in heads[head].modules()):
+            raise ConfigError(
+                f"discriminator_losses.{name}: a gradient penalty takes each sample's own gradient, and batch norm in "
+                f"heads.{head} mixes them: set heads.{head}.norm=None"
+            )

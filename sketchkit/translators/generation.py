@@ -1,0 +1,78 @@
+"""Pictures of one batch of sources: the encoder runs once, every further noise costs one decoder pass."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sketchkit.errors import DataError
+
+
+class Generation:
+    """Translates `batch['source']` (B,C,H,W) with a backbone, any H and W: padded to its multiple and cropped back.
+
+    Args:
+        backbone: a network that obeys the backbone contract; see `sketchkit.registry`.
+        batch: `source`, and `label` or `hint` where the backbone names them.
+
+    Raises:
+        DataError: the backbone needs a label that the batch does not have.
+    """
+
+    def __init__(self, backbone: nn.Module, batch: Mapping[str, Any]) -> None:
+        self.backbone: Any = backbone
+        source = batch["source"]
+        self.size = source.shape[-2:]
+        self.source = _pad(source, getattr(backbone, "size_multiple", 1))
+        named = inspect.signature(backbone.forward).parameters
+        self.conditions = {name: batch[name] for name in ("label", "hint") if name in named and name in batch}
+        if "label" in named and named["label"].default is inspect.Parameter.empty and "label" not in batch:
+            raise DataError(f"{type(backbone).__name__} needs class labels, and the data set has none")
+        self.takes_noise = hasattr(backbone, "decode")
+        self._state: Any = None
+
+    def __call__(self, noise: Tensor | None = None) -> Tensor:
+        """The pictures (B,Ct,H,W) in float32; `noise` (B, *noise_shape) where the backbone takes it."""
+        if not self.takes_noise:
+            image = self.backbone(self.source, **self.conditions)
+        else:
+            if self._state is None:
+                self._state = self.backbone.encode(self.source, **self.conditions)
+            image = self.backbone.decode(self._state, noise)
+        height, width = self.size
+        return image[..., :height, :width].float()
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """The shape of one sample's noise."""
+        return tuple(self.backbone.noise_shape(*self.source.shape[-2:]))
+
+    def draw_noise(self) -> Tensor | None:
+        """Standard normal noise for the batch; None when the backbone takes none."""
+        if not self.takes_noise:
+            return None
+        return torch.randn(len(self.source), *self.noise_shape, device=self.source.device)
+
+    def noise_of(self, keys: Sequence[str], draw: int = 0) -> Tensor | None:
+        """Noise that depends on each sample's name and on `draw` alone, so that no batch mate or device changes it."""
+        if not self.takes_noise:
+            return None
+        rows = [torch.randn(self.noise_shape, generator=_generator(f"{key}#{draw}")) for key in keys]
+        return torch.stack(rows).to(self.source.device)
+
+
+def _generator(name: str) -> torch.Generator:
+    digest = hashlib.sha256(name.encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def _pad(image: Tensor, multiple: int) -> Tensor:
+    height, width = image.shape[-2:]
+    bottom, right = -height % multiple, -width % multiple
+    return F.pad(image, (0, right, 0, bottom), mode="replicate") if bottom or right else image

@@ -1,0 +1,141 @@
+"""One side's objective: named loss terms, each given just the inputs its `forward` names.
+
+A parameter without a default is required, and computed when the step does not have it yet. A parameter whose default
+is None is one the loss can do without: it is given where the side has it at hand. So one class serves both sides; see
+`INPUTS` for what there is.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from sketchkit.errors import ConfigError, WeightsError
+from sketchkit.registry import LOSSES, did_you_mean
+
+INPUTS = {
+    "source": "(B,Cs,H,W) the input picture, in [-1, 1]",
+    "target": "(B,Ct,H,W) the true picture, in [-1, 1]",
+    "fake": "(B,Ct,H,W) the generator's picture; detached in the discriminator's step",
+    "label": "(B,) class indices",
+    "hint": "(B,4,H,W) colour hints",
+    "noise": "(B,...) the noise behind `fake`",
+    "real_output": "HeadOutput on `target`; at hand in the discriminator's step only",
+    "fake_output": "HeadOutput on `fake`",
+    "head": "image -> HeadOutput, conditioned on source and label",
+    "fake_alt": "a second picture of the same source, from `noise_alt`",
+    "noise_alt": "the noise behind `fake_alt`",
+    "cycled": "the source translated there and back",
+    "identity": "the generator's picture of a target",
+}
+PER_HEAD = ("real_output", "fake_output", "head")
+
+Source = Callable[[str | None], Any]
+
+
+class StepInputs:
+    """What a step can give its losses; every value is computed at most once, when first asked for."""
+
+    def __init__(self, at_hand: Mapping[str, Source], on_request: Mapping[str, Source]) -> None:
+        self._sources = {**at_hand, **on_request}
+        self._values: dict[tuple[str, str | None], Any] = {}
+
+    def __call__(self, name: str, head: str | None = None) -> Any:
+        """The value of input `name`; for those in `PER_HEAD`, the one of that head."""
+        key = (name, head if name in PER_HEAD else None)
+        if key not in self._values:
+            self._values[key] = self._sources[name](head)
+        return self._values[key]
+
+    def has(self, name: str, head: str | None = None) -> bool:
+        """Whether that value has been computed."""
+        return (name, head if name in PER_HEAD else None) in self._values
+
+
+class Objective(nn.Module):
+    """The weighted sum of one side's terms.
+
+    Args:
+        terms: name -> loss config, with `weight` (default 1) and `head` (default: the first); None drops a term.
+        side: 'generator' or 'discriminator'; names the config key in errors.
+        at_hand, on_request: names of the inputs that this side's step has, or can compute.
+        heads: names of the heads a term may ask for.
+
+    Raises:
+        ConfigError: a loss needs an input that does not exist here, or a term names an unknown head.
+        WeightsError: a term's pretrained weights cannot be had; says how to drop the term.
+    """
+
+    def __init__(
+        self,
+        terms: Mapping[str, Mapping[str, Any] | None],
+        side: str,
+        at_hand: Collection[str],
+        on_request: Collection[str],
+        heads: Collection[str],
+    ) -> None:
+        super().__init__()
+        self.losses = nn.ModuleDict()
+        self.weights: dict[str, float] = {}
+        self.heads: dict[str, str | None] = {}
+        self.needs: dict[str, tuple[str, ...]] = {}
+        for name, cfg in terms.items():
+            if cfg is None:
+                continue
+            place = f"{side}_losses.{name}"
+            options = dict(cfg)
+            self.weights[name] = float(options.pop("weight", 1.0))
+            self.heads[name] = _choose_head(options.pop("head", None), heads, place)
+            loss = _build(options, place)
+            self.needs[name] = _inputs_of(loss, at_hand, on_request, place)
+            self.losses[name] = loss
+
+    def forward(self, inputs: StepInputs) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective (a scalar) and each term's own value, unweighted and detached."""
+        total: Tensor | float = 0.0
+        values: dict[str, Tensor] = {}
+        for name, loss in self.losses.items():
+            value = loss(**{need: inputs(need, self.heads[name]) for need in self.needs[name]})
+            values[name] = value.detach()
+            total = total + self.weights[name] * value
+        return total, values  # type: ignore[return-value]
+
+    def __len__(self) -> int:
+        return len(self.losses)
+
+
+def input_names(loss: nn.Module | type[nn.Module]) -> dict[str, bool]:
+    """What a loss's `forward` names, and whether it is required."""
+    parameters = inspect.signature(loss.forward).parameters
+    return {name: p.default is p.empty for name, p in parameters.items() if name != "self"}
+
+
+def _inputs_of(loss: nn.Module, at_hand: Collection[str], on_request: Collection[str], place: str) -> tuple[str, ...]:
+    offered = {*at_hand, *on_request}
+    needs = []
+    for name, required in input_names(loss).items():
+        if name not in INPUTS:
+            raise ConfigError(f"{place}: {type(loss).__name__}.forward names '{name}': {did_you_mean(name, INPUTS)}")
+        if required and name not in offered:
+            raise ConfigError(f"{place}: '{name}' cannot be had here; this side offers {', '.join(sorted(offered))}")
+        if required or name in at_hand:
+            needs.append(name)
+    return tuple(needs)
+
+
+def _choose_head(name: str | None, heads: Collection[str], place: str) -> str | None:
+    if name is not None and name not in heads:
+        raise ConfigError(f"{place}: no head is named '{name}': {did_you_mean(name, heads)}")
+    return name or next(iter(heads), None)
+
+
+def _build(options: dict[str, Any], place: str) -> nn.Module:
+    try:
+        return LOSSES.build(options)
+    except WeightsError as error:
+        raise WeightsError(f"{place}: {error}; or drop the term with --cfg-options {place}=None") from error
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from error

@@ -1,0 +1,65 @@
+"""Data and configs that tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from sketchkit import plugins
+from sketchkit.engine.config import load_config
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = Path(__file__).with_name("tiny.py")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def sample_root(tmp_path_factory):
+    """A small sample data set in Sketchy's layout: 12 classes, 5 photos each, 2 sketches a photo, 48 pixels."""
+    from sketchkit.data.sample import write_sketchy_sample
+
+    root = tmp_path_factory.mktemp("sample") / "sketchy"
+    write_sketchy_sample(root, photos_per_class=5, sketches_per_photo=2, size=48)
+    return root
+
+
+@pytest.fixture(scope="session")
+def real_sketchy():
+    """The real subset of the Sketchy Database, where there is one."""
+    folder = Path(os.environ.get("SKETCHKIT_TEST_DATA", ROOT.parent / "shared" / "data")) / "sketchy"
+    if not folder.is_dir():
+        pytest.skip(f"no real Sketchy data at {folder} (set SKETCHKIT_TEST_DATA)")
+    return folder
+
+
+def tiny_overrides(sample_root, *more):
+    """The demo with tiny networks: a whole run takes a second or two."""
+    return [
+        f"data_root={sample_root}",
+        "categories=3",
+        "image_size=16",
+        "batch_size=4",
+        "num_workers=0",
+        "backbone={'type': 'TinyBackbone', 'dropout': 0.2, 'norm': True}",
+        "heads={'discriminator': {'type': 'TinyHead'}}",
+        "optim_wrapper.generator.optimizer.lr=1e-3",
+        "train_cfg.max_iters=6",
+        "train_cfg.val_interval=3",
+        "default_hooks.logger.interval=1",
+        "default_hooks.grids.interval=6",
+        "default_hooks.checkpoint.interval=3",
+        *more,
+    ]
+
+
+@pytest.fixture
+def tiny_config(sample_root):
+    """`tiny_config(*overrides)`: the demo's config with tiny networks, resolved."""
+    return lambda *more: load_config(ROOT / "configs/sketchygan_demo.py", tiny_overrides(sample_root, *more), [TINY])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tiny_plugin():
+    """The tiny networks, registered."""
+    plugins.load_file(TINY)

@@ -1,0 +1,82 @@
+import pytest
+import torch
+from torch import nn
+
+from sketchkit.errors import ConfigError, WeightsError
+from sketchkit.registry import LOSSES
+from sketchkit.translators import Objective, StepInputs
+
+
+def register(name, forward):
+    LOSSES.register_module(name=name, module=type(name, (nn.Module,), {"forward": forward}), force=True)
+
+
+register("FakeMean", lambda self, fake: fake.mean())
+register("NeedsAll", lambda self, fake, head, real_output=None, label=None: (fake, head, real_output, label))
+register("Misspelt", lambda self, fkae: fkae)
+register("WantsHint", lambda self, cycled: cycled)
+register("TellHead", lambda self, fake_output: fake_output)
+
+
+class NeedsWeights(nn.Module):
+    def __init__(self):
+        raise WeightsError("net.pth cannot be had")
+
+
+LOSSES.register_module(name="NeedsWeights", module=NeedsWeights, force=True)
+
+
+def objective(terms, at_hand=("fake", "head", "fake_output"), on_request=("real_output",), heads=("a", "b")):
+    return Objective(terms, "generator", at_hand, on_request, heads)
+
+
+def constant(value):
+    return lambda head: value
+
+
+def test_terms_are_weighted_and_reported_unweighted():
+    terms = dict(x=dict(type="FakeMean", weight=3.0), y=dict(type="FakeMean"), z=None)
+    total, values = objective(terms)(StepInputs({"fake": constant(torch.tensor([2.0]))}, {}))
+    assert total.item() == 3.0 * 2.0 + 2.0
+    assert {name: value.item() for name, value in values.items()} == {"x": 2.0, "y": 2.0}
+
+
+def test_a_loss_gets_what_it_names_and_optional_inputs_only_from_at_hand():
+    built = objective(dict(x=dict(type="NeedsAll")))
+    assert built.needs["x"] == ("fake", "head")
+    built = objective(dict(x=dict(type="NeedsAll")), at_hand=("fake", "head", "real_output"), on_request=("label",))
+    assert built.needs["x"] == ("fake", "head", "real_output")
+
+
+def test_values_are_computed_once_and_only_when_asked_for():
+    calls = []
+    inputs = StepInputs({"fake": lambda head: calls.append("fake") or torch.ones(1)}, {"fake_alt": calls.append})
+    objective(dict(x=dict(type="FakeMean"), y=dict(type="FakeMean")))(inputs)
+    assert calls == ["fake"]
+
+
+def test_a_term_is_judged_by_the_head_it_names():
+    inputs = StepInputs({"fake_output": lambda head: torch.tensor({"a": 1.0, "b": 10.0}[head])}, {})
+    terms = dict(first=dict(type="TellHead"), second=dict(type="TellHead", head="b", weight=2.0))
+    assert objective(terms)(inputs)[0].item() == 21.0
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        (dict(type="Misspelt"), r"generator_losses\.x: Misspelt\.forward names 'fkae': did you mean 'fake'\?"),
+        (dict(type="WantsHint"), r"generator_losses\.x: 'cycled' cannot be had here; this side offers fake, fake_out"),
+        (dict(type="FakeMean", head="c"), r"generator_losses\.x: no head is named 'c': known: a, b"),
+        (dict(type="FakeMaen"), r"generator_losses\.x: no loss is named 'FakeMaen': did you mean 'FakeMean'\?"),
+        (dict(type="FakeMean", option=1), r"generator_losses\.x: FakeMean has no option 'option'"),
+        (dict(weight=1.0), r"generator_losses\.x: a loss needs a type"),
+    ],
+)
+def test_a_wrong_term_fails_when_it_is_built(term, message):
+    with pytest.raises(ConfigError, match=message):
+        objective(dict(x=term))
+
+
+def test_missing_weights_say_how_to_drop_the_term():
+    with pytest.raises(WeightsError, match=r"generator_losses\.p: net.* drop the term with --cfg-options generator_losses\.p=None"):
+        objective(dict(p=dict(type="NeedsWeights")))
