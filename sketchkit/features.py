@@ -106,7 +106,7 @@ class _Walk(nn.Module):
         self.stages, self.taps = stages[: max(taps) + 1], tuple(taps)
         for index, stage in enumerate(self.stages):
             # What a tap keeps must not be overwritten by the stage after it.
-            if index - 1 in taps and getattr(stage, "inplace", False):
+            if index - 1 in taps and isinstance(stage, nn.ReLU):
                 stage.inplace = False
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -215,7 +215,8 @@ def _tap(layer: str | int, names: list[str], network: str) -> int:
 
 def _randomise(stages: nn.Sequential) -> None:
     for module in stages.modules():
-        if isinstance(reset := getattr(module, "reset_parameters", None), Callable):  # type: ignore[arg-type]
+        reset = getattr(module, "reset_parameters", None)
+        if callable(reset):
             reset()
 
 

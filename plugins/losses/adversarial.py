@@ -103,7 +103,7 @@ class AdversarialLoss(nn.Module):
         if self.mode in GAMES and (changed or self.label_noise or self.flip_probability):
             raise ConfigError(f"mode={self.mode!r} has no labels to soften or flip: use mode='vanilla' or 'lsgan'")
         ends = (*self.real_label, *self.fake_label)
-        if self.mode == "vanilla" and not (0 <= min(ends) and max(ends) <= 1):
+        if self.mode == "vanilla" and (min(ends) < 0 or max(ends) > 1):
             raise ConfigError("labels of mode='vanilla' are probabilities: keep real_label and fake_label in [0, 1]")
         if not 0 <= self.flip_probability <= 1 or self.label_noise < 0:
             raise ConfigError("flip_probability must lie in [0, 1] and label_noise must not be negative")

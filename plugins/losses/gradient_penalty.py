@@ -86,7 +86,7 @@ class DRAGANPenalty(SlopePenalty):
 
 @LOSSES.register_module()
 class GradientPenalty(SlopePenalty):
-    """WGAN-GP: the slope at random points between real and fake pictures (Gulrajani et al., NeurIPS 2017); weight 10."""
+    """The slope at random points between real and fake pictures (WGAN-GP, Gulrajani et al. 2017; weight 10)."""
 
     def forward(self, target: Tensor, fake: Tensor, head: Head) -> Tensor:
         """target and fake (B, C, H, W), head: image -> HeadOutput; a scalar."""

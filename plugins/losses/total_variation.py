@@ -36,7 +36,7 @@ class TotalVariationLoss(nn.Module):
 
     Raises:
         ConfigError: an option that is not a choice.
-    """  # noqa: D400
+    """
 
     def __init__(self, form: str = "sqrt", reduction: str = "mean") -> None:
         super().__init__()

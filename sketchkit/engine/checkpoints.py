@@ -93,7 +93,7 @@ def latest_checkpoint(folder: str | Path) -> Path | None:
 def versions() -> dict[str, str]:
     """What the run is made with."""
     return {
-        "sketchkit": sketchkit.__version__, "torch": torch.__version__, "mmengine": mmengine.__version__,
+        "sketchkit": sketchkit.__version__, "torch": str(torch.__version__), "mmengine": mmengine.__version__,
         "numpy": np.__version__,
     }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ class TranslationRunner(Runner):
         for handler in logger.handlers:
             if type(handler) is logging.StreamHandler:
                 handler.setLevel(logging.WARNING)
+                # mmengine's checkpoint hook warns of mmengine's own older interfaces.
+                handler.addFilter(lambda record: "deprecated in future" not in record.getMessage())
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
@@ -132,9 +135,11 @@ class TranslationRunner(Runner):
             for scheduler, state in zip(schedulers, kept[side], strict=True):
                 if isinstance(scheduler, ReduceOnPlateauParamScheduler):
                     scheduler.load_state_dict(state)
-            for _ in range(iterations):
-                for scheduler in schedulers:
-                    if not isinstance(scheduler, ReduceOnPlateauParamScheduler):
+            replayed = [s for s in schedulers if not isinstance(s, ReduceOnPlateauParamScheduler)]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that the optimiser has not stepped yet: it has, before the resume
+                for _ in range(iterations):
+                    for scheduler in replayed:
                         scheduler.step()
 
     def _write(self, path: Path, iterations: int) -> None:

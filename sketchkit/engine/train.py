@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,11 @@ def model_config(config: Config) -> dict[str, Any]:
 
 def _runner_config(config: Config, folder: Path, resume: bool, launcher: str) -> Config:
     runner = Config(config.to_dict(), filename=config.filename)
-    runner.merge_from_dict({"work_dir": str(folder), "resume": resume, "launcher": launcher})
+    # mmengine keeps one message hub and one logger a name: two runs of one process must not share them.
+    name = f"{folder.name}_{uuid.uuid4().hex[:8]}"
+    runner.merge_from_dict(
+        {"work_dir": str(folder), "resume": resume, "launcher": launcher, "experiment_name": name}
+    )
     runner["model"] = model_config(config)
     runner["default_scope"] = "sketchkit"
     runner["visualizer"] = _visualizer(runner.get("visualizer"))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from sketchkit_plugins.backbones.mru_generator import LabelMap, MRUGenerator
 from sketchkit_plugins.backbones.mru_trunk import image_pyramid
-from torch import Tensor, nn
+from torch import nn
 
 from sketchkit.errors import ConfigError
 
@@ -69,14 +69,29 @@ def test_noise_enters_at_8_by_8_with_the_bottleneck_channels() -> None:
     assert MRUGenerator(image_size=32, width=2, num_classes=2, noise_channels=0).noise_shape(32, 64) == (0, 8, 16)
 
 
-def test_skip_comes_first_in_each_concatenation() -> None:
-    net = MRUGenerator(image_size=32, width=2, num_classes=2).eval()
-    seen: list[Tensor] = []
-    net.decoder.units[0].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    state = net.encode(torch.rand(1, 3, 32, 32), label=torch.tensor([1]))
-    net.decode(state, torch.randn(1, *net.noise_shape(32, 32)))
-    assert seen[0].shape[1] == 4
-    assert torch.equal(seen[0][:, :2], state.maps[0])
+def strengthen(net: nn.Module) -> None:
+    """Make every layer matter: with the weights of the start each fades to rounding in the picture."""
+    for layer in net.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.kaiming_normal_(layer.weight)
+
+
+def test_data_takes_the_published_way() -> None:
+    net = MRUGenerator(image_size=32, width=4, num_classes=2).eval()
+    strengthen(net)
+    sketch, label, noise = torch.rand(1, 3, 32, 32), torch.tensor([1]), torch.randn(1, 16, 8, 8)
+    half, quarter = (sketch.reshape(1, 3, 32 // k, k, 32 // k, k).mean((3, 5)) for k in (2, 4))
+    encode, down, decode, up = net.encoder.units, net.encoder.downs, net.decoder.units, net.decoder.ups
+    assert net.label_map is not None
+    e0 = encode[0](net.label_map.table.weight[1].reshape(1, 1, 32, 32), sketch, label)
+    e1 = encode[1](down[0](e0), half, label)
+    e2 = encode[2](down[1](e1), quarter, label)
+    d2 = decode[2](torch.cat([e2, noise], 1), quarter, label)
+    d1 = decode[1](torch.cat([e1, up[1](d2)], 1), half, label)
+    d0 = decode[0](torch.cat([e0, up[0](d1)], 1), sketch, label)
+    expected = torch.tanh(net.to_image(d0))
+    assert expected.abs().max() > 0.5
+    assert torch.allclose(net(sketch, label=label, noise=noise), expected, atol=1e-5)
 
 
 def test_skips_are_taken_before_the_strided_convolution() -> None:

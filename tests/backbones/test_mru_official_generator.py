@@ -6,6 +6,7 @@ import pytest
 import torch
 from sketchkit_plugins.backbones.mru_official import SmoothReLU
 from sketchkit_plugins.backbones.mru_official_generator import OfficialMRUGenerator
+from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
 
@@ -47,6 +48,48 @@ def test_maps_lead_from_32_to_2() -> None:
     assert [tuple(unit.gates.weight.shape[:2]) for unit in net.decoder.units] == [
         (16 + 8, 16 + 3), (16 + 16, 16 + 3 + 8), (32 + 16, 32 + 3 + 8), (48 + 32, 48 + 3 + 16), (64 + 48, 64 + 3 + 8),
     ]  # fmt: skip
+
+
+def mean2(x: Tensor) -> Tensor:
+    return (x[..., ::2, ::2] + x[..., 1::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, 1::2]) / 4
+
+
+def double(x: Tensor) -> Tensor:
+    return x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+def smooth(x: Tensor) -> Tensor:
+    return (x + torch.sqrt((1 - 0.7) ** 2 + x**2)) / 2
+
+
+def test_data_takes_the_released_way() -> None:
+    net = OfficialMRUGenerator(image_size=32, width=4, num_classes=2)
+    i32, label, noise = torch.rand(2, 3, 32, 32), torch.tensor([1, 0]), torch.randn(2, 256)
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(
+                layer.weight
+            )  # with the weights of the start layers fade to rounding in the picture
+    net(i32, label=label, noise=noise)  # running statistics leave their starting values
+    net.eval()
+    i16 = mean2(i32)
+    i8 = mean2(i16)
+    i4 = mean2(i8)
+    encode, decode, norm = net.encoder.units, net.decoder.units, net.noise_map.norm
+    h0 = net.stem(i32)
+    e1 = mean2(encode[0](h0, i16, label))
+    e2 = mean2(encode[1](e1, i8, label))
+    e3 = smooth(net.encoder.last.norm(mean2(encode[2](e2, i4, label)), label))
+    vector = net.noise_map.linear(noise)
+    vector = (vector - norm.norm.running_mean) / (norm.norm.running_var + 1e-5).sqrt()
+    maps = smooth(norm.gamma.weight[label] * vector).reshape(2, 4, 4, 4)
+    d4 = decode[3](double(e3), torch.cat([i4, maps], 1), label)
+    d8 = decode[2](double(d4), torch.cat([i8, e1], 1), label)
+    d16 = decode[1](double(d8), torch.cat([i16, h0], 1), label)
+    d32 = decode[0](double(d16), i32, label)
+    expected = torch.tanh(net.to_image(d32))
+    assert expected.abs().max() > 0.5
+    assert torch.allclose(net(i32, label=label, noise=noise), expected, atol=1e-5)
 
 
 def test_noise_is_a_vector() -> None:

@@ -1,0 +1,229 @@
+"""Whole runs: build, train, save, kill, resume, several processes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from sketchkit.engine.checkpoints import read_checkpoint
+from sketchkit.engine.hooks.progress import read_scalars
+from sketchkit.engine.train import train
+from sketchkit.errors import CheckpointError, ConfigError, DataError
+from tests.conftest import ROOT, TINY, tiny_overrides
+
+EMA = "translator.ema={'type': 'MomentumAnnealingEMA', 'momentum': 0.01, 'gamma': 10}"
+SCHEDULE = "param_scheduler=[{'type': 'LinearLR', 'by_epoch': False, 'start_factor': 1.0, 'end_factor': 0.1, 'end': 6}]"
+
+
+def losses(folder):
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in read_scalars(folder / "scalars.jsonl")]
+
+
+def assert_same_state(a, b):
+    assert a.keys() == b.keys()
+    for key in a:
+        if isinstance(a[key], dict):
+            assert_same_state(a[key], b[key])
+        elif isinstance(a[key], torch.Tensor):
+            assert torch.equal(a[key], b[key]), key
+
+
+@pytest.fixture(scope="module")
+def finished(sample_root, tmp_path_factory):
+    """A run of six iterations with everything that has a state: dropout, batch norm, EMA, Adam, a schedule, workers."""
+    from sketchkit.engine.config import load_config
+
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    overrides = tiny_overrides(sample_root, EMA, SCHEDULE, "num_workers=1")
+    config = load_config(ROOT / "configs/sketchygan_demo.py", overrides, [TINY])
+    train(config, folder)
+    return folder, config
+
+
+def test_a_run_folder_describes_itself(finished):
+    folder, config = finished
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["data"]["samples"] > 0
+    assert len(environment["data"]["fingerprint"]) == 64
+    assert json.loads((folder / "config.json").read_text())["backbone"]["type"] == "TinyBackbone"
+    checkpoint = read_checkpoint(folder / "iter_6.pth")
+    assert json.loads(checkpoint["config"])["image_size"] == 16
+    assert len(checkpoint["classes"]) == 3
+    for picture in ("grids/iter_000000.png", "grids/iter_000006.png", "curves.png"):
+        with Image.open(folder / picture) as image:
+            assert image.width > 50
+    rows = losses(folder)
+    assert [row["iter"] for row in rows if "G/total" in row] == [1, 2, 3, 4, 5, 6]
+    assert [row["iter"] for row in rows if "held_out/l1" in row] == [0, 3, 6]
+
+
+def test_the_learning_rate_follows_its_schedule(finished):
+    rows = [row for row in losses(finished[0]) if "lr/generator" in row]
+    # mmengine's linear schedule reaches its end after end - 1 steps.
+    expected = [1e-3 * (1 - 0.9 * i / 5) for i in range(6)]
+    assert [row["lr/generator"] for row in rows] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(finished, tmp_path):
+    folder, config = finished
+    resumed = tmp_path / "resumed"
+    shutil.copytree(folder, resumed)
+    (resumed / "iter_6.pth").unlink()
+    torch.manual_seed(99)
+    train(config, resumed, resume=True)
+    first, second = (read_checkpoint(path / "iter_6.pth") for path in (folder, resumed))
+    assert_same_state(first["model"], second["model"])
+    assert_same_state(first["optimizers"], second["optimizers"])
+    assert losses(resumed) == losses(folder)
+
+
+def test_a_longer_resume_follows_its_own_schedule(finished, tmp_path, tiny_config):
+    folder, _ = finished
+    resumed = tmp_path / "longer"
+    shutil.copytree(folder, resumed)
+    longer = SCHEDULE.replace("'end': 6", "'end': 12")
+    train(tiny_config(EMA, longer, "train_cfg.max_iters=8"), resumed, resume=True)
+    rows = {row["iter"]: row["lr/generator"] for row in losses(resumed) if "lr/generator" in row}
+    assert rows[8] == pytest.approx(1e-3 * (1 - 0.9 * 7 / 11), rel=1e-5)
+
+
+def test_the_data_of_a_run_do_not_depend_on_its_workers(finished, tiny_config, tmp_path):
+    train(tiny_config(EMA, SCHEDULE, "num_workers=0"), tmp_path / "none")
+    assert losses(tmp_path / "none") == losses(finished[0])
+
+
+def test_a_folder_with_a_run_is_not_overwritten(finished):
+    folder, config = finished
+    before = (folder / "scalars.jsonl").read_text()
+    with pytest.raises(ConfigError, match=r"already holds a run \(iter_6.pth\): go on with --resume"):
+        train(config, folder)
+    assert (folder / "scalars.jsonl").read_text() == before
+
+
+def test_nothing_to_resume_is_said(tiny_config, tmp_path):
+    with pytest.raises(CheckpointError, match="nothing to resume in"):
+        train(tiny_config(), tmp_path / "empty", resume=True)
+
+
+def test_auto_resume_starts_and_goes_on(tiny_config, tmp_path):
+    train(tiny_config("train_cfg.max_iters=3"), tmp_path / "auto", resume="auto")
+    train(tiny_config(), tmp_path / "auto", resume="auto")
+    assert [row["iter"] for row in losses(tmp_path / "auto") if "G/total" in row] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(finished, tiny_config, tmp_path):
+    folder, _ = finished
+    shutil.copytree(folder, tmp_path / "other")
+    with pytest.raises(CheckpointError, match=r"iter_6\.pth is of another architecture, keys .*of another shape"):
+        train(tiny_config(EMA, "backbone={'type': 'TinyBackbone', 'width': 5}"), tmp_path / "other", resume=True)
+
+
+def test_load_from_takes_over_the_weights_only(finished, tiny_config, tmp_path):
+    folder, _ = finished
+    train(tiny_config(EMA, f"load_from={folder / 'iter_6.pth'}", "train_cfg.max_iters=1"), tmp_path / "fine")
+    assert [row["iter"] for row in losses(tmp_path / "fine") if "G/total" in row] == [1]
+
+
+def test_missing_data_is_one_line(tiny_config, tmp_path):
+    with pytest.raises(DataError, match="nowhere") as caught:
+        train(tiny_config("data_root=nowhere"), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert "sketchkit data sample" in str(caught.value)
+
+
+def test_centered_normalisation_trains_and_resumes(tiny_config, tmp_path):
+    config = tiny_config("+translator.data_preprocessor=dict(type='TranslationPreprocessor', normalization='centered')")
+    folder = train(config, tmp_path / "centered")
+    state = read_checkpoint(folder / "iter_6.pth")["model"]
+    assert state["data_preprocessor.source_range"].isfinite().all()
+    (folder / "iter_6.pth").unlink()
+    train(config, folder, resume=True)
+
+
+def test_several_losses_change_what_is_learnt(finished, tiny_config, tmp_path):
+    train(tiny_config(EMA, SCHEDULE, "generator_losses.pixel.weight=1"), tmp_path / "weight")
+    assert losses(tmp_path / "weight")[2]["G/pixel"] != losses(finished[0])[2]["G/pixel"]
+
+
+def command(sample_root, folder, *more):
+    words = [sys.executable, str(ROOT / "tools/train.py"), str(ROOT / "configs/sketchygan_demo.py")]
+    words += ["--work-dir", str(folder), "--plugin", str(TINY), "--cfg-options", *tiny_overrides(sample_root, *more)]
+    return words
+
+
+def start(words):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+
+
+def wait_for_iteration(folder, iteration):
+    for _ in range(1200):
+        rows = read_scalars(Path(folder) / "scalars.jsonl")
+        if any("G/total" in row and row["iter"] >= iteration for row in rows):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"iteration {iteration} was not reached")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_ends_cleanly(sample_root, tmp_path, number):
+    process = start(command(sample_root, tmp_path / "run", "train_cfg.max_iters=100000", "num_workers=1",
+                            "default_hooks.checkpoint.interval=100000"))  # fmt: skip
+    wait_for_iteration(tmp_path / "run", 5)
+    process.send_signal(number)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+    assert f"{number.name}: saved" in output
+    (saved,) = (tmp_path / "run").glob("iter_*.pth")
+    assert read_checkpoint(saved)["iter"] == int(saved.stem[5:]) >= 5
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_as_if_it_had_not_been(finished, sample_root, tmp_path):
+    folder = tmp_path / "run"
+    slow_end = command(sample_root, folder, EMA, SCHEDULE, "train_cfg.max_iters=100000")
+    process = start(slow_end)
+    wait_for_iteration(folder, 4)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for extra in folder.glob("iter_*.pth"):
+        if extra.name != "iter_3.pth":
+            extra.unlink()
+    if not (folder / "iter_3.pth").exists():
+        pytest.skip("the run was past its third checkpoint before it could be killed")
+    process = start([*command(sample_root, folder, EMA, SCHEDULE), "--resume"])
+    assert process.communicate(timeout=120) and process.returncode == 0
+    assert_same_state(*(read_checkpoint(f / "iter_6.pth")["model"] for f in (folder, finished[0])))
+
+
+@pytest.mark.slow
+def test_two_processes_of_half_the_batch_equal_one_of_the_whole(sample_root, tmp_path):
+    """No batch norm, dropout or noise: weights after ten steps agree with a single process."""
+    plain = [
+        "backbone={'type': 'TinyBackbone', 'noise': False}",
+        "generator_losses.diversity=None",
+        "discriminator_losses.dragan=None",
+        "train_cfg.max_iters=10",
+        "default_hooks.checkpoint.interval=10",
+        "drop=[]",
+    ]
+    one = start(command(sample_root, tmp_path / "one", *plain, "batch_size=4"))
+    words = command(sample_root, tmp_path / "two", *plain, "batch_size=2")
+    two = start([sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29713", *words[1:]])
+    for process in (one, two):
+        output = process.communicate(timeout=240)[0]
+        assert process.returncode == 0, output
+    single, double = (read_checkpoint(tmp_path / name / "iter_10.pth") for name in ("one", "two"))
+    assert len(double["random_states"]) == 2
+    for key, value in single["model"].items():
+        assert torch.allclose(value, double["model"][key], atol=2e-5), key

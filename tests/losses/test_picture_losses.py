@@ -1,0 +1,111 @@
+"""Pixel distances, total variation and diversity against literal formulas and reference libraries."""
+
+from __future__ import annotations
+
+import math
+
+import kornia
+import pytest
+import torch
+from sketchkit_plugins.losses.diversity import DiversityLoss
+from sketchkit_plugins.losses.pixel import CycleConsistencyLoss, IdentityLoss, PixelLoss
+from sketchkit_plugins.losses.total_variation import FORMS, TotalVariationLoss
+from torch import Tensor, nn
+
+from sketchkit.errors import ConfigError
+
+# One picture of one channel: down differences 2, -1; right differences 1, -2.
+SMALL = torch.tensor([[[[0.0, 1.0], [2.0, 0.0]]]], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("kind", [PixelLoss, CycleConsistencyLoss, IdentityLoss])
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_pixel_distances(kind: type[nn.Module], norm: str, reduction: str, fake: Tensor, target: Tensor) -> None:
+    loss = kind(norm=norm, reduction=reduction)
+    difference = (fake - target).abs() if norm == "l1" else (fake - target) ** 2
+    expected = difference.sum() / (3 * 2 * 4 * 4 if reduction == "mean" else 1)
+    torch.testing.assert_close(loss(fake, target), expected)
+    assert torch.autograd.gradcheck(lambda image: loss(image, target), (fake.requires_grad_(),))
+
+
+@pytest.mark.parametrize(
+    ("form", "reduction", "expected"),
+    [
+        ("sqrt", "sum", math.sqrt(2**2 + 1**2)),  # the one pixel that has both neighbours
+        ("sqrt", "mean", math.sqrt(5)),
+        ("squared", "sum", 4 + 1 + 1 + 4),
+        ("squared", "mean", (4 + 1) / 2 + (1 + 4) / 2),
+        ("absolute", "sum", 2 + 1 + 1 + 2),
+        ("absolute", "mean", (2 + 1) / 2 + (1 + 2) / 2),
+    ],
+)
+def test_total_variation_by_hand(form: str, reduction: str, expected: float) -> None:
+    loss = TotalVariationLoss(form, reduction)
+    assert loss(SMALL).item() == pytest.approx(expected)
+    if reduction == "sum":
+        assert loss(SMALL.expand(3, 2, 2, 2)).item() == pytest.approx(6 * expected)
+    else:
+        assert loss(SMALL.expand(3, 2, 2, 2)).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_absolute_total_variation_agrees_with_kornia(reduction: str, fake: Tensor) -> None:
+    by_channel = kornia.losses.total_variation(fake, reduction=reduction)
+    expected = by_channel.mean() if reduction == "mean" else by_channel.sum()
+    torch.testing.assert_close(TotalVariationLoss("absolute", reduction)(fake), expected)
+
+
+def test_squared_total_variation_written_out(fake: Tensor) -> None:
+    total = 0.0
+    for image in fake.tolist():
+        for channel in image:
+            for i in range(4):
+                for j in range(4):
+                    total += (channel[i + 1][j] - channel[i][j]) ** 2 if i < 3 else 0
+                    total += (channel[i][j + 1] - channel[i][j]) ** 2 if j < 3 else 0
+    assert TotalVariationLoss("squared", "sum")(fake).item() == pytest.approx(total)
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_total_variation_gradients(form: str, fake: Tensor) -> None:
+    assert torch.autograd.gradcheck(TotalVariationLoss(form), (fake.requires_grad_(),))
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_a_constant_picture_has_no_variation_and_no_gradient(form: str) -> None:
+    image = torch.full((1, 3, 5, 5), 0.5, requires_grad=True)
+    value = TotalVariationLoss(form)(image)
+    value.backward()
+    assert value == 0 and (image.grad == 0).all()
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_diversity_by_hand(reduction: str) -> None:
+    fake, fake_alt = torch.zeros(2, 1, 2, 2), torch.zeros(2, 1, 2, 2)
+    fake_alt[0] = 0.5  # |.|_1 = 2 over 4 numbers
+    fake_alt[1, 0, 0, 0] = -1.0  # |.|_1 = 1
+    noise, noise_alt = torch.zeros(2, 9), torch.ones(2, 9)  # ||.||_2 = 3, root mean square 1
+    expected = -(2 / 3 + 1 / 3) / 2 if reduction == "sum" else -(0.5 / 1 + 0.25 / 1) / 2
+    loss = DiversityLoss(reduction)
+    assert loss(fake, fake_alt, noise, noise_alt).item() == pytest.approx(expected)
+
+
+def test_diversity_rewards_difference(fake: Tensor) -> None:
+    noise, noise_alt = torch.randn(2, 3, 5, 2, 2, dtype=torch.float64)
+    loss = DiversityLoss()
+    assert loss(fake, fake, noise, noise_alt) == 0
+    assert loss(fake, 2 * fake, noise, noise_alt) < loss(fake, 1.5 * fake, noise, noise_alt) < 0
+    other = torch.rand_like(fake)
+    assert torch.autograd.gradcheck(lambda a, b: loss(a, b, noise, noise_alt), (fake.requires_grad_(), other))
+    assert loss(fake, other, noise, noise).isfinite()
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [(PixelLoss, dict(norm="l3")), (PixelLoss, dict(reduction="avg")), (TotalVariationLoss, dict(form="cubed")),
+     (DiversityLoss, dict(reduction="avg"))],
+)  # fmt: skip
+def test_an_unknown_choice_is_named(kind: type[nn.Module], option: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="is not a choice"):
+        kind(**option)
