@@ -14,7 +14,6 @@ import pickle
 import re
 import shutil
 import textwrap
-import urllib.error
 import urllib.request
 import uuid
 from dataclasses import dataclass
@@ -99,8 +98,7 @@ def resolve_weights(name: str, path: str | Path | None = None, offline: bool | N
     try:
         return _download(known, folders[-1])
     except (OSError, http.client.HTTPException) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise _missing(name, known, folders, f"the download failed ({reason})") from error
+        raise _missing(name, known, folders, f"the download failed ({error})") from error
 
 
 def search_folders() -> list[Path]:

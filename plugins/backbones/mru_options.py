@@ -36,7 +36,7 @@ def level_count(image_size: int, smallest: int) -> int:
 
 
 def check_label(label: Tensor | None, num_classes: int, owner: str) -> None:
-    """Refuse a missing label and one outside 0 .. num_classes - 1.
+    """Refuse a missing label and, of labels (B,) on the CPU, one outside 0 .. num_classes - 1.
 
     Raises:
         ConfigError: says what the network was built for.

@@ -87,10 +87,7 @@ class MRUDecoder(nn.Module):
         self.units = nn.ModuleList(
             make_unit(before, image_channels, after) for before, after in zip(inputs, channels, strict=True)
         )
-        self.ups = nn.ModuleList(
-            nn.ConvTranspose2d(below, width, 2, stride=2)
-            for width, below in pairwise(channels)
-        )
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(below, width, 2, stride=2) for width, below in pairwise(channels))
 
     def forward(self, state: MRUState, noise: Tensor) -> Tensor:
         """The state's maps and noise (B, noise_channels, h, w) to features (B, channels[0], H, W)."""

@@ -63,12 +63,12 @@ def test_gradients_reach_every_weight(make: Any, class_head: str | None, spectra
 def test_spectral_norm_bounds_every_layer(make: Any) -> None:
     head = make(class_head="projection")
     layers = [m for m in head.modules() if isinstance(m, (nn.Conv2d, nn.Linear, nn.Embedding))]
-    for _ in range(30):
+    for _ in range(150):
         judge(head, pictures())
     head.eval()
     for layer in layers:
         top = np.linalg.svd(layer.weight.detach().flatten(1).numpy(), compute_uv=False)[0]
-        assert top == pytest.approx(1, abs=0.02)
+        assert top == pytest.approx(1, abs=0.03)
 
 
 @each_head

@@ -13,7 +13,7 @@ from sketchkit.errors import ConfigError
 from sketchkit.registry import HeadOutput
 
 W = torch.tensor([0.3, -0.4], dtype=torch.float64).view(1, 2, 1, 1)
-NORM = (16 * (0.3**2 + 0.4**2)) ** 0.5  # of a linear head's gradient over a picture of 2 x 4 x 4: exactly 2
+NORM = (16 * (0.3**2 + 0.4**2)) ** 0.5  # 2: of a linear head's gradient over a picture of 2 x 4 x 4
 
 
 def linear(image: Tensor) -> HeadOutput:
@@ -39,7 +39,6 @@ def evaluate(loss: nn.Module, target: Tensor, fake: Tensor, head: Callable[[Tens
     ],
 )
 def test_a_linear_head(loss: nn.Module, expected: float, target: Tensor, fake: Tensor) -> None:
-    assert NORM == pytest.approx(2)
     assert evaluate(loss, target, fake, linear).item() == pytest.approx(expected)
 
 
@@ -139,7 +138,7 @@ def test_gradient_penalty_looks_between_target_and_fake() -> None:
     seen = points(GradientPenalty(), target, fake)
     assert (seen == seen[:, :, :1, :1]).all()  # one share a picture
     share = (seen[:, 0, 0, 0] + 1) / 2
-    assert 0 <= share.min() and share.max() <= 1
+    assert share.min() >= 0 and share.max() <= 1
     assert share.mean() == pytest.approx(0.5, abs=0.03) and share.var() == pytest.approx(1 / 12, abs=0.01)
 
 

@@ -124,13 +124,14 @@ def examine(outputs: Mapping[str, Tensor], fake: Tensor, target: Tensor, model: 
         names = ", ".join(bad[:4]) or "the pictures"
         return {"non_finite": f"{names}{', ...' if len(bad) > 4 else ''}"}
     dark, true_dark = (float((image < -0.95).float().mean()) for image in (fake, target))
+    spread, true_spread = (float(image.flatten(2).std(dim=2).mean()) for image in (fake, target))
+    ends, true_ends = (float((image.abs() > 0.99).float().mean()) for image in (fake, target))
+    # A black picture is also flat and saturated: the first that holds is the one that says most.
     if dark > 0.98 and true_dark < 0.9:
         seen["black"] = f"{dark:.0%} of the output is black, {true_dark:.0%} of the truth"
-    spread, true_spread = (float(image.flatten(2).std(dim=2).mean()) for image in (fake, target))
-    if spread < 0.01 < true_spread:
+    elif spread < 0.01 < true_spread:
         seen["constant"] = f"the outputs' deviation over a picture is {spread:.4f}, the truth's {true_spread:.4f}"
-    ends, true_ends = (float((image.abs() > 0.99).float().mean()) for image in (fake, target))
-    if ends > 0.9 and ends - true_ends > 0.5:
+    elif ends > 0.9 and ends - true_ends > 0.5:
         seen["saturated"] = f"{ends:.0%} of the output is at the ends of the range, {true_ends:.0%} of the truth"
     if "D/gan" in outputs and float(outputs["D/gan"].abs()) < 1e-4:
         seen["discriminator_zero"] = f"D/gan is {float(outputs['D/gan']):.2e}"

@@ -1,0 +1,140 @@
+"""Contract tests for plugins: what every backbone, head and loss must hold to, ours and a third party's.
+
+In a package of your own, under pytest:
+
+    import pytest
+    from sketchkit.registry import LOSSES
+    from sketchkit.testing import check_loss
+
+    @pytest.mark.parametrize("name", ["MyLoss"])
+    def test_contract(name):
+        check_loss(LOSSES.build(dict(type=name)))
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sketchkit.registry import HeadOutput
+from sketchkit.translators.generation import Generation
+from sketchkit.translators.objective import INPUTS, input_names
+
+
+def example_batch(channels: int = 3, size: int = 64, classes: int = 2, seed: int = 0) -> dict[str, Any]:
+    """Two samples as a translator sees them: pictures in [-1, 1], labels, hints and names."""
+    generator = torch.Generator().manual_seed(seed)
+    source, target = torch.rand(2, 2, channels, size, size, generator=generator).mul(2).sub(1)
+    hint = torch.zeros(2, 4, size, size)
+    return {"source": source, "target": target, "label": torch.arange(2) % classes, "hint": hint, "key": ["a", "b"]}
+
+
+def check_backbone(backbone: nn.Module, size: int = 64) -> None:
+    """Shape and range, gradients, padding of odd sizes, independence of batch mates, copies, strict state.
+
+    Raises:
+        AssertionError: says which clause of the contract is broken.
+    """
+    batch = example_batch(backbone.in_channels, size)  # type: ignore[arg-type]
+    generation = Generation(backbone.train(), batch)
+    image = generation(generation.draw_noise())
+    assert image.shape == (2, backbone.out_channels, size, size), f"wrong shape {tuple(image.shape)}"
+    assert image.abs().max() <= 1.0, "the picture leaves [-1, 1]"
+    image.square().mean().backward()
+    assert any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in backbone.parameters()), "no gradient"
+    backbone.zero_grad()
+    backbone.eval()
+    with torch.no_grad():
+        _check_alone(backbone, batch)
+        odd = {**batch, "source": batch["source"][..., :-3, :-5], "hint": batch["hint"][..., :-3, :-5]}
+        generation = Generation(backbone, odd)
+        assert generation(generation.noise_of(odd["key"])).shape[-2:] == (size - 3, size - 5), "odd sizes are not kept"
+        if generation.takes_noise:
+            _check_noise(backbone, batch)
+    _check_state(backbone)
+
+
+def check_head(head: nn.Module, channels: int = 3, size: int = 64) -> None:
+    """A `HeadOutput` of the right shapes, and gradients to the picture, second ones included.
+
+    Raises:
+        AssertionError: says which clause of the contract is broken.
+    """
+    batch = example_batch(channels, size)
+    image = batch["target"].requires_grad_()
+    output = head.train()(image, source=batch["source"], label=batch["label"])
+    assert isinstance(output, HeadOutput), "a head returns a HeadOutput"
+    assert output.logits.shape[:2] == (2, 1), f"logits are (B, 1) or (B, 1, h, w), not {tuple(output.logits.shape)}"
+    assert output.class_logits is None or output.class_logits.shape[0] == 2, "class logits are (B, K)"
+    (gradient,) = torch.autograd.grad(output.logits.sum(), image, create_graph=True)
+    gradient.square().sum().backward()
+    assert any(p.grad is not None for p in head.parameters()), "no second gradient: gradient penalties cannot train"
+    head.zero_grad()
+    _check_state(head)
+
+
+def check_loss(loss: nn.Module) -> None:
+    """It names inputs that exist, gives a finite scalar, and a gradient where it sees the generator's picture.
+
+    Raises:
+        AssertionError: says which clause of the contract is broken.
+    """
+    names = input_names(loss)
+    unknown = [name for name in names if name not in INPUTS]
+    assert not unknown, f"forward names {unknown}; there are {sorted(INPUTS)}"
+    inputs = _example_inputs()
+    value = loss(**{name: inputs[name] for name, needed in names.items() if needed})
+    assert value.ndim == 0, f"a loss is a scalar, not {tuple(value.shape)}"
+    assert bool(value.isfinite()), "the value is not finite"
+    required = {name for name, needed in names.items() if needed}
+    # A loss that asks for the head itself, as gradient penalties do, teaches the head.
+    if "head" not in required and required & {"fake", "fake_output", "cycled", "identity"}:
+        value.backward()
+        gradient = inputs["weight"].grad
+        assert gradient is not None and bool(gradient.isfinite().all()), "no finite gradient to the generator"
+
+
+def _example_inputs() -> dict[str, Any]:
+    batch = example_batch()
+    weight = torch.tensor(0.9, requires_grad=True)
+    first, second = (weight * image for image in batch["source"].roll(1, 0).expand(2, 2, -1, -1, -1))
+    second = second * 0.5
+
+    def head(image: Tensor) -> HeadOutput:
+        pooled = nn.functional.adaptive_avg_pool2d(image.square(), 2)
+        return HeadOutput(pooled.mean(1, keepdim=True), pooled.flatten(1)[:, :2], (pooled,))
+
+    outputs = {"real_output": head(batch["target"]), "fake_output": head(first), "head": head}
+    noise = {"noise": torch.ones(2, 4), "noise_alt": torch.zeros(2, 4)}
+    pictures = {"fake": first, "fake_alt": second, "cycled": first, "identity": second}
+    return {**batch, **pictures, **outputs, **noise, "weight": weight}
+
+
+def _check_alone(backbone: nn.Module, batch: dict[str, Any]) -> None:
+    def translate(part: dict[str, Any]) -> Tensor:
+        generation = Generation(backbone, part)
+        return generation(generation.noise_of(part["key"]))
+
+    alone = translate({key: value[:1] for key, value in batch.items()})
+    assert torch.allclose(translate(batch)[:1], alone, atol=1e-4), "in eval a sample's picture depends on its batch mates"
+
+
+def _check_noise(backbone: nn.Module, batch: dict[str, Any]) -> None:
+    generation = Generation(backbone, batch)
+    first = generation(generation.noise_of(batch["key"], 0))
+    again = generation(generation.noise_of(batch["key"], 0))
+    assert torch.equal(first, again), "one noise gives two pictures"
+    assert not torch.equal(first, generation(generation.noise_of(batch["key"], 1))), "the noise has no effect"
+
+
+def _check_state(network: nn.Module) -> None:
+    twin = copy.deepcopy(network)
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            parameter.zero_()
+    twin.load_state_dict(network.state_dict(), strict=True)
+    for (name, a), b in zip(network.state_dict().items(), twin.state_dict().values(), strict=True):
+        assert torch.equal(a, b), f"{name} does not survive saving and loading"

@@ -1,0 +1,98 @@
+"""Every config says its command, resolves, builds, and describes itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sketchkit.cli.info import command
+from sketchkit.engine.config import load_config
+from sketchkit.engine.train import model_config
+from sketchkit.registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS, METRICS, MODELS, TRANSFORMS, check_options
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted((ROOT / "configs").glob("*.py"))
+NARROW = ["backbone.width=4", "heads.discriminator.width=4"]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_opens_with_the_command_that_runs_it(path):
+    first = path.read_text().splitlines()[0]
+    assert f"configs/{path.name}" in first or first == "# make demo"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_builds(path):
+    config = load_config(path, [*NARROW, "generator_losses.perceptual=None"])
+    model = MODELS.build(model_config(config))
+    assert len(model.generator_objective) and len(model.discriminator_objective)
+    for entries, cfg in [
+        (DATASETS, config.train_dataloader.dataset),
+        (DATASETS, config.val_dataloader.dataset),
+        (METRICS, config.val_evaluator),
+        *((HOOKS, hook) for hook in config.default_hooks.values() if hook),
+        *((TRANSFORMS, step) for step in config.train_dataloader.dataset.pipeline),
+    ]:
+        options = dict(cfg)
+        check_options(entries.get(options.pop("type")), options)
+    assert LOOPS.get(config.train_cfg.type)
+    assert DATA_SAMPLERS.get(config.train_dataloader.sampler.type)
+
+
+def info(*arguments):
+    result = CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "backbone", "head"),
+    [
+        # Counted by hand in tests/backbones and tests/heads; the report's 38.5 M is the batch-norm form.
+        ("sketchygan_sketchy", 39_437_736, 10_034_636),
+        ("sketchygan_official_sketchy", 22_235_107, 17_178_977),
+    ],
+)
+def test_info_counts_parameters(name, backbone, head):
+    found = json.loads(info(ROOT / f"configs/{name}.py", "--json"))
+    assert found["backbone"]["parameters"] == backbone
+    assert found["heads"]["discriminator"]["parameters"] == head
+    assert found["image_size"] == [64, 64]
+
+
+def test_info_shows_the_objective_and_the_batch_norm_form():
+    found = json.loads(
+        info(ROOT / "configs/sketchygan_sketchy.py", "--json", "--cfg-options", "backbone.norm=batch")
+    )
+    assert found["backbone"]["type"] == "MRUGenerator"
+    assert found["backbone"]["parameters"] == 38_485_416
+    # 7.08 GMAC a picture, counted layer by layer; a multiplication and an addition are two operations.
+    assert found["backbone"]["flops"] == pytest.approx(2 * 7.08e9, rel=0.005)
+    weights = {name: term["weight"] for name, term in found["generator_losses"].items()}
+    assert weights == {"gan": 1.0, "classes": 1.0, "pixel": 1.0, "perceptual": 1.0, "diversity": 1.0}
+    assert found["discriminator_losses"]["dragan"] == {"type": "DRAGANPenalty", "weight": 10.0}
+    text = info(ROOT / "configs/sketchygan_sketchy.py")
+    assert "39,437,736" in text and "10 dragan (DRAGANPenalty)" in text
+
+
+def test_the_seeds_schedule_and_rates():
+    config = load_config(ROOT / "configs/sketchygan_sketchy.py")
+    assert config.optim_wrapper.discriminator.optimizer.lr == 2e-4
+    assert config.optim_wrapper.generator.optimizer.lr == 1e-4
+    assert (config.batch_size, config.image_size, config.categories) == (16, 64, 125)
+
+
+def test_the_official_schedule_is_the_formula():
+    """lr x max(0.2, 1 - 0.9 i / 300,000)."""
+    import torch
+    from mmengine.optim import LinearLR
+
+    (cfg,) = load_config(ROOT / "configs/sketchygan_official_sketchy.py").param_scheduler
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+    scheduler = LinearLR(optimizer, **{key: value for key, value in cfg.items() if key != "type"})
+    optimizer.step()
+    for step in range(1, 270_001):
+        scheduler.step()
+        if step % 30_000 == 0:
+            assert optimizer.param_groups[0]["lr"] == pytest.approx(max(0.2, 1 - 0.9 * step / 300_000), abs=1e-5)

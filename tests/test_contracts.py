@@ -1,0 +1,99 @@
+"""Every registered backbone, head and loss holds to its contract; a new file in `plugins/` is tested without more."""
+
+import inspect
+
+import pytest
+import torch
+from torch import nn
+
+from sketchkit.errors import WeightsError
+from sketchkit.registry import BACKBONES, HEADS, LOSSES, HeadOutput
+from sketchkit.testing import check_backbone, check_head, check_loss
+
+NARROW = {"width": 8}
+
+
+def build(entries, name):
+    entry = entries.get(name)
+    options = {key: value for key, value in NARROW.items() if key in inspect.signature(entry).parameters}
+    return entries.build({"type": name, **options})
+
+
+def built_in(entries):
+    return [name for name in entries.names() if entries.get(name).__module__.startswith("sketchkit_plugins.")]
+
+
+@pytest.mark.parametrize("name", built_in(BACKBONES))
+def test_backbone(name):
+    torch.manual_seed(0)
+    check_backbone(build(BACKBONES, name))
+
+
+@pytest.mark.parametrize("name", built_in(HEADS))
+def test_head(name):
+    torch.manual_seed(0)
+    check_head(build(HEADS, name))
+
+
+@pytest.mark.parametrize("name", built_in(LOSSES))
+def test_loss(name, monkeypatch):
+    monkeypatch.setenv("SKETCHKIT_OFFLINE", "1")
+    options = {"weights": None} if "weights" in inspect.signature(LOSSES.get(name)).parameters else {}
+    check_loss(LOSSES.build({"type": name, **options}))
+
+
+@pytest.mark.parametrize("entries", [BACKBONES, HEADS, LOSSES], ids=lambda entries: entries.name)
+def test_every_option_has_a_default_and_every_entry_a_description(entries):
+    for name in built_in(entries):
+        entry = entries.get(name)
+        missing = [
+            p.name
+            for p in inspect.signature(entry).parameters.values()
+            if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+        ]
+        assert not missing, (name, missing)
+        assert inspect.getdoc(entry)
+
+
+def test_random_weights_are_never_a_default(monkeypatch, tmp_path):
+    monkeypatch.setenv("SKETCHKIT_OFFLINE", "1")
+    monkeypatch.delenv("SKETCHKIT_WEIGHTS", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    with pytest.raises(WeightsError):
+        LOSSES.build(dict(type="PerceptualLoss"))
+
+
+class BatchReader(nn.Module):
+    in_channels = out_channels = 3
+    size_multiple = 1
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, source):
+        return torch.tanh(self.weight * source - source.mean())
+
+
+class Faulty(nn.Module):
+    def __init__(self, forward):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+        self.forward = forward
+
+
+@pytest.mark.parametrize(
+    ("check", "module", "clause"),
+    [
+        (check_backbone, BatchReader(), "batch mates"),
+        (check_head, Faulty(lambda image, source, label: image.mean((1, 2, 3))), "HeadOutput"),
+        (check_head, Faulty(lambda image, source, label: HeadOutput(image.flatten(1))), "logits are"),
+        (check_loss, Faulty(lambda fkae: fkae), "forward names"),
+        (check_loss, Faulty(lambda fake: fake.mean(1)), "scalar"),
+        (check_loss, Faulty(lambda fake: fake.mean() / 0), "finite"),
+    ],
+)
+def test_the_checks_see_what_is_broken(check, module, clause):
+    with pytest.raises(AssertionError, match=clause):
+        check(module)
