@@ -46,6 +46,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return "known: " + (", ".join(known) or "none")
 
 
+def one_of(option: str, value: str | None, choices: Iterable[str | None]) -> None:
+    """Refuse a value of an option that is not among its choices.
+
+    Raises:
+        ConfigError: names the option, the value and the closest choice.
+    """
+    choices = list(choices)
+    if value not in choices:
+        raise ConfigError(f"{option}={value!r} is not a choice: {did_you_mean(str(value), map(str, choices))}")
+
+
 class SketchRegistry(Registry):
     """A child of an mmengine root whose unknown names are answered with the closest known one."""
 

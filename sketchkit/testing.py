@@ -119,7 +119,9 @@ def _check_alone(backbone: nn.Module, batch: dict[str, Any]) -> None:
         return generation(generation.noise_of(part["key"]))
 
     alone = translate({key: value[:1] for key, value in batch.items()})
-    assert torch.allclose(translate(batch)[:1], alone, atol=1e-4), "in eval a sample's picture depends on its batch mates"
+    assert torch.allclose(translate(batch)[:1], alone, atol=1e-4), (
+        "in eval a sample's picture depends on its batch mates"
+    )
 
 
 def _check_noise(backbone: nn.Module, batch: dict[str, Any]) -> None:

@@ -62,9 +62,7 @@ def test_info_counts_parameters(name, backbone, head):
 
 
 def test_info_shows_the_objective_and_the_batch_norm_form():
-    found = json.loads(
-        info(ROOT / "configs/sketchygan_sketchy.py", "--json", "--cfg-options", "backbone.norm=batch")
-    )
+    found = json.loads(info(ROOT / "configs/sketchygan_sketchy.py", "--json", "--cfg-options", "backbone.norm=batch"))
     assert found["backbone"]["type"] == "MRUGenerator"
     assert found["backbone"]["parameters"] == 38_485_416
     # 7.08 GMAC a picture, counted layer by layer; a multiplication and an addition are two operations.

@@ -8,8 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from sketchkit.registry import one_of
+
 from .conditional_norm import NORMS, make_norm, normalise
-from .mru_options import one_of
 
 FORMS = ("paper", "student")
 LeakyReLU = partial(nn.LeakyReLU, 0.2, inplace=True)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sketchkit.registry import BACKBONES
+from sketchkit.registry import BACKBONES, one_of
 
 from .mru import MRU, init_weights
-from .mru_options import check_label, one_of
+from .mru_options import check_label
 from .mru_trunk import MRUDecoder, MRUEncoder, MRUState, image_pyramid, level_channels
 
 STARTS = ("label", "sketch")

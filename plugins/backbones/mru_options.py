@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor
 
 from sketchkit.errors import ConfigError
-from sketchkit.registry import did_you_mean
-
-
-def one_of(option: str, value: str | None, choices: Iterable[str | None]) -> None:
-    """Refuse a value that is not among the choices.
-
-    Raises:
-        ConfigError: names the option, the value and the closest choice.
-    """
-    choices = list(choices)
-    if value not in choices:
-        raise ConfigError(f"{option}={value!r} is not a choice: {did_you_mean(str(value), map(str, choices))}")
 
 
 def level_count(image_size: int, smallest: int) -> int:

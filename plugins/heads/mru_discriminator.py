@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
-from sketchkit.registry import HEADS, HeadOutput
+from sketchkit.registry import HEADS, HeadOutput, one_of
 
 from ..backbones.mru import MRU, init_weights
-from ..backbones.mru_options import one_of
 from ..backbones.mru_trunk import BOTTLENECK, MRUEncoder, image_pyramid, level_channels
 from .mru_class_heads import CLASS_HEADS, ProjectionTerm
 from .spectral import add_spectral_norm

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from sketchkit.registry import HEADS, HeadOutput
+from sketchkit.registry import HEADS, HeadOutput, one_of
 
 from ..backbones.mru_official import PReLU, init_official
 from ..backbones.mru_official_trunk import OfficialEncoder
-from ..backbones.mru_options import level_count, one_of
+from ..backbones.mru_options import level_count
 from ..backbones.mru_trunk import image_pyramid
 from .mru_class_heads import CLASS_HEADS, ProjectionTerm
 from .spectral import add_spectral_norm

@@ -8,8 +8,7 @@ from typing import TypeVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from sketchkit.errors import ConfigError
-from sketchkit.registry import did_you_mean
+from sketchkit.registry import one_of
 
 T = TypeVar("T")
 DISTANCES: Mapping[str, Callable[..., Tensor]] = {"l1": F.l1_loss, "l2": F.mse_loss}
@@ -22,6 +21,5 @@ def choose(option: str, value: str, choices: Mapping[str, T]) -> T:
     Raises:
         ConfigError: it is not among the choices; names the closest one.
     """
-    if value not in choices:
-        raise ConfigError(f"{option}={value!r} is not a choice: {did_you_mean(str(value), choices)}")
+    one_of(option, value, choices)
     return choices[value]

@@ -21,7 +21,7 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-class UnreadableImage(DataError):  # noqa: N818
+class UnreadableImage(DataError):
     """A file that is missing, empty, cut short, or no image."""
 
 

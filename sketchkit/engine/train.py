@@ -54,9 +54,7 @@ def _runner_config(config: Config, folder: Path, resume: bool, launcher: str) ->
     runner = Config(config.to_dict(), filename=config.filename)
     # mmengine keeps one message hub and one logger a name: two runs of one process must not share them.
     name = f"{folder.name}_{uuid.uuid4().hex[:8]}"
-    runner.merge_from_dict(
-        {"work_dir": str(folder), "resume": resume, "launcher": launcher, "experiment_name": name}
-    )
+    runner.merge_from_dict({"work_dir": str(folder), "resume": resume, "launcher": launcher, "experiment_name": name})
     runner["model"] = model_config(config)
     runner["default_scope"] = "sketchkit"
     runner["visualizer"] = _visualizer(runner.get("visualizer"))

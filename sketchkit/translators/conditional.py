@@ -220,10 +220,7 @@ def _split(batch: Mapping[str, Any], parts: int) -> list[tuple[dict[str, Any], f
     if parts > count:
         raise ConfigError(f"accumulate={parts} splits a batch of {count}: use at most {count}")
     bounds = [count * i // parts for i in range(parts + 1)]
-    return [
-        ({key: value[a:b] for key, value in batch.items()}, (b - a) / count)
-        for a, b in pairwise(bounds)
-    ]
+    return [({key: value[a:b] for key, value in batch.items()}, (b - a) / count) for a, b in pairwise(bounds)]
 
 
 def _refuse_mixing(objective: Objective, heads: nn.ModuleDict) -> None:

@@ -114,5 +114,5 @@ def test_a_run_folders_json_is_parsed_not_run(tmp_path):
 
 
 def test_apply_override_refuses_to_go_into_a_value():
-    with pytest.raises(ConfigError, match="no config key 'a.b'"):
+    with pytest.raises(ConfigError, match=r"no config key 'a\.b'"):
         apply_override(Config({"a": 1}), "a.b.c=1")

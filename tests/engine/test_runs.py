@@ -24,7 +24,9 @@ SCHEDULE = "param_scheduler=[{'type': 'LinearLR', 'by_epoch': False, 'start_fact
 
 
 def losses(folder):
-    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in read_scalars(folder / "scalars.jsonl")]
+    return [
+        {k: v for k, v in row.items() if k != "images_per_second"} for row in read_scalars(folder / "scalars.jsonl")
+    ]
 
 
 def assert_same_state(a, b):
@@ -49,7 +51,7 @@ def finished(sample_root, tmp_path_factory):
 
 
 def test_a_run_folder_describes_itself(finished):
-    folder, config = finished
+    folder, _ = finished
     environment = json.loads((folder / "environment.json").read_text())
     assert environment["data"]["samples"] > 0
     assert len(environment["data"]["fingerprint"]) == 64
@@ -219,7 +221,8 @@ def test_two_processes_of_half_the_batch_equal_one_of_the_whole(sample_root, tmp
     ]
     one = start(command(sample_root, tmp_path / "one", *plain, "batch_size=4"))
     words = command(sample_root, tmp_path / "two", *plain, "batch_size=2")
-    two = start([sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29713", *words[1:]])
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    two = start([sys.executable, *launcher, *words[1:]])
     for process in (one, two):
         output = process.communicate(timeout=240)[0]
         assert process.returncode == 0, output

@@ -14,9 +14,7 @@ LOSSES.register_module(
     module=type("NoticeGradients", (nn.Module,), {"forward": lambda self, fake, head: head(fake).logits.mean()}),
     force=True,
 )
-SGD = dict(
-    generator=dict(optimizer=dict(type="SGD", lr=0.1)), discriminator=dict(optimizer=dict(type="SGD", lr=0.1))
-)
+SGD = dict(generator=dict(optimizer=dict(type="SGD", lr=0.1)), discriminator=dict(optimizer=dict(type="SGD", lr=0.1)))
 LOSSES_OF_BOTH = dict(
     generator_losses=dict(gan=dict(type="AdversarialLoss"), pixel=dict(type="PixelLoss", weight=10.0)),
     discriminator_losses=dict(gan=dict(type="AdversarialLoss")),

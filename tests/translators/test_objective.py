@@ -78,5 +78,7 @@ def test_a_wrong_term_fails_when_it_is_built(term, message):
 
 
 def test_missing_weights_say_how_to_drop_the_term():
-    with pytest.raises(WeightsError, match=r"generator_losses\.p: net.* drop the term with --cfg-options generator_losses\.p=None"):
+    with pytest.raises(
+        WeightsError, match=r"generator_losses\.p: net.* drop the term with --cfg-options generator_losses\.p=None"
+    ):
         objective(dict(p=dict(type="NeedsWeights")))

@@ -91,7 +91,9 @@ def mushroom(rng: Rng) -> Figure:
     lean = rng.uniform(-0.15, 0.15)
     foot = ribbon(curve([(0, -0.1), (lean / 2, 0.4), (lean, 0.9)]), (stem, stem * 0.9, stem * 1.35))
     rim = rng.uniform(0.08, 0.2)
-    cap = blob([(-w, 0), (-0.75 * w, -0.55 * h), (0, -h), (0.75 * w, -0.55 * h), (w, 0), (0.5 * w, rim), (-0.5 * w, rim)])
+    cap = blob(
+        [(-w, 0), (-0.75 * w, -0.55 * h), (0, -h), (0.75 * w, -0.55 * h), (w, 0), (0.5 * w, rim), (-0.5 * w, rim)]
+    )
     gills = tuple(curve([(x * w, 0.55 * rim), (0.7 * x * w, 0.0)]) for x in (-0.5, -0.2, 0.2, 0.5))
     parts = [
         Part(foot, paint(rng, 42, 0.18, 0.9), 0.9, 0.05),
@@ -175,5 +177,3 @@ def _leaf(base: tuple[float, float], tip: tuple[float, float], width: float, rng
     spine = curve([base, middle, tip])
     outline = ribbon(spine, width * np.array(LEAF_PROFILE))
     return Part(outline, paint(rng, 112, 0.65, 0.5), 0.5, lines=(spine[3:-4],))
-
-

@@ -49,7 +49,9 @@ def fixed(points: np.ndarray, side: int) -> np.ndarray:
 
 
 def _light(rng: Rng) -> Light:
-    direction = np.array([rng.choice([-1.0, 1.0]) * rng.uniform(0.3, 0.75), -rng.uniform(0.4, 0.8), rng.uniform(0.6, 1.0)])
+    direction = np.array(
+        [rng.choice([-1.0, 1.0]) * rng.uniform(0.3, 0.75), -rng.uniform(0.4, 0.8), rng.uniform(0.6, 1.0)]
+    )
     warmth = rng.uniform(-0.06, 0.08)
     return Light(direction / np.linalg.norm(direction), 1 + warmth * np.array([1.0, 0.2, -1.0]), rng.uniform(0.36, 0.5))
 
@@ -68,7 +70,9 @@ def _ground(figure: Figure, rng: Rng, side: int, light: Light) -> np.ndarray:
     blend = np.clip((y - horizon) * side / 3 + 0.5, 0, 1)[..., None]
     canvas = np.broadcast_to(wall * (1 - blend) + floor * blend, (side, side, 3)).astype(np.float32)
     grain = int(rng.choice([6, 12, 24]))
-    texture = 0.5 * _noise(rng, side, (grain * 4, grain)) + 0.3 * _noise(rng, side, (64, 48)) + _noise(rng, side, (3, 3))
+    texture = (
+        0.5 * _noise(rng, side, (grain * 4, grain)) + 0.3 * _noise(rng, side, (64, 48)) + _noise(rng, side, (3, 3))
+    )
     strength = 0.012 + (rng.uniform(0.02, 0.06) - 0.012) * blend
     x = np.linspace(-1, 1, side, dtype=np.float32)
     slope = 0.14 * (light.direction[0] * x[None] + light.direction[1] * (2 * y - 1))
