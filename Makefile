@@ -5,8 +5,8 @@ BIN := .venv/bin
 .PHONY: demo test test-fast lint clean
 
 demo: .venv/.installed
-	$(BIN)/sketchkit data sample data/sample
-	$(BIN)/sketchkit train configs/sketchygan_demo.py --auto-resume
+	$(BIN)/sketchkit data sample data/sample $(SAMPLE)
+	$(BIN)/sketchkit train configs/sketchygan_demo.py --auto-resume $(OPTIONS)
 
 test: .venv/.installed
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 # SketchyGAN on the embedded sample data, narrow enough to learn in minutes on a CPU.
 _base_ = "sketchygan_sketchy.py"
 data_root = "data/sample"
-categories = 12
+categories = 13
 backbone = dict(width=24)
 heads = dict(discriminator=dict(width=24))
 # The demo must not depend on Inception-v4's weights, which it would have to download.

@@ -16,7 +16,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def sample_root(tmp_path_factory):
-    """A small sample data set in Sketchy's layout: 12 classes, 5 photos each, 2 sketches a photo, 48 pixels."""
+    """A small sample data set in Sketchy's layout: 13 classes, 5 photos each, 2 sketches a photo, 48 pixels."""
     from sketchkit.data.sample import write_sketchy_sample
 
     root = tmp_path_factory.mktemp("sample") / "sketchy"

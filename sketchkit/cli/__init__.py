@@ -53,5 +53,11 @@ def run(command: click.Command, arguments: list[str] | None, name: str) -> None:
     try:
         command.main(args=arguments, prog_name=name)
     except SketchkitError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {_line(error)}", err=True)
         sys.exit(error.exit_code)
+
+
+def _line(error: SketchkitError) -> str:
+    """The error's own line, also where a data worker has wrapped it into its traceback."""
+    text = str(error)
+    return text.rstrip().splitlines()[-1].partition(": ")[2] if "Original Traceback" in text else text

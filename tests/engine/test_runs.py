@@ -155,6 +155,39 @@ def test_several_losses_change_what_is_learnt(finished, tiny_config, tmp_path):
     assert losses(tmp_path / "weight")[2]["G/pixel"] != losses(finished[0])[2]["G/pixel"]
 
 
+@pytest.mark.parametrize("amp", ["bf16", "fp16"])
+def test_mixed_precision_trains_and_resumes(tiny_config, tmp_path, amp):
+    config = tiny_config(f"optim_wrapper.amp={amp}", "+optim_wrapper.allow_slow_amp=True", EMA)
+    folder = train(config, tmp_path / amp)
+    last = read_checkpoint(folder / "iter_6.pth")
+    assert (last["optimizers"]["generator"]["scaler"] != {}) == (amp == "fp16")
+    (folder / "iter_6.pth").unlink()
+    train(config, folder, resume=True)
+    assert_same_state(read_checkpoint(folder / "iter_6.pth")["model"], last["model"])
+
+
+def test_a_damaged_picture_is_named_and_the_run_goes_on(sample_root, tiny_config, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(sample_root, root)
+    tests = (root / "info" / "testset.txt").read_text()
+    photo = next(p for p in sorted(root.glob("photo/*/*/*.jpg")) if p.name not in tests)
+    photo.write_bytes(photo.read_bytes()[:300])
+    with pytest.warns(UserWarning, match=photo.name):
+        folder = train(tiny_config(f"data_root={root}", "train_cfg.max_iters=12"), tmp_path / "run")
+    assert photo.name in (folder / "unreadable.txt").read_text()
+
+
+def test_scalars_go_to_tensorboard(finished):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    (events,) = finished[0].rglob("events.out.tfevents.*")
+    accumulator = EventAccumulator(str(events))
+    accumulator.Reload()
+    kept = {row["iter"]: row["G/pixel"] for row in losses(finished[0]) if "G/pixel" in row}
+    assert {event.step: event.value for event in accumulator.Scalars("G/pixel")} == pytest.approx(kept)
+
+
 def command(sample_root, folder, *more):
     words = [sys.executable, str(ROOT / "tools/train.py"), str(ROOT / "configs/sketchygan_demo.py")]
     words += ["--work-dir", str(folder), "--plugin", str(TINY), "--cfg-options", *tiny_overrides(sample_root, *more)]

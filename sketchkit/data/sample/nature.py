@@ -134,12 +134,12 @@ def tree(rng: Rng) -> Figure:
 
 def _tiers(rng: Rng, green: tuple[float, float, float]) -> list[Part]:
     width = rng.uniform(0.5, 0.7)
-    levels = [(0.65, 1.0), (0.2, 0.78), (-0.2, 0.55)]
-    return [
-        Part(blob([(0, y - 0.8), (0.55 * w * width, y - 0.25), (w * width, y), (0.35 * w * width, y - 0.04), (0, y + 0.05),
-                   (-0.35 * w * width, y - 0.04), (-w * width, y), (-0.55 * w * width, y - 0.25)]), green, 0.7, 0.05)
-        for y, w in levels
-    ]  # fmt: skip
+    tiers = []
+    for y, share in ((0.65, 1.0), (0.2, 0.78), (-0.2, 0.55)):
+        w = share * width
+        right = [(0.0, y - 0.8), (0.55 * w, y - 0.25), (w, y), (0.35 * w, y - 0.04), (0.0, y + 0.05)]
+        tiers.append(Part(blob(symmetric(right)), green, 0.7, 0.05))
+    return tiers
 
 
 def _crown(rng: Rng, green: tuple[float, float, float]) -> list[Part]:

@@ -39,7 +39,7 @@ def ellipse(x: float, y: float, width: float, height: float, turn: float = 0.0) 
     return rotated(np.stack([width * np.cos(angle), height * np.sin(angle)], 1), turn) + (x, y)
 
 
-def ribbon(path: np.ndarray, widths: float | Sequence[float]) -> np.ndarray:
+def ribbon(path: np.ndarray, widths: float | Sequence[float] | np.ndarray) -> np.ndarray:
     """The outline of a band along an open path; `widths` are half widths, spread evenly from start to end."""
     steps = np.gradient(path, axis=0)
     normal = np.stack([-steps[:, 1], steps[:, 0]], 1) / np.linalg.norm(steps, axis=1, keepdims=True).clip(1e-9)

@@ -41,16 +41,17 @@ def cabin(rng: Rng) -> Figure:
     ridge = [(0.06, -rise - 0.08), (0.1 + depth, tilt - rise - 0.04), (w + depth + 0.1, tilt + 0.07), (w + 0.07, 0.09)]
     logs = tuple(curve([(-w, y), (w, y)]) - (0.35, 0) for y in np.linspace(0.15, 2 * h, 5)[:-1])
     door_w, door_h, glass = 0.13, rng.uniform(0.42, 0.55), paint(rng, 50, 0.4, 0.92)
+    door = [(-door_w, 2 * h - door_h), (door_w, 2 * h - door_h), (door_w, 2 * h), (-door_w, 2 * h)]
+    eaves = curve([(-w - 0.1, 0.1), (-0.5 * w, -0.5 * rise + 0.02), (0, -rise)])
     pane_x = w + 0.5 * depth - 0.35
     parts = [
         Part(side, brick, 0.02, 0.05),
         Part(front, tuple(min(1.12 * c, 1.0) for c in brick), 0.02, 0.05, logs),  # type: ignore[arg-type]
-        Part(ribbon(curve([(-w - 0.1, 0.1), (-0.5 * w, -0.5 * rise + 0.02), (0, -rise)]), 0.06) - (0.35, 0), slate, 0.2),
+        Part(ribbon(eaves, 0.06) - (0.35, 0), slate, 0.2),
         Part(polygon(ridge) - (0.35, 0), slate, 0.08, 0.1),
-        Part(polygon([(-door_w, 2 * h - door_h), (door_w, 2 * h - door_h), (door_w, 2 * h), (-door_w, 2 * h)]) - (0.35, 0),
-             (0.22, 0.13, 0.09), 0.05),
+        Part(polygon(door) - (0.35, 0), (0.22, 0.13, 0.09), 0.05),
         _window(pane_x, h + tilt, glass),
-    ]  # fmt: skip
+    ]
     if rng.random() < 0.6:
         x = 0.5 * depth - 0.25
         chimney = polygon([(x, -rise - 0.3), (x + 0.17, -rise - 0.3), (x + 0.17, -0.3), (x, -0.3)])

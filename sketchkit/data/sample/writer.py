@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,11 @@ def write_sketchy_sample(
                "sketches_per_photo": sketches_per_photo, "size": size}  # fmt: skip
     if min(photos_per_class, sketches_per_photo) < 1 or size < 16:
         raise DataError("a sample set needs at least one photo, one sketch and 16 pixels: raise the count that is less")
-    root = Path(out)
-    if _already_there(root, options):
+    if _already_there(Path(out), options):
         return False
+    # Drawn beside and renamed when whole: a call that is stopped leaves nothing half written at `out`.
+    root = Path(out).with_name(f".{Path(out).name}.part")
+    shutil.rmtree(root, ignore_errors=True)
     listed: dict[str, list[str]] = {name: [] for name in ("test", *FLAGS)}
     for number, kind in enumerate(KINDS):
         tests = _test_photos(np.random.default_rng([seed, number]), photos_per_class)
@@ -60,6 +63,9 @@ def write_sketchy_sample(
             if progress:
                 progress(number * photos_per_class + photo + 1, len(KINDS) * photos_per_class)
     _write_info(root, listed, options)
+    if Path(out).is_dir():
+        Path(out).rmdir()
+    root.rename(out)
     return True
 
 

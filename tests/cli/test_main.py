@@ -1,0 +1,88 @@
+import subprocess
+import sys
+
+import pytest
+
+from sketchkit.cli import COMMANDS, cli, main
+from tests.conftest import ROOT, TINY, tiny_overrides
+
+
+def run(*words, cwd=ROOT):
+    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, cwd=cwd)
+
+
+def test_help_imports_nothing_heavy():
+    """What takes time is importing torch; without it `--help` answers in a tenth of a second."""
+    script = (
+        "import sys\nfrom sketchkit.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'torch', 'mmengine', 'numpy', 'cv2', 'matplotlib', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = run("-c", script)
+    assert result.returncode == 0, result.stderr
+    for name in COMMANDS:
+        assert name in result.stdout
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help_and_imports_no_torch_for_it(name):
+    script = (
+        f"import sys\nfrom sketchkit.cli import main\ntry:\n    main(['{name}', '--help'])\n"
+        "except SystemExit as end:\n    assert not end.code\nassert 'torch' not in sys.modules\n"
+    )
+    result = run("-c", script)
+    assert result.returncode == 0, result.stderr
+    assert "Usage" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["train", "configs/sketchygan_sketchi.py"], 2, "no config at configs/sketchygan_sketchi.py: did you mean"),
+        (["train", "configs/sketchygan_demo.py", "--cfg-options", "image_sise=8"], 2, "did you mean 'image_size'"),
+        (["train", "configs/sketchygan_demo.py", "--cfg-options", "seed=1", "data_root=/nowhere"], 1, "/nowhere"),
+        (["info", "configs/sketchygan_demo.py", "--cfg-options", "backbone.type=MRUGenerater"], 2, "'MRUGenerator'"),
+        (["train", "configs/sketchygan_demo.py", "--plugin", "nowhere.py"], 1, "no plugin file at nowhere.py"),
+        (["nonesuch"], 2, "No such command"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_a_code(words, code, message, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    if words[0] == "train":
+        words = [*words, "--work-dir", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    error = capsys.readouterr().err
+    assert end.value.code == code
+    assert message in error
+    assert "Traceback" not in error
+    assert len([line for line in error.splitlines() if line.startswith("error:")]) <= 1
+
+
+def test_the_commands_are_those_there_are():
+    folder = ROOT / "sketchkit" / "cli"
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(COMMANDS)
+    assert cli.list_commands(None) == sorted(COMMANDS)
+
+
+def test_cfg_options_take_several_words(sample_root, tmp_path):
+    words = ["tools/train.py", "configs/sketchygan_demo.py", "--plugin", TINY, "--work-dir", tmp_path / "run"]
+    result = run(*words, "--cfg-options", *tiny_overrides(sample_root, "train_cfg.max_iters=1"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "[1/1]" in result.stdout
+    assert "sample grids:" in result.stdout
+    assert "WARNING" not in result.stdout + result.stderr
+
+
+def test_missing_perceptual_weights_are_one_line_that_names_the_file_and_the_option(sample_root, tmp_path, monkeypatch):
+    for name in ("TORCH_HOME", "HF_HOME", "SKETCHKIT_WEIGHTS"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("SKETCHKIT_OFFLINE", "1")
+    words = ["tools/train.py", "configs/sketchygan_sketchy.py", "--work-dir", tmp_path / "run", "--cfg-options"]
+    result = run(*words, f"data_root={sample_root}", "categories=13")
+    assert result.returncode == 1
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("error: generator_losses.perceptual: ")
+    assert "inception" in line
+    assert line.endswith("drop the term with --cfg-options generator_losses.perceptual=None")

@@ -1,0 +1,92 @@
+"""What the README says is run: every command, and the plugin example."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from sketchkit.engine.checkpoints import read_checkpoint
+from tests.conftest import ROOT, TINY, tiny_overrides
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = re.findall(r"^    ((?:make|pip|python|sketchkit) .*?)(?:  +#.*)?$", README, re.MULTILINE)
+INLINE = re.findall(r"`(sketchkit [^`]+)`", README)
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+BIN = Path(sys.executable).parent
+
+
+def run(words, cwd):
+    result = subprocess.run([str(word) for word in words], capture_output=True, text=True, cwd=cwd)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the repository whose `.venv` is the environment that runs these tests."""
+    names = ["sketchkit", "plugins", "configs", "tools", "Makefile", "setup.py", "pyproject.toml", "README.md"]
+    for name in names:
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "bin").symlink_to(BIN)
+    (tmp_path / ".venv" / ".installed").touch()
+    return tmp_path
+
+
+def test_every_command_is_tested_here():
+    """Each command of the README, and the test, or the step of CI, that runs it."""
+    tested = {
+        "make demo": test_make_demo,
+        "make test": "CI calls it",
+        "pip install -e .": "the Makefile's environment is made by it",
+        "sketchkit data sample data/sample": test_the_plain_way,
+        "python tools/train.py configs/sketchygan_sketchy.py --cfg-options data_root=data/sample categories=13 "
+        "generator_losses.perceptual=None": test_the_plain_way,
+        "python tools/train.py configs/sketchygan_sketchy.py --cfg-options data_root=PATH": test_the_plain_way,
+        "python tools/train.py my_config.py": test_a_loss_outside_the_repository_changes_training,
+    }
+    assert set(COMMANDS) == set(tested)
+    assert set(INLINE) == {"sketchkit info CONFIG", "sketchkit plugins list", "sketchkit data check ROOT"}
+
+
+@pytest.mark.slow
+def test_make_demo(checkout):
+    quick = "--cfg-options train_cfg.max_iters=2 batch_size=2 num_workers=0 default_hooks.grids.samples=2"
+    for _ in range(2):  # a second call finds the run and does not spoil it
+        output = run(["make", "demo", f"OPTIONS={quick}", "SAMPLE=--photos 5 --sketches 1 --size 48"], checkout)
+    assert "sample grids: runs/sketchygan_demo/grids" in output
+    assert re.search(r"held out, iteration 0 -> 2: l1 [\d.]+ -> [\d.]+, diversity [\d.]+ -> [\d.]+", output)
+
+
+@pytest.mark.slow
+def test_the_plain_way(checkout):
+    run([BIN / "sketchkit", "data", "sample", "data/sample", "--photos", 5, "--sketches", 1, "--size", 48], checkout)
+    (command,) = [c for c in COMMANDS if "data_root=data/sample" in c]
+    narrow = ["backbone.width=4", "heads.discriminator.width=4", "train_cfg.max_iters=1", "num_workers=0"]
+    output = run([sys.executable, *command.split()[1:], *narrow], checkout)
+    assert "[1/1]" in output
+    assert "sample grids: runs/sketchygan_sketchy/grids" in output
+    run([BIN / "sketchkit", "data", "check", "data/sample"], checkout)
+    run([BIN / "sketchkit", "info", "configs/sketchygan_demo.py"], checkout)
+    assert "AdversarialLoss" in run([BIN / "sketchkit", "plugins", "list"], checkout)
+
+
+def test_a_loss_outside_the_repository_changes_training(sample_root, tmp_path):
+    loss, config = BLOCKS
+    assert len([line for line in loss.splitlines() if line.strip()]) + len(config.splitlines()) <= 20
+    (tmp_path / "my_losses.py").write_text(loss)
+    (tmp_path / "my_config.py").write_text(config)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    states = {}
+    for name, weight in (("with", 5.0), ("without", 0.0)):
+        words = [ROOT / "tools/train.py", "my_config.py", "--work-dir", name, "--plugin", TINY, "--cfg-options"]
+        overrides = tiny_overrides(sample_root, f"generator_losses.brightness.weight={weight}")
+        output = run([sys.executable, *words, *overrides], tmp_path)
+        assert "brightness" in output
+        states[name] = read_checkpoint(tmp_path / name / "iter_6.pth")["model"]
+    key = "backbone.last.weight"
+    assert not torch.equal(states["with"][key], states["without"][key])
