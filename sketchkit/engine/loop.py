@@ -11,6 +11,7 @@ from mmengine.runner import BaseLoop
 from torch import nn
 
 from sketchkit.engine import interruption
+from sketchkit.errors import DataError
 from sketchkit.registry import LOOPS
 
 
@@ -75,12 +76,12 @@ class TrainLoop(BaseLoop):
             self.runner.restore_randomness()
             while self._iter < self._max_iters and not self.stop_training:
                 self.runner.model.train()
-                self.run_iter(next(batches))
+                self.run_iter(self._next(batches))
                 due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
                 if due and self._iter >= self.val_begin:
                     self._validate()
                 if self._interrupted():
-                    self.runner.save_on_signal()
+                    self.runner.save_between_iterations(interruption.requested() or "another process was stopped")
                     break
             self.runner.call_hook("after_train_epoch")
             self.runner.call_hook("after_train")
@@ -98,6 +99,15 @@ class TrainLoop(BaseLoop):
         self.dataloader.sampler.skip(self._iter * self.dataloader.batch_size)
         with _neutral_randomness():
             return iter(self.dataloader)
+
+    def _next(self, batches: Iterator) -> Any:
+        try:
+            return next(batches)
+        except DataError:
+            # Data that fails late must not cost the iterations before it.
+            if self._iter:
+                self.runner.save_between_iterations("the data failed")
+            raise
 
     def _validate(self) -> None:
         if self.runner.val_loop is not None:

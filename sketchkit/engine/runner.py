@@ -14,7 +14,7 @@ from mmengine.optim import ReduceOnPlateauParamScheduler
 from mmengine.runner import Runner
 from torch import nn
 
-from sketchkit.engine import checkpoints, interruption
+from sketchkit.engine import checkpoints
 from sketchkit.errors import CheckpointError
 from sketchkit.registry import RUNNERS
 
@@ -58,12 +58,12 @@ class TranslationRunner(Runner):
         """Write a checkpoint of the iteration under way; every rank takes part, the main one writes."""
         self._write(Path(out_dir) / filename, self.iter + 1)
 
-    def save_on_signal(self) -> None:
-        """Save what is done, between iterations, and say how to go on."""
+    def save_between_iterations(self, reason: str) -> None:
+        """Save what is done when the run has to end early, and say how to go on."""
         path = self.folder / f"iter_{self.iter}.pth"
         self._write(path, self.iter)
         if is_main_process():
-            print(f"{interruption.requested() or 'a signal'}: saved {path}; go on with the same command and --resume")
+            print(f"{reason}: saved {path}; go on with the same command and --resume", flush=True)
 
     def load_checkpoint(self, filename: str, map_location: Any = "cpu", *args: Any, **kwargs: Any) -> dict:
         """Load a checkpoint's weights strictly and return it.

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -73,6 +74,23 @@ def test_cfg_options_take_several_words(sample_root, tmp_path):
     assert "[1/1]" in result.stdout
     assert "sample grids:" in result.stdout
     assert "WARNING" not in result.stdout + result.stderr
+
+
+def test_too_much_damage_is_one_line_and_costs_no_iteration(sample_root, tmp_path):
+    """Found by a data worker, in the second epoch: the run saves what it has done and says what is wrong."""
+    root, folder = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(sample_root, root)
+    words = ["tools/train.py", "configs/sketchygan_demo.py", "--plugin", TINY, "--work-dir", folder, "--cfg-options"]
+    words += tiny_overrides(root, "num_workers=1", "max_unreadable=0")
+    assert run(*words, "train_cfg.max_iters=2").returncode == 0
+    for path in root.glob("sketch/*/*/*.png"):
+        path.write_bytes(path.read_bytes()[:50])
+    result = run(*words, "train_cfg.max_iters=40", "default_hooks.grids.interval=100", "--resume")
+    assert result.returncode == 1, result.stdout
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert "1 unreadable files in" in line and "max_unreadable=1" in line
+    assert f"the data failed: saved {folder}/iter_2.pth" in result.stdout
+    assert "Traceback" not in result.stderr
 
 
 def test_missing_perceptual_weights_are_one_line_that_names_the_file_and_the_option(sample_root, tmp_path, monkeypatch):
