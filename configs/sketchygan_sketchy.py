@@ -22,6 +22,8 @@ discriminator_losses = dict(
 optim_wrapper = dict(
     constructor="AdversarialOptimizers",
     amp=None,
+    allow_slow_amp=False,
+    clip_grad=None,
     generator=dict(optimizer=dict(type="Adam", lr=1e-4, betas=(0.5, 0.999), fused=True)),
     discriminator=dict(optimizer=dict(type="Adam", lr=2e-4, betas=(0.5, 0.999), fused=True)),
 )

@@ -30,10 +30,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), plugin_files: S
         ConfigError: the file is missing or broken, an override's key does not exist, or a `$name` is unknown.
         PluginError: a plugin that the call or the config asks for fails to load.
     """
-    for file in plugin_files:
-        plugins.load_file(file)
     config = read_config(path)
-    _import_custom(config, Path(path).resolve().parent)
+    _load_plugins(config, plugin_files, Path(path).resolve().parent)
     for override in overrides:
         apply_override(config, override)
     return resolve(config)
@@ -111,10 +109,15 @@ def source_files(config: Config) -> Iterator[str]:
     yield from [names] if isinstance(names, str) else names
 
 
-def _import_custom(config: Config, folder: Path) -> None:
+def _load_plugins(config: Config, files: Sequence[str], folder: Path) -> None:
+    """Load them, and write down where they lie: the config kept in a run folder needs no flag and no neighbour."""
+    config["plugin_files"] = [*config.get("plugin_files", []), *(str(Path(file).resolve()) for file in files)]
+    config.setdefault("import_folder", str(folder))
+    for file in config["plugin_files"]:
+        plugins.load_file(file)
     # The folder stays on the path: a plugin may import its neighbours when it is first used.
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+    if config["import_folder"] not in sys.path:
+        sys.path.insert(0, config["import_folder"])
     for name in source_files(config):
         plugins.load_module(name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from torch import nn
 from sketchkit.engine import checkpoints
 from sketchkit.errors import CheckpointError
 from sketchkit.registry import RUNNERS
+
+
+CALL_KEYS = ("model", "work_dir", "resume", "launcher", "experiment_name", "default_scope")
 
 
 @RUNNERS.register_module()
@@ -51,12 +55,13 @@ class TranslationRunner(Runner):
     def dump_config(self) -> None:
         """Write the resolved config as JSON, which `sketchkit` reads back without running it."""
         if is_main_process():
-            text = json.dumps(self.cfg.to_dict(), indent=2, default=str)
-            (self.folder / "config.json").write_text(text + "\n")
+            (self.folder / "config.json").write_text(self._config_text(indent=2) + "\n")
 
-    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Write a checkpoint of the iteration under way; every rank takes part, the main one writes."""
-        self._write(Path(out_dir) / filename, self.iter + 1)
+    def save_checkpoint(
+        self, out_dir: str, filename: str, *args: Any, meta: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """Write a checkpoint for mmengine's hook, whose `meta` counts the iterations done; every rank takes part."""
+        self._write(Path(out_dir) / filename, (meta or {}).get("iter", self.iter))
 
     def save_between_iterations(self, reason: str) -> None:
         """Save what is done when the run has to end early, and say how to go on."""
@@ -130,6 +135,11 @@ class TranslationRunner(Runner):
             wrapper.load_state_dict(content["optimizers"][side])
         return path
 
+    def _config_text(self, indent: int | None = None) -> str:
+        """The resolved config, without what belongs to this call or is put together from it."""
+        config = {key: value for key, value in self.cfg.to_dict().items() if key not in CALL_KEYS}
+        return json.dumps(config, indent=indent, default=str)
+
     def _replay_schedules(self, iterations: int, kept: dict[str, list]) -> None:
         for side, schedulers in (self.param_schedulers or {}).items():
             for scheduler, state in zip(schedulers, kept[side], strict=True):
@@ -155,7 +165,7 @@ class TranslationRunner(Runner):
         content = {
             "format": checkpoints.FORMAT,
             "iter": iterations,
-            "config": json.dumps(self.cfg.to_dict(), default=str),
+            "config": self._config_text(),
             "classes": list(getattr(self.train_dataloader.dataset, "classes", [])),
             "model": weights,
             "optimizers": {side: wrapper.state_dict() for side, wrapper in self.optim_wrapper.items()},

@@ -16,6 +16,7 @@ from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.runner import TranslationRunner
 from sketchkit.errors import ConfigError
+from sketchkit.registry import DATASETS
 
 MODEL_KEYS = ("backbone", "heads", "generator_losses", "discriminator_losses")
 
@@ -37,6 +38,8 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
     if existing and not resume:
         raise ConfigError(f"{folder} already holds a run ({existing.name}): go on with --resume, or choose --work-dir")
     launcher = _start_processes()
+    # Before the networks, whose pretrained weights may take a download: is there anything to train on?
+    DATASETS.build(config["train_dataloader"]["dataset"])
     resuming = existing is not None if resume == "auto" else resume
     runner = TranslationRunner.from_cfg(_runner_config(config, folder, bool(resuming), launcher))
     runner.train()

@@ -1,3 +1,6 @@
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +119,23 @@ def test_a_run_folders_json_is_parsed_not_run(tmp_path):
 def test_apply_override_refuses_to_go_into_a_value():
     with pytest.raises(ConfigError, match=r"no config key 'a\.b'"):
         apply_override(Config({"a": 1}), "a.b.c=1")
+
+
+def test_a_kept_config_finds_its_plugins_again(tmp_path):
+    """As a run folder keeps it: elsewhere, as JSON, opened by a new process without any flag."""
+    loss = (
+        "from torch import nn\nfrom sketchkit.registry import LOSSES\n"
+        "@LOSSES.register_module()\nclass {0}(nn.Module):\n    def forward(self, fake):\n        return fake.mean()\n"
+    )
+    (tmp_path / "imported_again.py").write_text(loss.format("ImportedAgain"))
+    (tmp_path / "given_again.py").write_text(loss.format("GivenAgain"))
+    (tmp_path / "config.py").write_text(f"_base_ = '{CONFIG}'\ncustom_imports = dict(imports=['imported_again'])\n")
+    config = load_config(tmp_path / "config.py", plugin_files=[str(tmp_path / "given_again.py")])
+    kept = tmp_path / "run" / "config.json"
+    kept.parent.mkdir()
+    kept.write_text(json.dumps(config.to_dict()))
+    script = (
+        "import sys\nfrom sketchkit.engine.config import load_config\nfrom sketchkit.registry import LOSSES\n"
+        "load_config(sys.argv[1])\nassert LOSSES.find('ImportedAgain') and LOSSES.find('GivenAgain')\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(kept)], check=True, cwd=tmp_path / "run")

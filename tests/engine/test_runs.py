@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from sketchkit.engine.checkpoints import read_checkpoint
+from sketchkit.engine.config import load_config
 from sketchkit.engine.hooks.progress import read_scalars
 from sketchkit.engine.train import train
 from sketchkit.errors import CheckpointError, ConfigError, DataError
@@ -41,8 +42,6 @@ def assert_same_state(a, b):
 @pytest.fixture(scope="module")
 def finished(sample_root, tmp_path_factory):
     """A run of six iterations with everything that has a state: dropout, batch norm, EMA, Adam, a schedule, workers."""
-    from sketchkit.engine.config import load_config
-
     folder = tmp_path_factory.mktemp("runs") / "finished"
     overrides = tiny_overrides(sample_root, EMA, SCHEDULE, "num_workers=1")
     config = load_config(ROOT / "configs/sketchygan_demo.py", overrides, [TINY])
@@ -85,6 +84,21 @@ def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(finished, tmp_path):
     assert_same_state(first["model"], second["model"])
     assert_same_state(first["optimizers"], second["optimizers"])
     assert losses(resumed) == losses(folder)
+
+
+def test_the_config_in_a_run_folder_trains_the_same_run(finished, tmp_path):
+    folder, _ = finished
+    train(load_config(folder / "config.json"), tmp_path / "again")
+    assert losses(tmp_path / "again") == losses(folder)
+    assert (tmp_path / "again" / "config.json").read_text() == (folder / "config.json").read_text()
+
+
+def test_the_best_checkpoint_is_kept_with_its_iteration(tiny_config, tmp_path):
+    best = "+default_hooks.checkpoint.save_best='held_out/l1'"
+    folder = train(tiny_config(best, "+default_hooks.checkpoint.rule=less"), tmp_path / "best")
+    (path,) = folder.glob("best_*.pth")
+    rows = {row["iter"]: row["held_out/l1"] for row in losses(folder) if "held_out/l1" in row and row["iter"]}
+    assert read_checkpoint(path)["iter"] == min(rows, key=rows.get)
 
 
 def test_a_longer_resume_follows_its_own_schedule(finished, tmp_path, tiny_config):
@@ -142,7 +156,7 @@ def test_missing_data_is_one_line(tiny_config, tmp_path):
 
 
 def test_centered_normalisation_trains_and_resumes(tiny_config, tmp_path):
-    config = tiny_config("+translator.data_preprocessor=dict(type='TranslationPreprocessor', normalization='centered')")
+    config = tiny_config("translator.data_preprocessor=dict(type='TranslationPreprocessor', normalization='centered')")
     folder = train(config, tmp_path / "centered")
     state = read_checkpoint(folder / "iter_6.pth")["model"]
     assert state["data_preprocessor.source_range"].isfinite().all()
@@ -157,7 +171,7 @@ def test_several_losses_change_what_is_learnt(finished, tiny_config, tmp_path):
 
 @pytest.mark.parametrize("amp", ["bf16", "fp16"])
 def test_mixed_precision_trains_and_resumes(tiny_config, tmp_path, amp):
-    config = tiny_config(f"optim_wrapper.amp={amp}", "+optim_wrapper.allow_slow_amp=True", EMA)
+    config = tiny_config(f"optim_wrapper.amp={amp}", "optim_wrapper.allow_slow_amp=True", EMA)
     folder = train(config, tmp_path / amp)
     last = read_checkpoint(folder / "iter_6.pth")
     assert (last["optimizers"]["generator"]["scaler"] != {}) == (amp == "fp16")

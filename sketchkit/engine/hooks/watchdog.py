@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from mmengine.dist import is_main_process
+from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
 
@@ -79,7 +79,7 @@ class WatchdogHook(Hook):
         if not (self.every_n_train_iters(runner, self.interval) or self.is_last_train_iter(runner)):
             return
         last = runner.model.last_batch
-        seen = examine(outputs or {}, last["fake"], last["target"], runner.model)
+        seen = _agree(examine(outputs or {}, last["fake"], last["target"], runner.model))
         for finding in CAUSES:
             patient = finding in PATIENT
             self._in_a_row[finding] = self._in_a_row[finding] + 1 if finding in seen else 0
@@ -136,6 +136,15 @@ def examine(outputs: Mapping[str, Tensor], fake: Tensor, target: Tensor, model: 
     if "D/gan" in outputs and float(outputs["D/gan"].abs()) < 1e-4:
         seen["discriminator_zero"] = f"D/gan is {float(outputs['D/gan']):.2e}"
     return seen
+
+
+def _agree(seen: dict[str, str]) -> dict[str, str]:
+    """What any process sees, so that all of them act alike."""
+    if get_world_size() == 1:
+        return seen
+    flags = torch.tensor([float(finding in seen) for finding in CAUSES])
+    all_reduce(flags, op="max")
+    return {name: seen.get(name, "in another process") for name, flag in zip(CAUSES, flags, strict=True) if flag}
 
 
 def _keep_evidence(
