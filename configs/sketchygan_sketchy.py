@@ -2,7 +2,7 @@
 # SketchyGAN as the Sketch2Img report trains it (Wang et al. 2019, after Chen & Hays, CVPR 2018): the whole objective.
 _base_ = ["_base_/runtime.py", "_base_/sketchy.py"]
 
-translator = dict(type="ConditionalTranslator", ema=None, discriminator_steps=1, accumulate=1)
+translator = dict(type="ConditionalTranslator")
 backbone = dict(type="MRUGenerator", image_size="$image_size", num_classes="$num_classes")
 heads = dict(discriminator=dict(type="MRUDiscriminator", image_size="$image_size", num_classes="$num_classes"))
 
@@ -23,7 +23,6 @@ optim_wrapper = dict(
     constructor="AdversarialOptimizers",
     amp=None,
     allow_slow_amp=False,
-    clip_grad=None,
     generator=dict(optimizer=dict(type="Adam", lr=1e-4, betas=(0.5, 0.999), fused=True)),
     discriminator=dict(optimizer=dict(type="Adam", lr=2e-4, betas=(0.5, 0.999), fused=True)),
 )

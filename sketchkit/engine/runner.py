@@ -19,7 +19,6 @@ from sketchkit.engine import checkpoints
 from sketchkit.errors import CheckpointError
 from sketchkit.registry import RUNNERS
 
-
 CALL_KEYS = ("model", "work_dir", "resume", "launcher", "experiment_name", "default_scope")
 
 

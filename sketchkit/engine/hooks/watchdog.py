@@ -18,8 +18,8 @@ from sketchkit.registry import HOOKS
 
 ACTIONS = ("stop", "roll_back", "warn", "ignore")
 CAUSES = {
-    "non_finite": "a value overflowed: lower the learning rates, clip gradients (optim_wrapper.clip_grad), "
-    "or leave fp16",
+    "non_finite": "a value overflowed: lower the learning rates, clip gradients "
+    "(+optim_wrapper.clip_grad=dict(max_norm=1.0)), or leave fp16",
     "black": "the generator has collapsed to black whatever the sketch: lower its learning rate, check the signs and "
     "weights of the terms, or raise the pixel term",
     "constant": "every output is one flat colour: the generator gets no gradient; check the weights of the terms",
