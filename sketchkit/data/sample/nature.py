@@ -14,7 +14,8 @@ LEAF_PROFILE = (0.0, 0.8, 1.0, 0.6, 0.0)
 def apple(rng: Rng) -> Figure:
     """Red, with a stalk and often a leaf."""
     w, h, lean = rng.uniform(0.72, 0.95), rng.uniform(0.68, 0.88), rng.uniform(-0.25, 0.25)
-    right = [(0, 0.2 - h), (0.45 * w, -h), (w, -0.4 * h), (0.95 * w, 0.25 * h), (0.55 * w, 0.92 * h), (0, 0.86 * h)]
+    right = [(0, 0.2 - h), (0.45 * w, -h), (w, -0.4 * h), (0.93 * w, 0.25 * h), (0.72 * w, 0.72 * h),
+             (0.38 * w, 0.97 * h), (0, 0.88 * h)]  # fmt: skip
     dip = curve([(-0.3 * w, 0.12 - h), (0, 0.27 - h), (0.3 * w, 0.12 - h)])
     parts = [Part(blob(symmetric(right)), paint(rng, 0, 0.88, 0.8, 5), gloss=0.6, lines=(dip,))]
     stalk = curve([(0, 0.22 - h), (lean / 3, -h), (lean, -h - 0.25)])
@@ -147,9 +148,10 @@ def _crown(rng: Rng, green: tuple[float, float, float]) -> list[Part]:
     w, h, phase = rng.uniform(0.65, 0.9), rng.uniform(0.55, 0.75), rng.uniform(0, 6)
     radius = 0.9 + 0.12 * np.abs(np.sin(bumps * angle / 2 + phase)) + 0.05 * np.sin(2 * angle + phase)
     outline = np.stack([w * radius * np.cos(angle), h * radius * np.sin(angle) - 0.35], 1)
+    # Bows that open downwards, like the rims of bunches of leaves.
     arcs = []
-    for x, y in ((-0.4, -0.15), (0.3, -0.35), (0.0, 0.2), (-0.15, -0.6), (0.5, 0.15)):
-        arcs.append(curve([(x * w - 0.14, y * h - 0.3), (x * w, y * h - 0.2), (x * w + 0.14, y * h - 0.32)]))
+    for x, y in rng.uniform(-0.55, 0.55, (5, 2)):
+        arcs.append(curve([(x * w - 0.15, y * h - 0.27), (x * w, y * h - 0.37), (x * w + 0.15, y * h - 0.27)]))
     return [Part(outline, green, 0.8, 0.05, tuple(arcs))]
 
 

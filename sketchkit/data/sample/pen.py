@@ -32,7 +32,7 @@ class Hand:
 
 def some_hand(rng: Rng) -> Hand:
     """A hand careful enough that its sketch registers with the photo."""
-    return Hand(rng.uniform(0.013, 0.021), rng.uniform(0.002, 0.0065), rng.uniform(0.0, 0.3), rng.uniform(-0.03, 0.035))
+    return Hand(rng.uniform(0.011, 0.018), rng.uniform(0.002, 0.0065), rng.uniform(0.0, 0.3), rng.uniform(-0.03, 0.035))
 
 
 def draw_sketch(figure: Figure, rng: Rng, size: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def draw_ambiguous(figure: Figure, rng: Rng, size: int) -> np.ndarray:
     """The largest part's outline alone, carelessly."""
     largest = max(figure.parts, key=lambda part: float(np.prod(np.ptp(part.outline, axis=0))))
     paper = _paper(size)
-    _stroke(paper, _closed(largest.outline, rng), Hand(rng.uniform(0.013, 0.021), 0.03, 1.0, 0.0), rng)
+    _stroke(paper, _closed(largest.outline, rng), Hand(rng.uniform(0.011, 0.018), 0.03, 1.0, 0.0), rng)
     return _finished(paper, size)
 
 

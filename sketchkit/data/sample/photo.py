@@ -31,7 +31,7 @@ def render_photo(figure: Figure, rng: Rng, size: int) -> np.ndarray:
     canvas = _ground(figure, rng, side, light)
     canvas *= 1 - _cast_shadow(figure, light, rng, side)[..., None]
     for part in figure.parts:
-        canvas = _lay(canvas, part, light, rng)
+        _lay(canvas, part, light, rng)
     canvas = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
     return _developed(canvas, rng)
 
@@ -102,18 +102,25 @@ def _blur(image: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.GaussianBlur(image, (0, 0), sigmaX=sigma, borderType=cv2.BORDER_REPLICATE)
 
 
-def _lay(canvas: np.ndarray, part: Part, light: Light, rng: Rng) -> np.ndarray:
-    """The part over the canvas, darkening what lies close under its edge."""
+def _lay(canvas: np.ndarray, part: Part, light: Light, rng: Rng) -> None:
+    """Paint the part over the canvas, darkening what lies close under its edge; only its neighbourhood is touched."""
     side = len(canvas)
-    mask = coverage(part.outline, side)
+    window = _window(part.outline, side)
+    mask = coverage(part.outline, side)[window]
     step = -0.012 * side * light.direction[:2]
-    under = cv2.warpAffine(mask, np.array([[1, 0, step[0]], [0, 1, step[1]]]), (side, side))
-    canvas = canvas * (1 - 0.3 * _blur(under, 0.012 * side))[..., None]
-    surface = _shaded(part, mask, light, rng)
+    under = cv2.warpAffine(mask, np.array([[1, 0, step[0]], [0, 1, step[1]]]), mask.shape[::-1])
+    surface = _shaded(part, mask, light, rng, side)
     for line in part.lines:
-        surface *= 1 - 0.38 * _line(line, side)[..., None]
-    alpha = mask[..., None]
-    return canvas * (1 - alpha) + surface * alpha
+        surface *= 1 - 0.38 * _line(line, side)[window][..., None]
+    below, alpha = canvas[window] * (1 - 0.3 * _blur(under, 0.012 * side))[..., None], mask[..., None]
+    canvas[window] = below * (1 - alpha) + surface * alpha
+
+
+def _window(points: np.ndarray, side: int) -> tuple[slice, slice]:
+    """Rows and columns around a part, with room for its shadow."""
+    low = np.floor((points.min(0) - 0.06) * side).astype(int).clip(0)
+    high = np.ceil((points.max(0) + 0.06) * side).astype(int)
+    return slice(low[1], high[1]), slice(low[0], high[0])
 
 
 def _line(line: np.ndarray, side: int) -> np.ndarray:
@@ -122,14 +129,14 @@ def _line(line: np.ndarray, side: int) -> np.ndarray:
     return _blur(drawn.astype(np.float32) / 255, 0.003 * side)
 
 
-def _shaded(part: Part, mask: np.ndarray, light: Light, rng: Rng) -> np.ndarray:
+def _shaded(part: Part, mask: np.ndarray, light: Light, rng: Rng, side: int) -> np.ndarray:
     """Lambert shading with a highlight (Blinn) of a surface bulging from its outline inwards."""
-    side = len(mask)
     normal = _normals(mask, part.relief)
     diffuse = np.clip(normal @ light.direction.astype(np.float32), 0, 1)
     half = light.direction + (0, 0, 1)
     highlight = np.clip(normal @ (half / np.linalg.norm(half)).astype(np.float32), 0, 1) ** 30
-    mottle = 1 + 0.05 * _noise(rng, side, (5, 5)) + 0.03 * _noise(rng, side, (24, 24))
+    rows, columns = mask.shape
+    mottle = 1 + (0.05 * _noise(rng, side, (5, 5)) + 0.03 * _noise(rng, side, (24, 24)))[:rows, :columns]
     shade = (light.ambient + (1.12 - light.ambient) * diffuse) * mottle
     colour = np.array(part.colour) * light.tint
     return (shade[..., None] * colour + part.gloss * highlight[..., None]).astype(np.float32)
