@@ -2,4 +2,4 @@
 # The report's second run: the first ten classes, conditional batch norm in the generator, 20 epochs.
 _base_ = "sketchygan_sketchy.py"
 categories = 10
-train_cfg = dict(max_iters=7_500, val_interval=750)
+train_cfg = dict(max_iters=6_700, val_interval=670)

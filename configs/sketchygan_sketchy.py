@@ -27,5 +27,5 @@ optim_wrapper = dict(
     discriminator=dict(optimizer=dict(type="Adam", lr=2e-4, betas=(0.5, 0.999), fused=True)),
 )
 param_scheduler = None
-# 20 epochs of the 75,471 sketches.
-train_cfg = dict(type="TrainLoop", max_iters=94_000, val_interval=5000)
+# 20 epochs of the whole database's training split, some 67,000 sketches.
+train_cfg = dict(type="TrainLoop", max_iters=84_000, val_interval=5000)

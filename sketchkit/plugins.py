@@ -38,17 +38,22 @@ class Plugin:
 
 
 _loaded: dict[str, Plugin] = {}
+_discovered = False
 
 
 def load_all() -> None:
     """Load the core's own entries and every plugin that can be discovered; broken ones are kept for `failures`."""
+    global _discovered
+    if _discovered:
+        return
+    _discovered = True
     for package in CORE:
         importlib.import_module(package)
     _use_checkout()
-    for package in sorted({BUILT_IN, *(point.module for point in entry_points(group=GROUP))}):
-        for name in _modules(package):
-            if name not in _loaded:
-                _load(name, partial(importlib.import_module, name))
+    # The built-in names first: nobody else may take one.
+    theirs = {point.module for point in entry_points(group=GROUP)} - {BUILT_IN}
+    for package in (BUILT_IN, *sorted(theirs)):
+        _load_package(package)
 
 
 def load_module(name: str) -> None:
@@ -57,6 +62,7 @@ def load_module(name: str) -> None:
     Raises:
         PluginError: it cannot be imported; nothing of it stays registered.
     """
+    load_all()
     _raise_failure(_load(name, partial(importlib.import_module, name)))
 
 
@@ -69,6 +75,7 @@ def load_file(path: str | Path) -> None:
     file = Path(path).resolve()
     if not file.is_file():
         raise PluginError(f"no plugin file at {path}: check the path given to --plugin")
+    load_all()
     _raise_failure(_load(str(file), partial(_execute, f"{FILE_PREFIX}{file.stem}", file)))
 
 
@@ -125,14 +132,13 @@ def _raise_failure(plugin: Plugin) -> None:
         raise PluginError(f"plugin {plugin.name} failed to load: {plugin.error}")
 
 
-def _modules(package: str) -> Iterator[str]:
-    spec = importlib.util.find_spec(package)
-    if spec is None:
+def _load_package(name: str) -> None:
+    """Load a module and, where it is a package that loads, what it holds, one by one; private modules are skipped."""
+    if _load(name, partial(importlib.import_module, name)).error is not None:
         return
-    yield package
-    for info in pkgutil.walk_packages(spec.submodule_search_locations or [], prefix=f"{package}."):
+    for info in pkgutil.iter_modules(getattr(sys.modules[name], "__path__", []), prefix=f"{name}."):
         if not info.name.rpartition(".")[2].startswith("_"):
-            yield info.name
+            _load_package(info.name)
 
 
 def _use_checkout() -> None:

@@ -119,17 +119,23 @@ def check_options(entry: Any, options: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: an unknown option, or a required one missing.
     """
-    # A module without an `__init__` of its own inherits one that seems to take anything, and takes nothing.
-    bare = getattr(entry, "__init__", None) is nn.Module.__init__
-    parameters = {} if bare else dict(inspect.signature(entry).parameters)
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    known, takes_any = options_of(entry)
     for option in options:
-        if option not in parameters and not takes_any:
-            raise ConfigError(f"{entry.__name__} has no option '{option}': {did_you_mean(option, parameters)}")
-    for name, parameter in parameters.items():
-        optional = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-        if parameter.default is parameter.empty and not optional and name not in options:
+        if option not in known and not takes_any:
+            raise ConfigError(f"{entry.__name__} has no option '{option}': {did_you_mean(option, known)}")
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in options:
             raise ConfigError(f"{entry.__name__} needs the option '{name}'")
+
+
+def options_of(entry: Any) -> tuple[dict[str, inspect.Parameter], bool]:
+    """The options `entry` names, and whether it takes others as well."""
+    # A module without an `__init__` of its own inherits one that seems to take anything, and takes nothing.
+    if getattr(entry, "__init__", None) is nn.Module.__init__:
+        return {}, False
+    parameters = inspect.signature(entry).parameters.values()
+    named = {p.name: p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    return named, any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _failures() -> str:

@@ -74,6 +74,12 @@ def test_info_shows_the_objective_and_the_batch_norm_form():
     assert "39,437,736" in text and "10 dragan (DRAGANPenalty)" in text
 
 
+def test_info_takes_several_overrides():
+    words = ["--json", "--cfg-options", "backbone.width=4", "categories=3", "heads.discriminator.width=4"]
+    found = json.loads(info(ROOT / "configs/sketchygan_sketchy.py", *words))
+    assert found["backbone"]["parameters"] < 1_000_000
+
+
 def test_the_seeds_schedule_and_rates():
     config = load_config(ROOT / "configs/sketchygan_sketchy.py")
     assert config.optim_wrapper.discriminator.optimizer.lr == 2e-4

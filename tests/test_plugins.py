@@ -61,11 +61,22 @@ def test_a_mended_file_loads(tmp_path):
     assert all(plugin.name != str(path) for plugin in plugins.failures())
 
 
-def test_a_plugin_may_not_take_a_name_that_is_in_use(tmp_path):
-    before = registry.LOSSES.get("PixelLoss")
-    with pytest.raises(PluginError, match="PixelLoss is already registered"):
-        plugins.load_file(write(tmp_path, "thief.py", LOSS.format(name="PixelLoss")))
-    assert registry.LOSSES.get("PixelLoss") is before
+def python(script, cwd):
+    """Run a script in a process where nothing has been loaded yet."""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=cwd)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_plugin_may_not_take_a_built_in_name(tmp_path):
+    write(tmp_path, "thief.py", LOSS.format(name="PixelLoss"))
+    script = (
+        "from sketchkit import plugins, registry\nfrom sketchkit.errors import PluginError\n"
+        "try:\n    plugins.load_file('thief.py')\n"
+        "except PluginError as error:\n    assert 'PixelLoss is already registered' in str(error), error\n"
+        "else:\n    raise AssertionError('it was let in')\n"
+        "assert registry.LOSSES.get('PixelLoss').__module__ == 'sketchkit_plugins.losses.pixel'\n"
+    )
+    python(script, tmp_path)
 
 
 def test_a_missing_file_is_named():
@@ -140,15 +151,18 @@ def test_a_third_partys_entry_point_is_found_and_a_broken_module_of_it_stays_alo
     write(package, "__init__.py", "")
     write(package, "good.py", LOSS.format(name="TheirGoodLoss"))
     write(package, "broken.py", LOSS.format(name="TheirBrokenLoss") + "\nimport no_such_package_at_all\n")
+    (package / "folder").mkdir()
+    write(package / "folder", "__init__.py", LOSS.format(name="TheirFolderLoss") + "\nraise ValueError('no')\n")
     info = tmp_path / "their_plugins-1.0.dist-info"
     info.mkdir()
     write(info, "METADATA", "Metadata-Version: 2.1\nName: their-plugins\nVersion: 1.0\n")
-    write(info, "entry_points.txt", "[sketchkit.plugins]\ntheirs = their_plugins\n")
+    write(info, "entry_points.txt", "[sketchkit.plugins]\ntheirs = their_plugins\ngone = gone_package.sub\n")
     script = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "from sketchkit import plugins, registry\n"
-        "assert registry.LOSSES.find('TheirGoodLoss') and not registry.LOSSES.find('TheirBrokenLoss')\n"
-        "assert [p.name for p in plugins.failures()] == ['their_plugins.broken'], plugins.failures()\n"
+        "assert registry.LOSSES.find('TheirGoodLoss') and registry.LOSSES.find('PixelLoss')\n"
+        "assert not registry.LOSSES.find('TheirBrokenLoss') and not registry.LOSSES.find('TheirFolderLoss')\n"
+        "failed = sorted(p.name for p in plugins.failures())\n"
+        "assert failed == ['gone_package.sub', 'their_plugins.broken', 'their_plugins.folder'], failed\n"
     )
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+    python(script, tmp_path)

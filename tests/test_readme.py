@@ -70,6 +70,10 @@ def test_the_plain_way(checkout):
     output = run([sys.executable, *command.split()[1:], *narrow], checkout)
     assert "[1/1]" in output
     assert "sample grids: runs/sketchygan_sketchy/grids" in output
+    (command,) = [c for c in COMMANDS if c.endswith("data_root=PATH")]
+    less = ["categories=13", "generator_losses.perceptual=None", *narrow]
+    words = [*command.replace("PATH", "data/sample").split()[1:], *less]
+    assert "[1/1]" in run([sys.executable, *words, "--work-dir", "runs/whole"], checkout)
     run([BIN / "sketchkit", "data", "check", "data/sample"], checkout)
     run([BIN / "sketchkit", "info", "configs/sketchygan_demo.py"], checkout)
     assert "AdversarialLoss" in run([BIN / "sketchkit", "plugins", "list"], checkout)

@@ -19,7 +19,7 @@ def command() -> None:
 @command.command()
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--kind", type=click.Choice(KINDS), default="sketchy", show_default=True, help="Which layout to write.")
-@click.option("--seed", default=0, show_default=True, help="Same seed, same bytes.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same bytes.")
 @click.option("--photos", default=24, show_default=True, help="Photos a class.")
 @click.option("--sketches", default=3, show_default=True, help="Sketches a photo.")
 @click.option("--size", default=128, show_default=True, help="Side in pixels.")

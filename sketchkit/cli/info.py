@@ -15,12 +15,15 @@ import click
 @click.option(
     "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers plugins."
 )
-def command(config: str, as_json: bool, overrides: tuple[str, ...], plugin_files: tuple[str, ...]) -> None:
+@click.argument("more", nargs=-1, metavar="[KEY=VALUE]...")
+def command(
+    config: str, as_json: bool, overrides: tuple[str, ...], plugin_files: tuple[str, ...], more: tuple[str, ...]
+) -> None:
     """Networks, parameters, FLOPs at the config's size, and the objective of CONFIG."""
     from sketchkit.engine.config import load_config
     from sketchkit.engine.describe import describe
 
-    found = describe(load_config(config, overrides, plugin_files))
+    found = describe(load_config(config, [*overrides, *more], plugin_files))
     click.echo(json.dumps(found, indent=2) if as_json else _table(found))
 
 

@@ -99,12 +99,12 @@ def versions() -> dict[str, str]:
 
 
 def random_state() -> dict[str, Any]:
-    """The state of every generator a step draws from, as tensors and plain values."""
+    """The state of every generator this process's steps draw from, as tensors and plain values."""
     name, keys, position, has_gauss, cached = cast(tuple, np.random.get_state())
     version, internal, gauss = random.getstate()
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
         "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
         "python": [version, list(internal), gauss],
     }
@@ -114,7 +114,7 @@ def restore_random_state(state: Mapping[str, Any]) -> None:
     """Take over what `random_state` returned."""
     torch.set_rng_state(state["torch"].cpu())
     if torch.cuda.is_available() and state["cuda"]:
-        torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
+        torch.cuda.set_rng_state(state["cuda"][0].cpu())
     name, keys, position, has_gauss, cached = state["numpy"]
     np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, cached))
     version, internal, gauss = state["python"]

@@ -7,7 +7,6 @@ read after every override, so that one key (`data_root`, `image_size`, `categori
 from __future__ import annotations
 
 import ast
-import inspect
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +33,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), plugin_files: S
     _load_plugins(config, plugin_files, Path(path).resolve().parent)
     for override in overrides:
         apply_override(config, override)
-    return resolve(config)
+    config = resolve(config)
+    check_types(config.to_dict())
+    return config
 
 
 def read_config(path: str | Path) -> Config:
@@ -73,7 +74,7 @@ def apply_override(config: Config, override: str) -> None:
         return
     if not isinstance(place, dict | Config):
         raise ConfigError(f"{'.'.join(parents)} is {place!r}: it has no '{last}' to set")
-    known = {*place, *_options_of(place), *(TOP_LEVEL if place is config else ())}
+    known = {*place, *_options_of(place)[0], *(TOP_LEVEL if place is config else ())}
     if last not in known and not adding:
         raise ConfigError(
             f"no config key '{key}': {registry.did_you_mean(last, known)} (to add a new one write '+{override}')"
@@ -97,9 +98,25 @@ def resolve(config: Config) -> Config:
     """
     values = {key: value for key, value in config.items() if not isinstance(value, Mapping)}
     categories = values.get("categories")
-    values["num_classes"] = len(categories) if isinstance(categories, list | tuple) else categories
-    resolved = Config(_replace(config.to_dict(), values, ""), filename=config.filename)
-    return resolved
+    values["num_classes"] = _count_classes(categories) if "categories" in values else None
+    return Config(_replace(config.to_dict(), values, ""), filename=config.filename)
+
+
+def check_types(value: Any, path: str = "") -> None:
+    """Refuse options that what a `type` names does not have, before anything is built.
+
+    Raises:
+        ConfigError: names the place, and the closest option.
+    """
+    if isinstance(value, Mapping):
+        known, more = _options_of(value)
+        for key, item in value.items():
+            if not more and key not in {"type", "_scope_", *known}:
+                raise ConfigError(f"{path}: {value['type']} has no option '{key}': {registry.did_you_mean(key, known)}")
+            check_types(item, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            check_types(item, f"{path}.{i}")
 
 
 def source_files(config: Config) -> Iterator[str]:
@@ -137,16 +154,16 @@ def _index(place: list, name: str, path: str) -> int:
     return int(name)
 
 
-def _options_of(place: dict | Config) -> set[str]:
-    """Options that the class named by `place['type']` takes, with the keys a loss term adds."""
+def _options_of(place: Mapping | Config) -> tuple[set[str], bool]:
+    """The options of what `place['type']` names, with those a loss term adds; and whether there may be others."""
     name = place.get("type")
     if not isinstance(name, str):
-        return set()
-    options: set[str] = set()
-    for entries in (*registry.PLUGIN_REGISTRIES, *registry.RUNNER_CHILDREN):
-        if (entry := entries.find(name)) is not None:
-            options.update(inspect.signature(entry).parameters)
-    return options.union(TERM_OPTIONS if registry.LOSSES.find(name) else ())
+        return set(), True
+    found = [entries.find(name) for entries in (*registry.PLUGIN_REGISTRIES, *registry.RUNNER_CHILDREN)]
+    options = [registry.options_of(entry) for entry in found if entry is not None]
+    names = {option for named, _ in options for option in named}
+    is_loss = registry.LOSSES.find(name) is not None
+    return names.union(TERM_OPTIONS if is_loss else ()), not options or any(more for _, more in options)
 
 
 def _literal(node: ast.AST) -> Any:
@@ -154,6 +171,14 @@ def _literal(node: ast.AST) -> Any:
     if is_dict_call and not node.args:  # type: ignore[attr-defined]
         return {word.arg: _literal(word.value) for word in node.keywords}  # type: ignore[attr-defined]
     return ast.literal_eval(node)
+
+
+def _count_classes(categories: Any) -> int:
+    if isinstance(categories, int):
+        return categories
+    if not categories:
+        raise ConfigError(f"categories={categories!r}: give a number (the first so many) or names")
+    return 1 if isinstance(categories, str) else len(categories)
 
 
 def _replace(value: Any, values: Mapping[str, Any], path: str) -> Any:

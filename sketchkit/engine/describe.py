@@ -58,7 +58,9 @@ def _count(forward: Any) -> tuple[Tensor, int]:
 
 def _terms(config: Config, side: str) -> dict[str, dict[str, Any]]:
     terms: Mapping[str, Any] = config.get(side) or {}
-    for term in terms.values():
+    for name, term in terms.items():
+        if term and "type" not in term:
+            raise ConfigError(f"{side}.{name} needs a type")
         if term:
             LOSSES.get(term["type"])
     return {name: {"type": term["type"], "weight": term.get("weight", 1.0)} for name, term in terms.items() if term}

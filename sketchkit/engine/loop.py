@@ -23,7 +23,7 @@ class TrainLoop(BaseLoop):
         runner, dataloader: given by the runner; the data loader's sampler never ends.
         max_iters: iterations in all, those before a resume included.
         val_interval: iterations between validations.
-        val_begin: the first iteration that may be followed by one.
+        val_begin: the first iteration that may be followed by one; the last is followed by one in any case.
         val_at_start: validate the untrained networks too, to see what training moved.
     """
 
@@ -69,23 +69,30 @@ class TrainLoop(BaseLoop):
         with interruption.watch_signals():
             self.runner.call_hook("before_train")
             self.runner.call_hook("before_train_epoch")
-            if self.val_at_start and self._iter == 0:
-                self._validate()
-            batches = self._batches()
-            self.runner.model.iteration = self._iter
-            self.runner.restore_randomness()
-            while self._iter < self._max_iters and not self.stop_training:
-                self.runner.model.train()
-                self.run_iter(self._next(batches))
-                due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
-                if due and self._iter >= self.val_begin:
-                    self._validate()
-                if self._interrupted():
-                    self.runner.save_between_iterations(interruption.requested() or "another process was stopped")
-                    break
-            self.runner.call_hook("after_train_epoch")
-            self.runner.call_hook("after_train")
+            try:
+                self._train()
+            finally:
+                # Curves and reports are wanted most when a run has gone wrong.
+                self.runner.call_hook("after_train_epoch")
+                self.runner.call_hook("after_train")
         return self.runner.model
+
+    def _train(self) -> None:
+        # A checkpoint is written before the validation of its iteration, on which a plateau schedule may rest.
+        resumed = 0 < self._iter < self._max_iters and self._due()
+        if resumed or (self.val_at_start and self._iter == 0):
+            self._validate()
+        batches = self._batches()
+        self.runner.model.iteration = self._iter
+        self.runner.restore_randomness()
+        while self._iter < self._max_iters and not self.stop_training:
+            self.runner.model.train()
+            self.run_iter(self._next(batches))
+            if self._due() or self._iter == self._max_iters:
+                self._validate()
+            if self._interrupted():
+                self.runner.save_between_iterations(interruption.requested() or "another process was stopped")
+                break
 
     def run_iter(self, data_batch: Sequence[dict]) -> None:
         """One iteration between its hooks."""
@@ -104,10 +111,13 @@ class TrainLoop(BaseLoop):
         try:
             return next(batches)
         except DataError:
-            # Data that fails late must not cost the iterations before it.
-            if self._iter:
+            # Data that fails late must not cost the iterations before it. A process among several cannot save alone.
+            if self._iter and get_world_size() == 1:
                 self.runner.save_between_iterations("the data failed")
             raise
+
+    def _due(self) -> bool:
+        return self._iter % self.val_interval == 0 and self._iter >= self.val_begin
 
     def _validate(self) -> None:
         if self.runner.val_loop is not None:
@@ -124,4 +134,4 @@ class TrainLoop(BaseLoop):
 
 def _neutral_randomness() -> Any:
     # Data loaders draw their seed from torch's generator, and a resumed run makes them at other moments.
-    return torch.random.fork_rng()
+    return torch.random.fork_rng(devices=[torch.cuda.current_device()] if torch.cuda.is_available() else [])

@@ -28,16 +28,20 @@ class SyncedOptimWrapper(OptimWrapper):
         optimizer: the optimiser.
         amp: None, 'bf16' or 'fp16' (with loss scaling), by torch.autocast.
         allow_slow_amp: take `amp` also on a CPU without native bf16, where convolutions are some 350 times slower.
-        options: as in mmengine's OptimWrapper (`clip_grad`).
+        clip_grad: as in mmengine's OptimWrapper, such as dict(max_norm=1.0).
 
     Raises:
         ConfigError: an unknown `amp`, or one this machine runs far slower than float32.
     """
 
     def __init__(
-        self, optimizer: torch.optim.Optimizer, amp: str | None = None, allow_slow_amp: bool = False, **options: Any
+        self,
+        optimizer: torch.optim.Optimizer,
+        amp: str | None = None,
+        allow_slow_amp: bool = False,
+        clip_grad: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(optimizer, **options)
+        super().__init__(optimizer, clip_grad=clip_grad)
         if amp not in (None, *PRECISIONS):
             raise ConfigError(f"amp is '{amp}': None, {' or '.join(PRECISIONS)}")
         self.amp = amp

@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from sketchkit.engine import checkpoints
-from sketchkit.errors import CheckpointError
+from sketchkit.errors import CheckpointError, ConfigError
 from sketchkit.registry import RUNNERS
 
 CALL_KEYS = ("model", "work_dir", "resume", "launcher", "experiment_name", "default_scope")
@@ -60,13 +60,12 @@ class TranslationRunner(Runner):
         self, out_dir: str, filename: str, *args: Any, meta: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
         """Write a checkpoint for mmengine's hook, whose `meta` counts the iterations done; every rank takes part."""
-        self._write(Path(out_dir) / filename, (meta or {}).get("iter", self.iter))
+        self.write_checkpoint(Path(out_dir) / filename, (meta or {}).get("iter", self.iter))
 
     def save_between_iterations(self, reason: str) -> None:
         """Save what is done when the run has to end early, and say how to go on."""
         path = self.folder / f"iter_{self.iter}.pth"
-        self._write(path, self.iter)
-        if is_main_process():
+        if self.write_checkpoint(path, self.iter) and is_main_process():
             print(f"{reason}: saved {path}; go on with the same command and --resume", flush=True)
 
     def load_checkpoint(self, filename: str, map_location: Any = "cpu", *args: Any, **kwargs: Any) -> dict:
@@ -82,7 +81,7 @@ class TranslationRunner(Runner):
         return content
 
     def load_or_resume(self) -> None:
-        """Resume from `load_from`, or from the run folder's latest checkpoint; or only take over its weights.
+        """Resume from the run folder's latest checkpoint, else from `load_from`; or only take over its weights.
 
         Raises:
             CheckpointError: a resume is asked for and there is nothing to resume from.
@@ -91,7 +90,7 @@ class TranslationRunner(Runner):
             if self._load_from:
                 self.load_checkpoint(self._load_from)
             return
-        path = self._load_from or checkpoints.latest_checkpoint(self.work_dir)
+        path = checkpoints.latest_checkpoint(self.work_dir) or self._load_from
         if path is None:
             raise CheckpointError(f"nothing to resume in {self.work_dir}: start without --resume")
         self.resume(str(path))
@@ -139,11 +138,23 @@ class TranslationRunner(Runner):
         config = {key: value for key, value in self.cfg.to_dict().items() if key not in CALL_KEYS}
         return json.dumps(config, indent=indent, default=str)
 
+    def build_param_scheduler(self, scheduler: Any) -> Any:
+        """mmengine's schedules.
+
+        Raises:
+            ConfigError: one that counts epochs, of which a run by iterations has none: it would never move.
+        """
+        built = super().build_param_scheduler(scheduler)
+        for one in (one for schedulers in built.values() for one in schedulers):
+            if one.by_epoch and not isinstance(one, ReduceOnPlateauParamScheduler):
+                raise ConfigError(f"param_scheduler {type(one).__name__} counts epochs: give it by_epoch=False")
+        return built
+
     def _replay_schedules(self, iterations: int, kept: dict[str, list]) -> None:
         for side, schedulers in (self.param_schedulers or {}).items():
-            for scheduler, state in zip(schedulers, kept[side], strict=True):
-                if isinstance(scheduler, ReduceOnPlateauParamScheduler):
-                    scheduler.load_state_dict(state)
+            for scheduler, state in zip(schedulers, kept.get(side, []), strict=False):
+                if isinstance(scheduler, ReduceOnPlateauParamScheduler) and state:
+                    _restore_plateau(scheduler, state)
             replayed = [s for s in schedulers if not isinstance(s, ReduceOnPlateauParamScheduler)]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that the optimiser has not stepped yet: it has, before the resume
@@ -151,16 +162,17 @@ class TranslationRunner(Runner):
                     for scheduler in replayed:
                         scheduler.step()
 
-    def _write(self, path: Path, iterations: int) -> None:
+    def write_checkpoint(self, path: Path, iterations: int) -> bool:
+        """Write a checkpoint of `iterations` done, unless its weights are not finite; returns whether it was."""
         states: list[Any] = [checkpoints.random_state()]
         if get_world_size() > 1:
             states = all_gather_object(states[0])
-        if not is_main_process():
-            return
         weights = self.model.state_dict()
         if not checkpoints.is_finite(weights):
             self.logger.warning(f"{path} is not written: the weights are not finite")
-            return
+            return False
+        if not is_main_process():
+            return True
         content = {
             "format": checkpoints.FORMAT,
             "iter": iterations,
@@ -177,9 +189,19 @@ class TranslationRunner(Runner):
         }
         self.call_hook("before_save_checkpoint", checkpoint=content)
         checkpoints.write_checkpoint(path, content)
+        return True
 
 
 def _plateau_state(scheduler: Any) -> dict[str, Any]:
     if not isinstance(scheduler, ReduceOnPlateauParamScheduler):
         return {}
-    return {key: value for key, value in scheduler.state_dict().items() if isinstance(value, int | float | str | list)}
+    plain = {key: value for key, value in scheduler.state_dict().items() if isinstance(value, int | float | str | list)}
+    return {"state": plain, "lr": [group["lr"] for group in scheduler.optimizer.param_groups]}
+
+
+def _restore_plateau(scheduler: ReduceOnPlateauParamScheduler, kept: dict[str, Any]) -> None:
+    # What it was given in this config's words, such as its patience, stays; what it has seen comes back.
+    seen = ("best", "num_bad_epochs", "cooldown_counter", "last_step", "_global_step", "_last_value")
+    scheduler.load_state_dict({key: value for key, value in kept["state"].items() if key in seen})
+    for group, lr in zip(scheduler.optimizer.param_groups, kept["lr"], strict=True):
+        group["lr"] = lr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import uuid
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sketchkit.engine.runner import TranslationRunner
 from sketchkit.errors import ConfigError
 from sketchkit.registry import DATASETS
 
+NEEDED = ("translator", "backbone", "generator_losses", "train_dataloader", "train_cfg", "optim_wrapper")
 MODEL_KEYS = ("backbone", "heads", "generator_losses", "discriminator_losses")
 
 
@@ -35,17 +37,30 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
     """
     folder = Path(work_dir or config.get("work_dir") or Path("runs") / Path(config.filename or "run").stem)
     existing = latest_checkpoint(folder)
-    if existing and not resume:
-        raise ConfigError(f"{folder} already holds a run ({existing.name}): go on with --resume, or choose --work-dir")
+    _check(config, folder, existing, bool(resume))
     launcher = _start_processes()
-    # Before the networks, whose pretrained weights may take a download: is there anything to train on?
-    DATASETS.build(config["train_dataloader"]["dataset"])
     resuming = existing is not None if resume == "auto" else resume
     runner = TranslationRunner.from_cfg(_runner_config(config, folder, bool(resuming), launcher))
     runner.train()
     if is_main_process():
         _summarise(folder)
     return folder
+
+
+def _check(config: Config, folder: Path, existing: Path | None, resume: bool) -> None:
+    """Refuse what cannot work, before the networks are built, whose pretrained weights may take a download."""
+    for key in NEEDED:
+        if not config.get(key):
+            raise ConfigError(f"{config.filename} has no {key}")
+    for key in ("batch_size", "num_workers", "image_size"):
+        if not isinstance(value := config.get(key, 1), int | list | tuple):
+            raise ConfigError(f"{key}={value!r} is no number")
+    if not resume and (existing or any(row["iter"] > 0 for row in read_scalars(folder / SCALARS))):
+        name = existing.name if existing else SCALARS
+        raise ConfigError(f"{folder} already holds a run ({name}): go on with --resume, or choose --work-dir")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the runner builds it again, and then they are heard
+        DATASETS.build(config["train_dataloader"]["dataset"])
 
 
 def model_config(config: Config) -> dict[str, Any]:

@@ -21,6 +21,10 @@ class HeldOutMetric(BaseMetric):
 
     default_prefix = "held_out"
 
+    def __init__(self) -> None:
+        # mmengine's other way, through files, leaves a folder in the working directory.
+        super().__init__(collect_device="gpu")
+
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Take one batch of `val_step`'s pictures."""
         for shown in data_samples:

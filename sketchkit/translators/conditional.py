@@ -60,6 +60,8 @@ class ConditionalTranslator(BaseModel):
         second = ("fake_alt", "noise_alt") if hasattr(self.backbone, "decode") else ()
         on_request = (*second, *(("real_output",) if names else ()))
         self.generator_objective = Objective(generator_losses or {}, "generator", (*GIVEN, *judged), on_request, names)
+        if not len(self.generator_objective):
+            raise ConfigError("generator_losses names no term: there is nothing to train the generator with")
         real = ("real_output", *judged) if names else ()
         self.discriminator_objective = Objective(
             discriminator_losses or {}, "discriminator", (*GIVEN, *real), (), names
@@ -94,7 +96,7 @@ class ConditionalTranslator(BaseModel):
         for batch, part in batches:
             with torch.set_grad_enabled(share), optim_wrapper["generator"].optim_context(self):
                 passes.append((batch, part, *self._generate(batch)))
-        self.last_batch = {"source": batch["source"], "target": batch["target"], "fake": passes[-1][-1].detach()}
+        self._show(batch, passes[-1][-1].detach())
         if judge:
             wrapper = optim_wrapper["discriminator"]
             self._accumulate(passes, self._judge_pass, wrapper, logs)
@@ -125,6 +127,12 @@ class ConditionalTranslator(BaseModel):
         return [dict(key=batch["key"], label=batch.get("label"), fake=fakes[0], fake_alt=fakes[1], **shown)]
 
     test_step = val_step
+
+    def _show(self, batch: Mapping[str, Any], fake: Tensor) -> None:
+        """Keep the pictures of the step for whoever watches, in [-1, 1] as people see them."""
+        restore = self.data_preprocessor.denormalize
+        shown = {"source": (batch["source"], "source"), "target": (batch["target"], "target"), "fake": (fake, "target")}
+        self.last_batch = {name: restore(image, key) for name, (image, key) in shown.items()}
 
     def _generate(self, batch: Mapping[str, Any]) -> tuple[Generation, Tensor | None, Tensor]:
         generation = Generation(self.backbone, batch)

@@ -44,7 +44,11 @@ def test_every_command_has_help_and_imports_no_torch_for_it(name):
         (["train", "configs/sketchygan_demo.py", "--cfg-options", "image_sise=8"], 2, "did you mean 'image_size'"),
         (["train", "configs/sketchygan_demo.py", "--cfg-options", "seed=1", "data_root=/nowhere"], 1, "/nowhere"),
         (["info", "configs/sketchygan_demo.py", "--cfg-options", "backbone.type=MRUGenerater"], 2, "'MRUGenerator'"),
-        (["train", "configs/sketchygan_demo.py", "--plugin", "nowhere.py"], 1, "/nowhere.py: check the path given to --plugin"),
+        (
+            ["train", "configs/sketchygan_demo.py", "--plugin", "nowhere.py"],
+            1,
+            "/nowhere.py: check the path given to --plugin",
+        ),
         (["nonesuch"], 2, "No such command"),
     ],
 )

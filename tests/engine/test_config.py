@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,34 @@ def test_num_classes_counts_named_categories():
     config = load_config(CONFIG, ["categories=['apple', 'banana']"])
     assert config.backbone.num_classes == 2
     assert config.train_dataloader.dataset.categories == ["apple", "banana"]
+
+
+def test_one_name_is_one_class_and_none_is_refused():
+    assert load_config(CONFIG, ["categories=apple"]).backbone.num_classes == 1
+    with pytest.raises(ConfigError, match="categories=None: give a number"):
+        load_config(CONFIG, ["categories=None"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "default_hooks = dict(grids=dict(intervall=3))",
+            "default_hooks.grids: SampleGridHook has no option 'intervall'",
+        ),
+        (
+            "train_dataloader = dict(dataset=dict(splitt='all'))",
+            "train_dataloader.dataset: SketchyDataset has no option",
+        ),
+        ("train_cfg = dict(max_iter=3)", "train_cfg: TrainLoop has no option 'max_iter': did you mean 'max_iters'"),
+        ("generator_losses = dict(pixel=dict(wieght=3))", "generator_losses.pixel: PixelLoss has no option 'wieght'"),
+        ("optim_wrapper = dict(generator=dict(optimizer=dict(learning_rate=1)))", "Adam has no option 'learning_rate'"),
+    ],
+)
+def test_an_option_mistyped_in_a_file_is_refused_with_its_place(tmp_path, text, message):
+    (tmp_path / "config.py").write_text(f"_base_ = '{CONFIG}'\n{text}\n")
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_config(tmp_path / "config.py")
 
 
 def test_an_unknown_reference_is_refused():

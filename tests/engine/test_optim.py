@@ -74,7 +74,9 @@ def test_the_state_leaves_hyper_parameters_to_the_config():
 
 
 def test_each_side_gets_its_own_optimiser():
-    model = ConditionalTranslator(dict(type="TinyBackbone"), dict(d=dict(type="TinyHead")))
+    model = ConditionalTranslator(
+        dict(type="TinyBackbone"), dict(d=dict(type="TinyHead")), dict(p=dict(type="PixelLoss"))
+    )
     build = AdversarialOptimizers(
         dict(
             clip_grad=dict(max_norm=5.0),
@@ -91,6 +93,8 @@ def test_each_side_gets_its_own_optimiser():
 
 
 def test_a_side_without_an_optimiser_is_named():
-    model = ConditionalTranslator(dict(type="TinyBackbone"), dict(d=dict(type="TinyHead")))
+    model = ConditionalTranslator(
+        dict(type="TinyBackbone"), dict(d=dict(type="TinyHead")), dict(p=dict(type="PixelLoss"))
+    )
     with pytest.raises(ConfigError, match=r"give it optim_wrapper\.discriminator\.optimizer"):
         AdversarialOptimizers(dict(generator=dict(optimizer=dict(type="Adam"))))(model)

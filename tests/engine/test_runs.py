@@ -101,6 +101,88 @@ def test_the_best_checkpoint_is_kept_with_its_iteration(tiny_config, tmp_path):
     assert read_checkpoint(path)["iter"] == min(rows, key=rows.get)
 
 
+HARD = [
+    # Parts, turns, and an interval that a checkpoint cuts.
+    ["translator.accumulate=2", "translator.discriminator_steps=2", "default_hooks.logger.interval=4"],
+    # The real networks, with spectral norm and conditional batch norm.
+    ["backbone={'type': 'MRUGenerator', 'image_size': 16, 'num_classes': 3, 'width': 4}",
+     "heads={'discriminator': {'type': 'MRUDiscriminator', 'image_size': 16, 'num_classes': 3, 'width': 4}}"],
+    ["optim_wrapper.generator.optimizer={'type': 'SGD', 'lr': 0.01, 'momentum': 0.9}"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("overrides", HARD, ids=["parts", "networks", "momentum"])
+def test_other_runs_resume_bit_for_bit_too(overrides, tiny_config, tmp_path):
+    config = tiny_config(EMA, *overrides)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(config, whole)
+    shutil.copytree(whole, cut)
+    (cut / "iter_6.pth").unlink()
+    train(config, cut, resume=True)
+    first, second = (read_checkpoint(path / "iter_6.pth") for path in (whole, cut))
+    assert_same_state(first["model"], second["model"])
+    assert_same_state(first["optimizers"], second["optimizers"])
+    assert losses(whole) == losses(cut)
+
+
+def test_a_resume_goes_on_with_its_own_checkpoint_not_with_what_it_started_from(finished, tiny_config, tmp_path):
+    start = f"load_from={finished[0] / 'iter_6.pth'}"
+    train(tiny_config(EMA, start, "train_cfg.max_iters=3"), tmp_path / "fine")
+    train(tiny_config(EMA, start, "train_cfg.max_iters=4"), tmp_path / "fine", resume=True)
+    assert [row["iter"] for row in losses(tmp_path / "fine") if "G/total" in row] == [1, 2, 3, 4]
+
+
+def test_a_schedule_may_be_added_on_resume(tiny_config, tmp_path):
+    train(tiny_config("train_cfg.max_iters=3"), tmp_path / "run")
+    train(tiny_config(SCHEDULE), tmp_path / "run", resume=True)
+    rows = {row["iter"]: row["lr/generator"] for row in losses(tmp_path / "run") if "lr/generator" in row}
+    assert rows[6] == pytest.approx(1e-3 * (1 - 0.9 * 5 / 5), abs=1.1e-4)
+
+
+def test_a_plateau_schedule_is_restored(tiny_config, tmp_path):
+    plateau = (
+        "param_scheduler=[{'type': 'ReduceOnPlateauLR', 'monitor': 'held_out/l1', 'patience': 0, 'factor': 0.5, "
+        "'threshold': 10.0, 'rule': 'less', 'by_epoch': True}]"
+    )
+    slow = ["train_cfg.val_interval=1", "default_hooks.checkpoint.interval=1", plateau]
+    rates = []
+    for name in ("whole", "cut"):
+        if name == "cut":
+            train(tiny_config(*slow, "train_cfg.max_iters=3"), tmp_path / name)
+        train(tiny_config(*slow), tmp_path / name, resume="auto")
+        rates.append([row["lr/generator"] for row in losses(tmp_path / name) if "lr/generator" in row])
+    assert rates[0] == rates[1]
+    assert rates[0][-1] < rates[0][0] / 4
+
+
+def test_a_schedule_by_epochs_is_refused(tiny_config, tmp_path):
+    with pytest.raises(ConfigError, match="LinearLR counts epochs: give it by_epoch=False"):
+        train(tiny_config("param_scheduler=[{'type': 'LinearLR', 'end': 6}]"), tmp_path / "run")
+
+
+def test_a_run_that_has_no_checkpoint_yet_is_not_overwritten_either(tiny_config, tmp_path):
+    config = tiny_config()
+    train(config, tmp_path / "run")
+    for path in (tmp_path / "run").glob("iter_*.pth"):
+        path.unlink()
+    with pytest.raises(ConfigError, match=r"already holds a run \(scalars\.jsonl\)"):
+        train(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("batch_size=abc", "batch_size='abc' is no number"),
+        ("train_dataloader=None", "has no train_dataloader"),
+        ("generator_losses=None", "has no generator_losses"),
+    ],
+)
+def test_a_config_that_cannot_work_is_refused_first(tiny_config, tmp_path, override, message):
+    with pytest.raises(ConfigError, match=message):
+        train(tiny_config(override), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_longer_resume_follows_its_own_schedule(finished, tmp_path, tiny_config):
     folder, _ = finished
     resumed = tmp_path / "longer"
@@ -240,7 +322,8 @@ def test_a_signal_saves_and_ends_cleanly(sample_root, tmp_path, number):
 @pytest.mark.slow
 def test_a_killed_run_resumes_as_if_it_had_not_been(finished, sample_root, tmp_path):
     folder = tmp_path / "run"
-    slow_end = command(sample_root, folder, EMA, SCHEDULE, "train_cfg.max_iters=100000")
+    keep_all = "default_hooks.checkpoint.max_keep_ckpts=-1"
+    slow_end = command(sample_root, folder, EMA, SCHEDULE, "train_cfg.max_iters=100000", keep_all)
     process = start(slow_end)
     wait_for_iteration(folder, 4)
     process.send_signal(signal.SIGKILL)
@@ -248,8 +331,6 @@ def test_a_killed_run_resumes_as_if_it_had_not_been(finished, sample_root, tmp_p
     for extra in folder.glob("iter_*.pth"):
         if extra.name != "iter_3.pth":
             extra.unlink()
-    if not (folder / "iter_3.pth").exists():
-        pytest.skip("the run was past its third checkpoint before it could be killed")
     process = start([*command(sample_root, folder, EMA, SCHEDULE), "--resume"])
     assert process.communicate(timeout=120) and process.returncode == 0
     assert_same_state(*(read_checkpoint(f / "iter_6.pth")["model"] for f in (folder, finished[0])))

@@ -10,6 +10,7 @@ from sketchkit.engine.hooks import WatchdogHook
 from sketchkit.engine.hooks.watchdog import CAUSES, examine
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError, TrainingStopped
+from sketchkit.translators import ConditionalTranslator
 
 LOOK = ["default_hooks.watchdog.interval=1", "default_hooks.watchdog.begin=1", "default_hooks.watchdog.patience=2"]
 NAN = "+generator_losses.bad=dict(type='FailsOnce')"
@@ -74,9 +75,34 @@ def test_it_stops_after_too_many_roll_backs(run):
         run("non_finite", "roll_back", "default_hooks.watchdog.max_roll_backs=0")
 
 
-def test_weights_that_are_not_finite_are_never_saved(run):
-    folder = run("non_finite", "warn", "default_hooks.watchdog.interval=100")
+def test_weights_that_are_not_finite_are_never_saved_and_push_out_no_good_checkpoint(run):
+    """Four refusals, where two checkpoints are kept."""
+    folder = run("non_finite", "warn", "default_hooks.watchdog.interval=100", "train_cfg.max_iters=15")
     assert [path.name for path in folder.glob("iter_*.pth")] == ["iter_3.pth"]
+
+
+def test_a_lasting_finding_is_said_and_kept_once(run, capsys, tmp_path):
+    run("black", "warn", "train_cfg.max_iters=9")
+    assert capsys.readouterr().out.count("warning: watchdog") == 1
+    assert len(list((tmp_path / "run" / "watchdog").iterdir())) == 1
+
+
+def test_curves_are_drawn_when_it_stops(run, tmp_path):
+    with pytest.raises(TrainingStopped):
+        run("black", "stop")
+    assert (tmp_path / "run" / "curves.png").is_file()
+
+
+def test_black_is_seen_under_the_centred_normalisation_too(run):
+    centred = "translator.data_preprocessor=dict(type='TranslationPreprocessor', normalization='centered')"
+    with pytest.raises(TrainingStopped, match=": black "):
+        run("black", "stop", centred)
+
+
+def test_the_game_may_have_any_name(run):
+    renamed = ["discriminator_losses.gan=None", "+discriminator_losses.game=dict(type='AdversarialLoss')"]
+    with pytest.raises(TrainingStopped, match=r"discriminator_zero \(D/game"):
+        run("discriminator_zero", "stop", *renamed)
 
 
 def test_a_healthy_run_is_left_alone(tiny_config, tmp_path):
@@ -85,7 +111,7 @@ def test_a_healthy_run_is_left_alone(tiny_config, tmp_path):
 
 
 def test_dark_white_and_flat_truths_are_no_fault():
-    model = torch.nn.Linear(1, 1)
+    model = ConditionalTranslator(dict(type="TinyBackbone"), generator_losses=dict(pixel=dict(type="PixelLoss")))
     for value in (-1.0, 1.0, 0.3):
         flat = torch.full((2, 3, 8, 8), value)
         assert examine({}, flat, flat, model) == {}

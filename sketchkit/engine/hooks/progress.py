@@ -31,10 +31,22 @@ class ProgressHook(Hook):
 
     def __init__(self, interval: int = 50) -> None:
         self.interval = interval
+        self._resumed: dict[str, Any] | None = None
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Keep the interval under way: a resumed run reports the same averages as one never stopped."""
+        checkpoint["progress"] = {"sums": dict(self._sums), "counts": dict(self._counts)}
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """See `before_save_checkpoint`."""
+        self._resumed = checkpoint["progress"]
 
     def before_train(self, runner: Any) -> None:
-        """Drop rows that a resumed run is about to write again."""
+        """Go on with the interval of a resumed run; drop the rows that it is about to write again."""
         self._clear()
+        if runner.iter and self._resumed:
+            self._sums.update(self._resumed["sums"])
+            self._counts.update(self._resumed["counts"])
         self._start_clock()
         if is_main_process():
             path = runner.folder / SCALARS
@@ -67,7 +79,10 @@ class ProgressHook(Hook):
             print(
                 f"[{runner.iter}/{runner.max_iters}] " + "  ".join(f"{k} {v:.4f}" for k, v in row.items()), flush=True
             )
-            self._keep(runner, runner.iter, row)
+            # A resumed run validates its first iteration again; it has been written down already.
+            known = read_scalars(runner.folder / SCALARS)
+            if not any(old["iter"] == runner.iter and row.keys() <= old.keys() for old in known):
+                self._keep(runner, runner.iter, row)
 
     def _report(self, runner: Any) -> None:
         elapsed = self._elapsed + time.perf_counter() - self._started

@@ -45,6 +45,8 @@ class RunRecordHook(Hook):
         dataset = runner.train_dataloader.dataset
         preprocessor = runner.model.data_preprocessor
         if preprocessor.needs_statistics:
+            if is_main_process():
+                print(f"taking the statistics of {len(dataset)} samples, once", flush=True)
             preprocessor.use_statistics(image_statistics(dataset))
         if is_main_process():
             record = {

@@ -70,6 +70,7 @@ class WatchdogHook(Hook):
                 )
         self.max_roll_backs = max_roll_backs
         self._in_a_row: dict[str, int] = defaultdict(int)
+        self._said: set[str] = set()
         self._roll_backs = 0
 
     def after_train_iter(
@@ -80,11 +81,12 @@ class WatchdogHook(Hook):
             return
         last = runner.model.last_batch
         seen = _agree(examine(outputs or {}, last["fake"], last["target"], runner.model))
+        self._said &= seen.keys()
         for finding in CAUSES:
-            patient = finding in PATIENT
             self._in_a_row[finding] = self._in_a_row[finding] + 1 if finding in seen else 0
+        for finding in seen:
             counts = runner.iter + 1 >= self.begin and self._in_a_row[finding] >= self.patience
-            if finding in seen and (counts or not patient) and self.actions[finding] != "ignore":
+            if (counts or finding not in PATIENT) and self.actions[finding] != "ignore" and finding not in self._said:
                 self._in_a_row[finding] = 0
                 self._act(runner, finding, seen[finding], outputs or {})
                 return
@@ -100,8 +102,10 @@ class WatchdogHook(Hook):
             raise TrainingStopped(line)
         if action == "roll_back":
             self._roll_back(runner, line)
-        elif is_main_process():
-            print(f"warning: {line}", flush=True)
+        else:
+            self._said.add(finding)  # once, until it has cleared
+            if is_main_process():
+                print(f"warning: {line}", flush=True)
 
     def _roll_back(self, runner: Any, line: str) -> None:
         self._roll_backs += 1
@@ -115,8 +119,8 @@ class WatchdogHook(Hook):
             print(f"warning: {line}; rolled back to {path}", flush=True)
 
 
-def examine(outputs: Mapping[str, Tensor], fake: Tensor, target: Tensor, model: torch.nn.Module) -> dict[str, str]:
-    """What is wrong, as finding -> detail; `fake` and `target` (B,C,H,W) in [-1, 1]."""
+def examine(outputs: Mapping[str, Tensor], fake: Tensor, target: Tensor, model: Any) -> dict[str, str]:
+    """What is wrong with a translator, as finding -> detail; `fake` and `target` (B,C,H,W) in [-1, 1]."""
     seen = {}
     bad = [name for name, value in outputs.items() if not bool(value.isfinite())]
     bad += [name for name, value in model.named_parameters() if not bool(value.isfinite().all())]
@@ -133,9 +137,17 @@ def examine(outputs: Mapping[str, Tensor], fake: Tensor, target: Tensor, model: 
         seen["constant"] = f"the outputs' deviation over a picture is {spread:.4f}, the truth's {true_spread:.4f}"
     elif ends > 0.9 and ends - true_ends > 0.5:
         seen["saturated"] = f"{ends:.0%} of the output is at the ends of the range, {true_ends:.0%} of the truth"
-    if "D/gan" in outputs and float(outputs["D/gan"].abs()) < 1e-4:
-        seen["discriminator_zero"] = f"D/gan is {float(outputs['D/gan']):.2e}"
+    for name in _games(model):
+        value = float(outputs.get(f"D/{name}", 1.0))
+        if abs(value) < 1e-4:
+            seen["discriminator_zero"] = f"D/{name} is {value:.2e}"
     return seen
+
+
+def _games(model: Any) -> list[str]:
+    """The discriminator's terms that weigh the true against the fake, whatever the config calls them."""
+    needs = model.discriminator_objective.needs
+    return [name for name, all_ in needs.items() if {"real_output", "fake_output"} <= {*all_} and "label" not in all_]
 
 
 def _agree(seen: dict[str, str]) -> dict[str, str]:
