@@ -44,7 +44,8 @@ def test_focal_form_agrees_with_kornia(gamma: float) -> None:
     expected = (
         kornia.losses.focal_loss(logits, label, alpha=None, gamma=gamma, reduction="sum") / 16
     )  # its mean is over classes too
-    torch.testing.assert_close(AuxiliaryClassificationLoss(gamma)(label, output(logits)), expected)
+    # kornia up to 0.8 adds 1e-6 to the probabilities.
+    torch.testing.assert_close(AuxiliaryClassificationLoss(gamma)(label, output(logits)), expected, rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
