@@ -12,7 +12,7 @@ from sketchkit.registry import BACKBONES
 from .conditional_norm import ConditionalBatchNorm2d
 from .mru_official import SmoothReLU, init_official
 from .mru_official_trunk import OfficialDecoder, OfficialEncoder
-from .mru_options import check_label, level_count
+from .mru_options import check_label, check_width, level_count
 from .mru_trunk import MRUState, image_pyramid
 
 BOTTLENECK = 2
@@ -66,6 +66,7 @@ class OfficialMRUGenerator(nn.Module):
         noise_channels: int = 256,
     ) -> None:
         super().__init__()
+        check_width(width)
         halvings = level_count(image_size, 2 * NOISE_SIDE) + 2
         channels = [width * min(2**level, 8) for level in range(halvings - 1)]
         decoded = [width * (*DECODER_WIDTHS, *[8] * halvings)[level] for level in range(halvings)]

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from sketchkit.errors import ConfigError
 
 from .mru import MRU
-from .mru_options import level_count
+from .mru_options import check_width, level_count
 
 BOTTLENECK = 8
 
@@ -30,8 +30,9 @@ def level_channels(width: int, image_size: int) -> list[int]:
     """Channels of each level from `image_size` down to 8 x 8: width times 1, 2, 4, 8, 8, ...
 
     Raises:
-        ConfigError: the size is not 16, 32, 64, 128, ...
+        ConfigError: the size is not 16, 32, 64, 128, ..., or the width is below one.
     """
+    check_width(width)
     return [width * min(2**level, 8) for level in range(level_count(image_size, BOTTLENECK) + 1)]
 
 

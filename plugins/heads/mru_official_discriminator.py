@@ -8,7 +8,7 @@ from sketchkit.registry import HEADS, HeadOutput, one_of
 
 from ..backbones.mru_official import PReLU, init_official
 from ..backbones.mru_official_trunk import OfficialEncoder
-from ..backbones.mru_options import level_count
+from ..backbones.mru_options import check_width, level_count
 from ..backbones.mru_trunk import image_pyramid
 from .mru_class_heads import CLASS_HEADS, ProjectionTerm
 from .spectral import add_spectral_norm
@@ -42,6 +42,7 @@ class OfficialMRUDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         one_of("class_head", class_head, CLASS_HEADS)
+        check_width(width)
         levels = level_count(image_size, PATCHES)
         channels = [width * (*WIDTHS, *[WIDTHS[-1]] * levels)[level] for level in range(levels)]
         self.stem = nn.Sequential(nn.Conv2d(image_channels, STEM_CHANNELS, 7, padding=3), PReLU())

@@ -55,6 +55,10 @@ def run(command: click.Command, arguments: list[str] | None, name: str) -> None:
     except SketchkitError as error:
         click.echo(f"error: {_line(error)}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # A full disk, a folder that may not be written to: the system's own words say it.
+        click.echo(f"error: {error.filename or 'input or output'}: {error.strerror or error}", err=True)
+        sys.exit(1)
 
 
 def _line(error: SketchkitError) -> str:

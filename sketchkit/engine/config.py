@@ -174,9 +174,9 @@ def _literal(node: ast.AST) -> Any:
 
 
 def _count_classes(categories: Any) -> int:
-    if isinstance(categories, int):
+    if isinstance(categories, int) and categories > 0:
         return categories
-    if not categories:
+    if not categories or isinstance(categories, int):
         raise ConfigError(f"categories={categories!r}: give a number (the first so many) or names")
     return 1 if isinstance(categories, str) else len(categories)
 

@@ -101,11 +101,12 @@ def _summarise(folder: Path) -> None:
     rows = [row for row in read_scalars(folder / SCALARS) if any(key.startswith("held_out/") for key in row)]
     grids = sorted((folder / "grids").glob("iter_*.png"))
     if rows:
+        ends = rows if len(rows) == 1 else [rows[0], rows[-1]]
+        names = [name for name in rows[-1] if name.startswith("held_out/")]
         moved = [
-            f"{key.removeprefix('held_out/')} {rows[0][key]:.4f} -> {rows[-1][key]:.4f}"
-            for key in rows[-1]
-            if key.startswith("held_out/") and key in rows[0]
+            f"{name.removeprefix('held_out/')} " + " -> ".join(f"{row[name]:.4f}" for row in ends if name in row)
+            for name in names
         ]
-        print(f"held out, iteration {rows[0]['iter']} -> {rows[-1]['iter']}: {', '.join(moved)}")
+        print(f"held out, iteration {' -> '.join(str(row['iter']) for row in ends)}: {', '.join(moved)}")
     if grids:
         print(f"sample grids: {folder / 'grids'} (last: {grids[-1].name}); curves: {folder / 'curves.png'}")

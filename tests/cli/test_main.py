@@ -49,6 +49,7 @@ def test_every_command_has_help_and_imports_no_torch_for_it(name):
             1,
             "/nowhere.py: check the path given to --plugin",
         ),
+        (["info", "configs/sketchygan_demo.py", "--cfg-options", "backbone.width=0"], 2, "width=0 leaves a network"),
         (["nonesuch"], 2, "No such command"),
     ],
 )
@@ -63,6 +64,14 @@ def test_a_users_mistake_is_one_line_and_a_code(words, code, message, capsys, mo
     assert message in error
     assert "Traceback" not in error
     assert len([line for line in error.splitlines() if line.startswith("error:")]) <= 1
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(sample_root, capsys):
+    words = ["train", str(ROOT / "configs/sketchygan_demo.py"), "--plugin", str(TINY), "--work-dir", "/proc/nowhere"]
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--cfg-options", *tiny_overrides(sample_root)])
+    assert end.value.code == 1
+    assert capsys.readouterr().err.strip() == "error: /proc/nowhere: No such file or directory"
 
 
 def test_the_commands_are_those_there_are():

@@ -30,8 +30,9 @@ def test_num_classes_counts_named_categories():
 
 def test_one_name_is_one_class_and_none_is_refused():
     assert load_config(CONFIG, ["categories=apple"]).backbone.num_classes == 1
-    with pytest.raises(ConfigError, match="categories=None: give a number"):
-        load_config(CONFIG, ["categories=None"])
+    for value in ("None", "0", "[]"):
+        with pytest.raises(ConfigError, match=r"categories=.*: give a number"):
+            load_config(CONFIG, [f"categories={value}"])
 
 
 @pytest.mark.parametrize(
