@@ -26,7 +26,9 @@ FORMS: Mapping[str, Callable[[Tensor, Tensor], list[Tensor]]] = {
 
 @LOSSES.register_module()
 class TotalVariationLoss(nn.Module):
-    """With d = x[i+1,j] - x[i,j] and r = x[i,j+1] - x[i,j], in each channel:
+    """How much neighbouring pixels of the output differ.
+
+    With d = x[i+1,j] - x[i,j] and r = x[i,j+1] - x[i,j], in each channel:
 
     - 'sqrt': sqrt(d^2 + r^2) where both exist (Liu et al., arXiv 1705.01908; isotropic);
     - 'squared': d^2 and r^2 (Gatys-style transfer);

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sketchkit.errors import DataError
 
@@ -40,7 +40,9 @@ def read_image(path: str | Path) -> np.ndarray:
     try:
         return _decode(data)
     except (OSError, ValueError, SyntaxError, cv2.error, Image.DecompressionBombError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "damaged"
+        # Pillow's own words name the memory that was looked at, not the file.
+        is_unknown = isinstance(error, UnidentifiedImageError)
+        reason = "of no known format" if is_unknown or not str(error) else str(error).splitlines()[0]
         raise UnreadableImage(f"{path} is not a whole image ({reason}): fetch the file again or remove it") from error
 
 

@@ -120,6 +120,8 @@ def choose_categories(known: Sequence[str], wanted: int | Sequence[str] | None, 
         DataError: there are fewer than asked for.
         ConfigError: a name that is not there, none at all, or a count below one.
     """
+    if not known:
+        raise DataError(f"{root} has no class folder under photo/tx_* and sketch/tx_*: is it the right folder?")
     if wanted is None:
         return list(known)
     if isinstance(wanted, int):

@@ -63,8 +63,8 @@ class SketchyDataset(Dataset[dict[str, Any]]):
         self.pipeline = build_pipeline(pipeline)
         self.seed, self.max_unreadable = seed, max_unreadable
         self.folder = layout.open_folder(data_root, photo_tx, sketch_tx)
-        self._check_info(split, drop)
         self.classes = layout.choose_categories(self.folder.categories(), categories, self.folder.root)
+        self._check_info(split, drop)
         self.all_pairs, self.orphans = self.folder.pairs(self.classes)
         self._warn(photo_tx, sketch_tx)
         self.pairs = _spread(_select(self.all_pairs, split, drop), max_samples)

@@ -115,6 +115,13 @@ def test_an_empty_class_is_named(folder):
     assert len(SketchyDataset(folder, categories=["apple"])) == 1
 
 
+def test_a_root_without_classes_is_said(tmp_path):
+    for kind in ("photo", "sketch"):
+        (tmp_path / kind / TX).mkdir(parents=True)
+    with pytest.raises(DataError, match="has no class folder under"):
+        SketchyDataset(tmp_path)
+
+
 def test_missing_info_is_named(folder):
     (folder / "info" / "invalid-error.txt").unlink()
     with pytest.raises(DataError, match=r"no info/invalid-error\.txt .*leave 'error' out of drop"):
