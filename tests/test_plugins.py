@@ -129,6 +129,7 @@ print([p.error for p in plugins.failures()])
 """
 
 
+@pytest.mark.slow
 def test_a_bare_checkout_finds_its_plugins(tmp_path):
     """Without the installed package: the interpreter is told to leave its site hooks out."""
     root = Path(__file__).resolve().parents[1]
@@ -145,6 +146,7 @@ def test_a_bare_checkout_finds_its_plugins(tmp_path):
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_a_third_partys_entry_point_is_found_and_a_broken_module_of_it_stays_alone(tmp_path):
     package = tmp_path / "their_plugins"
     package.mkdir()

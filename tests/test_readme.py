@@ -79,6 +79,7 @@ def test_the_plain_way(checkout):
     assert "AdversarialLoss" in run([BIN / "sketchkit", "plugins", "list"], checkout)
 
 
+@pytest.mark.slow
 def test_a_loss_outside_the_repository_changes_training(sample_root, tmp_path):
     loss, config = BLOCKS
     assert len([line for line in loss.splitlines() if line.strip()]) + len(config.splitlines()) <= 20

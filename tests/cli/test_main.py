@@ -80,6 +80,7 @@ def test_the_commands_are_those_there_are():
     assert cli.list_commands(None) == sorted(COMMANDS)
 
 
+@pytest.mark.slow
 def test_cfg_options_take_several_words(sample_root, tmp_path):
     words = ["tools/train.py", "configs/sketchygan_demo.py", "--plugin", TINY, "--work-dir", tmp_path / "run"]
     result = run(*words, "--cfg-options", *tiny_overrides(sample_root, "train_cfg.max_iters=1"))
@@ -89,6 +90,7 @@ def test_cfg_options_take_several_words(sample_root, tmp_path):
     assert "WARNING" not in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_too_much_damage_is_one_line_and_costs_no_iteration(sample_root, tmp_path):
     """Found by a data worker, in the second epoch: the run saves what it has done and says what is wrong."""
     root, folder = tmp_path / "data", tmp_path / "run"
@@ -108,6 +110,7 @@ def test_too_much_damage_is_one_line_and_costs_no_iteration(sample_root, tmp_pat
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_missing_perceptual_weights_are_one_line_that_names_the_file_and_the_option(sample_root, tmp_path, monkeypatch):
     for name in ("TORCH_HOME", "HF_HOME", "SKETCHKIT_WEIGHTS"):
         monkeypatch.setenv(name, str(tmp_path))

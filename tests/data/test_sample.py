@@ -48,6 +48,7 @@ def test_photos_of_one_class_differ_and_sketches_are_ink_on_paper(sample_root):
         assert (sketch > 250).mean() > 0.4, path
 
 
+@pytest.mark.slow
 def test_some_sketches_are_flagged_of_every_kind(tmp_path):
     write_sketchy_sample(tmp_path / "set", photos_per_class=24, sketches_per_photo=3, size=16)
     flagged = SketchyDataset(tmp_path / "set", split="all", drop=()).describe()["flagged"]

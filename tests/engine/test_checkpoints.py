@@ -58,6 +58,7 @@ def test_a_damaged_checkpoint_is_named_in_one_line(tmp_path, damage):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.pth"
     checkpoints.write_checkpoint(path, content(mark=1))

@@ -151,6 +151,7 @@ def test_apply_override_refuses_to_go_into_a_value():
         apply_override(Config({"a": 1}), "a.b.c=1")
 
 
+@pytest.mark.slow
 def test_a_kept_config_finds_its_plugins_again(tmp_path):
     """As a run folder keeps it: elsewhere, as JSON, opened by a new process without any flag."""
     loss = (
