@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import click
 
 from sketchkit import __version__
+from sketchkit.cli.lazy import LazyGroup
 from sketchkit.errors import SketchkitError
 
 COMMANDS = {
     "data": "Make, check and prepare data sets.",
     "info": "Networks, parameters, FLOPs and objective of a config.",
     "plugins": "List backbones, heads and losses, and what failed to load.",
+    "stylize": "Paint a picture in the style of others.",
+    "sweep": "Train a config with several values of some keys and compare.",
     "train": "Train a translator.",
+    "translate": "Translate pictures with a trained run.",
 }
 
 
-class LazyGroup(click.Group):
-    """Imports `sketchkit.cli.<name>` when that command is called; its `command` attribute is what runs."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every command's name."""
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported."""
-        if cmd_name not in COMMANDS:
-            return None
-        return importlib.import_module(f"sketchkit.cli.{cmd_name}").command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list without importing any command."""
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(COMMANDS.items()))
-
-
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=LazyGroup,
+    package=__name__,
+    summaries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="sketchkit")
 def cli() -> None:
     """Turn sketches into pictures: train, judge, draw with and extend image translators."""
