@@ -14,6 +14,7 @@ In a package of your own, under pytest:
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -85,19 +86,19 @@ def check_loss(loss: nn.Module) -> None:
     names = input_names(loss)
     unknown = [name for name in names if name not in INPUTS]
     assert not unknown, f"forward names {unknown}; there are {sorted(INPUTS)}"
-    inputs = _example_inputs()
+    inputs = _example_inputs(getattr(loss, "layers", ()))
     value = loss(**{name: inputs[name] for name, needed in names.items() if needed})
     assert value.ndim == 0, f"a loss is a scalar, not {tuple(value.shape)}"
     assert bool(value.isfinite()), "the value is not finite"
     required = {name for name, needed in names.items() if needed}
     # A loss that asks for the head itself, as gradient penalties do, teaches the head.
-    if "head" not in required and required & {"fake", "fake_output", "cycled", "identity"}:
+    if "head" not in required and required & {"fake", "fake_output", "cycled", "identity", "fake_features"}:
         value.backward()
         gradient = inputs["weight"].grad
         assert gradient is not None and bool(gradient.isfinite().all()), "no finite gradient to the generator"
 
 
-def _example_inputs() -> dict[str, Any]:
+def _example_inputs(layers: Iterable[Any] = ()) -> dict[str, Any]:
     batch = example_batch()
     weight = torch.tensor(0.9, requires_grad=True)
     first, second = (weight * image for image in batch["source"].roll(1, 0).expand(2, 2, -1, -1, -1))
@@ -110,7 +111,9 @@ def _example_inputs() -> dict[str, Any]:
     outputs = {"real_output": head(batch["target"]), "fake_output": head(first), "head": head}
     noise = {"noise": torch.ones(2, 4), "noise_alt": torch.zeros(2, 4)}
     pictures = {"fake": first, "fake_alt": second, "cycled": first, "identity": second}
-    return {**batch, **pictures, **outputs, **noise, "weight": weight}
+    seen = {"fake_features": dict.fromkeys(layers, first), "source_features": dict.fromkeys(layers, batch["source"])}
+    styles = {"style_features": ((1.0, dict.fromkeys(layers, batch["target"])),)}
+    return {**batch, **pictures, **outputs, **noise, **seen, **styles, "weight": weight}
 
 
 def _check_alone(backbone: nn.Module, batch: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ train_dataloader = dict(
     sampler=dict(type="ResumableSampler", shuffle=True, seed="$seed"),
     batch_size="$batch_size",
     num_workers="$num_workers",
-    collate_fn=dict(type="default_collate"),
+    collate_fn=dict(type="collate_pictures"),
 )
 val_dataloader = dict(
     dataset=dict(
@@ -44,7 +44,7 @@ val_dataloader = dict(
     sampler=dict(type="DefaultSampler", shuffle=False),
     batch_size="$batch_size",
     num_workers="$num_workers",
-    collate_fn=dict(type="default_collate"),
+    collate_fn=dict(type="collate_pictures"),
 )
 del dataset
 val_evaluator = dict(type="HeldOutMetric")

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from sketchkit.registry import one_of
 
 T = TypeVar("T")
-DISTANCES: Mapping[str, Callable[..., Tensor]] = {"l1": F.l1_loss, "l2": F.mse_loss}
+
+
+def _euclidean(a: Tensor, b: Tensor, reduction: str = "mean") -> Tensor:
+    """||a - b||_2 over all numbers, as written ('sum'), or over the root of their count ('mean')."""
+    distance = torch.linalg.vector_norm(a - b)
+    return distance if reduction == "sum" else distance / a.numel() ** 0.5
+
+
+DISTANCES: Mapping[str, Callable[..., Tensor]] = {"l1": F.l1_loss, "l2": F.mse_loss, "euclidean": _euclidean}
 REDUCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"mean": Tensor.mean, "sum": Tensor.sum}
 
 

@@ -21,7 +21,11 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-class UnreadableImage(DataError):
+class UnusablePicture(DataError):
+    """A file that a data set cannot use; its neighbour takes its place."""
+
+
+class UnreadableImage(UnusablePicture):
     """A file that is missing, empty, cut short, or no image."""
 
 

@@ -8,8 +8,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,12 +142,6 @@ def _first_categories(known: Sequence[str], count: int, root: Path) -> list[str]
             f"{root} has {len(known)} classes, {count} were asked for: use --cfg-options categories={len(known)}"
         )
     return list(known[:count])
-
-
-def hash_files(root: Path, files: Iterable[Path]) -> str:
-    """SHA-256, in hex, over the sorted names relative to `root` with their sizes in bytes."""
-    lines = sorted(f"{file.relative_to(root).as_posix()} {file.stat().st_size}\n" for file in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _transformed(base: Path, kind: str, tx: str) -> Path:

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset
-from torchvision import tv_tensors
 
 from sketchkit.data import layout
-from sketchkit.data.images import UnreadableImage, read_image
+from sketchkit.data.files import FileDataset, Picture, spread
 from sketchkit.data.layout import ALIGNED, FLAGS, Pair
-from sketchkit.data.randomness import seeded
-from sketchkit.data.transforms import Transform, build_pipeline
+from sketchkit.data.transforms import Transform
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import DATASETS, did_you_mean
 
 SPLITS = ("train", "test", "all")
-_BAD_SKETCH, _BAD_PHOTO = 1, 2
 
 
 @DATASETS.register_module()
-class SketchyDataset(Dataset[dict[str, Any]]):
+class SketchyDataset(FileDataset):
     """Pairs of sketch (`source`) and photo (`target`), with the class as `label`.
 
     Args:
@@ -60,62 +55,32 @@ class SketchyDataset(Dataset[dict[str, Any]]):
     ) -> None:
         _check_words("split", (split,), SPLITS)
         _check_words("drop", drop, FLAGS)
-        self.pipeline = build_pipeline(pipeline)
-        self.seed, self.max_unreadable = seed, max_unreadable
         self.folder = layout.open_folder(data_root, photo_tx, sketch_tx)
         self.classes = layout.choose_categories(self.folder.categories(), categories, self.folder.root)
         self._check_info(split, drop)
         self.all_pairs, self.orphans = self.folder.pairs(self.classes)
         self._warn(photo_tx, sketch_tx)
-        self.pairs = _spread(_select(self.all_pairs, split, drop), max_samples)
+        self.pairs = spread(_select(self.all_pairs, split, drop), max_samples)
         if not self.pairs:
             raise DataError(
                 f"no sample of {data_root} is left by split='{split}', drop={list(drop)}: widen these options"
             )
+        files = (file for pair in self.pairs for file in (pair.sketch, pair.photo))
+        super().__init__(self.folder.root, len(self.pairs), files, pipeline, seed, max_unreadable)
         self._label = {name: label for label, name in enumerate(self.classes)}
-        # In shared memory, so that what one worker finds bad is known to all and to the main process.
-        self._bad = torch.zeros(len(self.pairs), dtype=torch.uint8).share_memory_()
 
-    @property
-    def metainfo(self) -> dict[str, Any]:
-        """What mmengine asks of a data set: the class names in order of their labels."""
-        return {"classes": self.classes}
+    def parts(self, index: int, draw: int) -> tuple[Path, ...]:
+        """The sketch and its photo."""
+        return self.pairs[index].sketch, self.pairs[index].photo
 
-    def __len__(self) -> int:
-        return len(self.pairs)
+    def compose(self, index: int, pictures: Sequence[Picture]) -> dict[str, Picture]:
+        """The sketch as source, the photo as target."""
+        return dict(zip(("source", "target"), pictures, strict=True))
 
-    def __getitem__(self, index: int | tuple[int, int]) -> dict[str, Any]:
-        """The sample at `index`, or at (index, draw), where `draw` counts the samples drawn in a training run.
-
-        Returns:
-            source and target, (3, H, W) uint8 RGB; label, int64 scalar; key, 'class/id-n' of what was read.
-
-        Raises:
-            DataError: more than `max_unreadable` files are bad, or no readable one is left.
-        """
-        index, draw = index if isinstance(index, tuple) else (index, 0)
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        pair, sample = self._read_from(index % len(self))
-        with seeded(self.seed, index % len(self), draw):
-            sample = self.pipeline(sample)
-        images = {name: image.as_subclass(torch.Tensor) for name, image in sample.items()}
-        return {**images, "label": torch.tensor(self._label[pair.category]), "key": pair.key}
-
-    def unreadable(self) -> list[Path]:
-        """The files found bad so far, by whichever worker."""
-        bad = self._bad.tolist()
-        sketches = {pair.sketch for pair, flag in zip(self.pairs, bad, strict=True) if flag & _BAD_SKETCH}
-        photos = {pair.photo for pair, flag in zip(self.pairs, bad, strict=True) if flag & _BAD_PHOTO}
-        return sorted(sketches | photos)
-
-    def files(self) -> list[Path]:
-        """Every file the samples are read from, sorted."""
-        return sorted({file for pair in self.pairs for file in (pair.sketch, pair.photo)})
-
-    def fingerprint(self) -> str:
-        """SHA-256, in hex, over the sorted relative names and sizes of `files()`."""
-        return layout.hash_files(self.folder.root, self.files())
+    def about(self, index: int, files: Sequence[Path]) -> dict[str, Any]:
+        """The key 'class/id-n', and the class as label."""
+        pair = self.pairs[index]
+        return {"label": torch.tensor(self._label[pair.category]), "key": pair.key}
 
     def describe(self) -> dict[str, Any]:
         """Counts over the chosen classes, before split and drop; `kept` is this data set's own length."""
@@ -129,38 +94,6 @@ class SketchyDataset(Dataset[dict[str, Any]]):
             "without_photo": len(self.orphans),
             "kept": len(self),
         }
-
-    def _read_from(self, start: int) -> tuple[Pair, dict[str, tv_tensors.Image]]:
-        """The first readable pair from `start` on."""
-        for index in chain(range(start, len(self)), range(start)):
-            if self._bad[index]:
-                continue
-            pair = self.pairs[index]
-            source = self._read(index, pair.sketch, _BAD_SKETCH)
-            target = self._read(index, pair.photo, _BAD_PHOTO) if source is not None else None
-            if source is not None and target is not None:
-                return pair, {"source": source, "target": target}
-        raise DataError(f"no readable sample left in {self.folder.root}: see `sketchkit data check {self.folder.root}`")
-
-    def _read(self, index: int, file: Path, flag: int) -> tv_tensors.Image | None:
-        try:
-            return tv_tensors.Image(torch.from_numpy(read_image(file)).permute(2, 0, 1).contiguous())
-        except UnreadableImage as error:
-            is_new = file not in self.unreadable()
-            self._bad[index] |= flag
-            if is_new:
-                self._report(error)
-            return None
-
-    def _report(self, error: UnreadableImage) -> None:
-        bad = self.unreadable()
-        if len(bad) > self.max_unreadable:
-            first = ", ".join(map(str, bad[:3]))
-            raise DataError(
-                f"{len(bad)} unreadable files in {self.folder.root}, first {first}: mend or remove them, or allow more "
-                f"with max_unreadable={len(bad)}"
-            ) from error
-        warnings.warn(f"{error}; the next sample takes its place", stacklevel=2)
 
     def _check_info(self, split: str, drop: Sequence[str]) -> None:
         if split != "all":
@@ -186,9 +119,3 @@ def _check_words(option: str, words: Sequence[str], known: Sequence[str]) -> Non
 def _select(pairs: Sequence[Pair], split: str, drop: Sequence[str]) -> list[Pair]:
     wanted = {"train": (False,), "test": (True,), "all": (False, True)}[split]
     return [pair for pair in pairs if pair.is_test in wanted and not pair.flags & set(drop)]
-
-
-def _spread(pairs: list[Pair], count: int | None) -> list[Pair]:
-    if count is None or count >= len(pairs):
-        return pairs
-    return [pairs[i * len(pairs) // count] for i in range(count)]

@@ -4,7 +4,8 @@ A sample is a dict of `tv_tensors.Image` (uint8, (3, H, W)). torchvision's trans
 call, so that source and target move together; `Only` keeps one to the keys it names. The usual order: DistanceField
 or InvertSketch, then Resize to a (height, width) that brings source and target to one size, then geometry
 (whose `fill` is the ground of the sketch as it is by then: 0 after InvertSketch, 255 before), then colour.
-Randomness comes from torch's generator alone, which the data set seeds for every draw.
+Randomness comes from torch's generator alone, which the data set seeds for every draw. A class with `for_use = True`
+also prepares a picture that a trained run is to translate; the others belong to training.
 """
 
 from __future__ import annotations
@@ -63,13 +64,17 @@ def _build_nested(value: Any) -> Any:
 
 @TRANSFORMS.register_module()
 class Only:
-    """Applies `transform` to the named keys and leaves the rest, such as a colour jitter to photos."""
+    """Applies a transform, or several, to the named keys and leaves the rest, such as a colour jitter to photos."""
 
     def __init__(
-        self, keys: Sequence[str] = ("target",), transform: Mapping[str, Any] | Transform | None = None
+        self,
+        keys: Sequence[str] = ("target",),
+        transform: Mapping[str, Any] | Transform | Sequence[Mapping[str, Any] | Transform] | None = None,
     ) -> None:
         self.keys = (keys,) if isinstance(keys, str) else tuple(keys)
-        self.transform = build_transform(transform or v2.Identity())
+        steps = transform if isinstance(transform, list | tuple) else [transform] if transform else []
+        self.steps = [build_transform(step) for step in steps]
+        self.transform = build_pipeline(self.steps)
 
     def __call__(self, sample: Sample) -> Sample:
         """The sample with the named keys transformed together.
@@ -84,8 +89,47 @@ class Only:
 
 
 @TRANSFORMS.register_module()
+class ResizeAndCrop:
+    """Random jitter of Isola et al. (CVPR 2017, section 6.2): a square of `load_size`, and `size` of it at random.
+
+    load_size: None is the paper's 286 for 256 pixels, in proportion; equal to `size` leaves no jitter.
+
+    Raises:
+        ConfigError: load_size is less than size.
+    """
+
+    def __init__(self, size: int = 256, load_size: int | None = None) -> None:
+        load = round(size * 286 / 256) if load_size is None else load_size
+        if load < size:
+            raise ConfigError(
+                f"load_size={load} is less than the crop of image_size={size}: raise the one or lower the other"
+            )
+        self.steps = v2.Compose([v2.Resize((load, load), antialias=True), v2.RandomCrop(size)])
+
+    def __call__(self, sample: Sample) -> Sample:
+        """The sample with its pictures resized and cropped alike, to (size, size)."""
+        return self.steps(sample)
+
+
+@TRANSFORMS.register_module()
+class ResizeWidth:
+    """Pictures of this width and of their own shape; the height is rounded to a multiple of `multiple`."""
+
+    def __init__(self, width: int = 256, multiple: int = 1) -> None:
+        self.width, self.multiple = width, multiple
+
+    def __call__(self, sample: Sample) -> Sample:
+        """The sample with its pictures resized alike."""
+        height, width = sample["source"].shape[-2:]
+        rows = max(round(height * self.width / width / self.multiple), 1) * self.multiple
+        return v2.Resize((rows, self.width), antialias=True)(sample)
+
+
+@TRANSFORMS.register_module()
 class InvertSketch:
     """White lines on black: source = 255 - source. Comes first, so that a black fill later on adds no line."""
+
+    for_use = True
 
     def __call__(self, sample: Sample) -> Sample:
         """The sample with its `source` inverted."""
@@ -99,6 +143,8 @@ class DistanceField:
     Takes black ink on white, before InvertSketch and best before Resize, which thins lines to grey: a pixel is ink when
     it is darker than `threshold`. Gives 0 on ink to 255 farthest from it; a blank sketch, as far as can be, is all 255.
     """
+
+    for_use = True
 
     def __init__(self, threshold: int = 128) -> None:
         self.threshold = threshold

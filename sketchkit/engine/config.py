@@ -30,7 +30,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), plugin_files: S
         PluginError: a plugin that the call or the config asks for fails to load.
     """
     config = read_config(path)
-    _load_plugins(config, plugin_files, Path(path).resolve().parent)
+    load_plugins(config, plugin_files, Path(path).resolve().parent)
     for override in overrides:
         apply_override(config, override)
     config = resolve(config)
@@ -126,7 +126,7 @@ def source_files(config: Config) -> Iterator[str]:
     yield from [names] if isinstance(names, str) else names
 
 
-def _load_plugins(config: Config, files: Sequence[str], folder: Path) -> None:
+def load_plugins(config: Config, files: Sequence[str], folder: Path) -> None:
     """Load them, and write down where they lie: the config kept in a run folder needs no flag and no neighbour."""
     config["plugin_files"] = [*config.get("plugin_files", []), *(str(Path(file).resolve()) for file in files)]
     config.setdefault("import_folder", str(folder))

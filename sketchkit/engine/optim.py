@@ -29,6 +29,7 @@ class SyncedOptimWrapper(OptimWrapper):
         amp: None, 'bf16' or 'fp16' (with loss scaling), by torch.autocast.
         allow_slow_amp: take `amp` also on a CPU without native bf16, where convolutions are some 350 times slower.
         clip_grad: as in mmengine's OptimWrapper, such as dict(max_norm=1.0).
+        clip_weights: after each step, keep every weight within plus and minus this (WGAN, Arjovsky et al. 2017: 0.01).
 
     Raises:
         ConfigError: an unknown `amp`, or one this machine runs far slower than float32.
@@ -40,11 +41,14 @@ class SyncedOptimWrapper(OptimWrapper):
         amp: str | None = None,
         allow_slow_amp: bool = False,
         clip_grad: dict[str, Any] | None = None,
+        clip_weights: float | None = None,
     ) -> None:
         super().__init__(optimizer, clip_grad=clip_grad)
         if amp not in (None, *PRECISIONS):
             raise ConfigError(f"amp is '{amp}': None, {' or '.join(PRECISIONS)}")
-        self.amp = amp
+        if clip_weights is not None and clip_weights <= 0:
+            raise ConfigError(f"clip_weights={clip_weights} leaves no weight: give a positive bound, such as 0.01")
+        self.amp, self.clip_weights = amp, clip_weights
         self.device_type = self.param_groups[0]["params"][0].device.type
         if amp and self.device_type == "cpu" and not allow_slow_amp and not _native_bf16():
             raise ConfigError(
@@ -65,7 +69,7 @@ class SyncedOptimWrapper(OptimWrapper):
         self.scaler.scale(loss).backward(**options)
 
     def step(self, **options: Any) -> None:
-        """Average the gradients over ranks, clip them when asked to, and update."""
+        """Average the gradients over ranks, clip them when asked to, update, and clip the weights when asked to."""
         if get_world_size() > 1:
             parameters = [p for group in self.param_groups for p in group["params"] if p.requires_grad]
             for parameter in parameters:
@@ -78,6 +82,10 @@ class SyncedOptimWrapper(OptimWrapper):
             self._clip_grad()
         self.scaler.step(self.optimizer, **options)
         self.scaler.update()
+        if self.clip_weights is not None:
+            with torch.no_grad():
+                for parameter in (p for group in self.param_groups for p in group["params"]):
+                    parameter.clamp_(-self.clip_weights, self.clip_weights)
 
     def state_dict(self) -> dict[str, Any]:
         """The optimiser's per-parameter state and the loss scale; hyper-parameters stay the config's."""
@@ -105,9 +113,9 @@ class AdversarialOptimizers:
         self.common = {key: value for key, value in optim_wrapper_cfg.items() if key not in ("constructor", *SIDES)}
         self.sides = {side: optim_wrapper_cfg[side] for side in SIDES if side in optim_wrapper_cfg}
 
-    def __call__(self, model: nn.Module) -> OptimWrapperDict:
+    def __call__(self, model: Any) -> OptimWrapperDict:
         """Optimisers for the parts of `model` that have parameters."""
-        parts = {side: part for side, part in _parts(model).items() if any(True for _ in part.parameters())}
+        parts = {side: part for side, part in model.sides().items() if any(True for _ in part.parameters())}
         missing = [side for side in parts if side not in self.sides]
         if missing:
             raise ConfigError(f"optim_wrapper has no '{missing[0]}': give it optim_wrapper.{missing[0]}.optimizer")
@@ -118,10 +126,6 @@ class AdversarialOptimizers:
 
 
 SIDES = ("generator", "discriminator")
-
-
-def _parts(model: nn.Module) -> dict[str, nn.Module]:
-    return {"generator": model.backbone, "discriminator": model.heads}  # type: ignore[dict-item]
 
 
 def _native_bf16() -> bool:

@@ -19,6 +19,7 @@ from sketchkit.engine import checkpoints
 from sketchkit.errors import CheckpointError, ConfigError
 from sketchkit.registry import RUNNERS
 
+SCHEDULE_COUNTS = ("begin", "end", "T_max", "step_size", "milestones")
 CALL_KEYS = ("model", "work_dir", "resume", "launcher", "experiment_name", "default_scope")
 
 
@@ -117,6 +118,7 @@ class TranslationRunner(Runner):
         """Take over the resumed random state; the training loop calls it last before its first iteration."""
         if self._random_state is not None:
             checkpoints.restore_random_state(self._random_state)
+            self.model.load_local_state(self._random_state["model"])
             self._random_state = None
 
     def roll_back(self) -> Path:
@@ -139,12 +141,13 @@ class TranslationRunner(Runner):
         return json.dumps(config, indent=indent, default=str)
 
     def build_param_scheduler(self, scheduler: Any) -> Any:
-        """mmengine's schedules.
+        """mmengine's schedules; a fraction in `begin`, `end` and other counts is one of `max_iters`.
 
         Raises:
-            ConfigError: one that counts epochs, of which a run by iterations has none: it would never move.
+            ConfigError: one that counts epochs, of which a run by iterations has none: it would never move; or a count
+                that is neither whole nor a fraction.
         """
-        built = super().build_param_scheduler(scheduler)
+        built = super().build_param_scheduler(count_iterations(scheduler, self.max_iters))
         for one in (one for schedulers in built.values() for one in schedulers):
             if one.by_epoch and not isinstance(one, ReduceOnPlateauParamScheduler):
                 raise ConfigError(f"param_scheduler {type(one).__name__} counts epochs: give it by_epoch=False")
@@ -164,7 +167,7 @@ class TranslationRunner(Runner):
 
     def write_checkpoint(self, path: Path, iterations: int) -> bool:
         """Write a checkpoint of `iterations` done, unless its weights are not finite; returns whether it was."""
-        states: list[Any] = [checkpoints.random_state()]
+        states: list[Any] = [{**checkpoints.random_state(), "model": self.model.local_state()}]
         if get_world_size() > 1:
             states = all_gather_object(states[0])
         weights = self.model.state_dict()
@@ -190,6 +193,27 @@ class TranslationRunner(Runner):
         self.call_hook("before_save_checkpoint", checkpoint=content)
         checkpoints.write_checkpoint(path, content)
         return True
+
+
+def count_iterations(scheduler: Any, max_iters: int) -> Any:
+    """The config of schedules with its counts in iterations: a float is a fraction of `max_iters`."""
+    if isinstance(scheduler, list | tuple):
+        return [count_iterations(one, max_iters) for one in scheduler]
+    if not isinstance(scheduler, Mapping):
+        return scheduler
+    nested = {key: count_iterations(value, max_iters) for key, value in scheduler.items()}
+    counts = {key: _count(key, scheduler[key], max_iters) for key in SCHEDULE_COUNTS if key in scheduler}
+    return {**nested, **counts}
+
+
+def _count(key: str, value: Any, max_iters: int) -> Any:
+    if isinstance(value, list | tuple):
+        return [_count(key, item, max_iters) for item in value]
+    if not isinstance(value, float):
+        return value
+    if not 0 <= value <= 1:
+        raise ConfigError(f"param_scheduler.{key}={value}: give a whole number of iterations or a fraction of the run")
+    return round(value * max_iters)
 
 
 def _plateau_state(scheduler: Any) -> dict[str, Any]:

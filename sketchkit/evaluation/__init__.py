@@ -1,5 +1,5 @@
 """Images -> numbers."""
 
-from sketchkit.evaluation.held_out import HeldOutMetric
+from sketchkit.evaluation.held_out import CycleMetric, HeldOutMetric
 
-__all__ = ["HeldOutMetric"]
+__all__ = ["CycleMetric", "HeldOutMetric"]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
+from sketchkit.translators.base import Translator, frozen, in_float32
 from sketchkit.translators.generation import Generation
 from sketchkit.translators.objective import Objective, StepInputs
 
@@ -22,7 +21,7 @@ GIVEN = ("source", "target", "label", "hint", "noise", "fake")
 
 
 @MODELS.register_module()
-class ConditionalTranslator(BaseModel):
+class ConditionalTranslator(Translator):
     """Trains a backbone against heads on paired pictures; every loss is named by the config.
 
     An iteration is a step of the discriminators and, every `discriminator_steps`-th time, one of the generator, both on
@@ -40,6 +39,8 @@ class ConditionalTranslator(BaseModel):
     Raises:
         ConfigError: a gradient penalty meets batch norm in a head, or a term asks for what does not exist.
     """
+
+    captions = {"source": "source", "hint": "hint", "target": "target", "fake": "output", "fake_alt": "second noise"}
 
     def __init__(
         self,
@@ -70,13 +71,19 @@ class ConditionalTranslator(BaseModel):
         self.ema = MODELS.build({**ema, "model": self.backbone}) if ema else None
         self.discriminator_steps = discriminator_steps
         self.accumulate = accumulate
-        self.iteration = 0
-        self.last_batch: dict[str, Tensor] = {}
 
     @property
     def generator(self) -> nn.Module:
         """The network that evaluation and inference use: the average where there is one."""
         return self.backbone if self.ema is None else self.ema.module
+
+    def sides(self) -> dict[str, nn.Module]:
+        """The backbone and the heads."""
+        return {"generator": self.backbone, "discriminator": self.heads}
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The one generator."""
+        return {"there": self.generator}
 
     def forward(self, source: Tensor, **conditions: Any) -> Tensor:
         """Translate pictures in the networks' range (B,Cs,H,W), with `label`, `hint` and `noise` where they apply."""
@@ -96,14 +103,14 @@ class ConditionalTranslator(BaseModel):
         for batch, part in batches:
             with torch.set_grad_enabled(share), optim_wrapper["generator"].optim_context(self):
                 passes.append((batch, part, *self._generate(batch)))
-        self._show(batch, passes[-1][-1].detach())
+        self.keep(batch, passes[-1][-1])
         if judge:
             wrapper = optim_wrapper["discriminator"]
             self._accumulate(passes, self._judge_pass, wrapper, logs)
             wrapper.step()
             wrapper.zero_grad()
         if update:
-            with _frozen(self.heads):
+            with frozen(self.heads):
                 self._accumulate(passes, self._generator_pass, optim_wrapper["generator"], logs)
             optim_wrapper["generator"].step()
             optim_wrapper["generator"].zero_grad()
@@ -121,18 +128,14 @@ class ConditionalTranslator(BaseModel):
             generation = Generation(self.generator, batch)
             draws = 2 if generation.takes_noise else 1
             images = [generation(generation.noise_of(batch["key"], draw)) for draw in range(draws)]
-        restore = self.data_preprocessor.denormalize
-        fakes = [restore(image, "target") for image in images] + [None] * (2 - draws)
-        shown = {key: restore(batch[key], key) for key in ("source", "target")}
+        picture, source = self.data_preprocessor.to_picture, batch["source"]
+        fakes = [picture(image, "target", source) for image in images] + [None] * (2 - draws)
+        shown = {key: picture(batch[key], key, source) for key in ("source", "target")}
+        if "hint" in batch:
+            shown["hint"] = batch["hint"][:, :3]
         return [dict(key=batch["key"], label=batch.get("label"), fake=fakes[0], fake_alt=fakes[1], **shown)]
 
     test_step = val_step
-
-    def _show(self, batch: Mapping[str, Any], fake: Tensor) -> None:
-        """Keep the pictures of the step for whoever watches, in [-1, 1] as people see them."""
-        restore = self.data_preprocessor.denormalize
-        shown = {"source": (batch["source"], "source"), "target": (batch["target"], "target"), "fake": (fake, "target")}
-        self.last_batch = {name: restore(image, key) for name, (image, key) in shown.items()}
 
     def _generate(self, batch: Mapping[str, Any]) -> tuple[Generation, Tensor | None, Tensor]:
         generation = Generation(self.backbone, batch)
@@ -185,11 +188,7 @@ class ConditionalTranslator(BaseModel):
 
     def _conditioned(self, head: str, batch: Mapping[str, Any]) -> Callable[[Tensor], HeadOutput]:
         def judge(image: Tensor) -> HeadOutput:
-            output = self.heads[head](image, source=batch["source"], label=batch.get("label"))
-            classes = output.class_logits
-            return output._replace(
-                logits=output.logits.float(), class_logits=None if classes is None else classes.float()
-            )
+            return in_float32(self.heads[head](image, source=batch["source"], label=batch.get("label")))
 
         return judge
 
@@ -205,19 +204,6 @@ class ConditionalTranslator(BaseModel):
             if real.class_logits is not None and batch.get("label") is not None:
                 logs["D/class_accuracy"] = (real.class_logits.argmax(1) == batch["label"]).float().mean()
         return logs
-
-
-@contextmanager
-def _frozen(module: nn.Module) -> Iterator[None]:
-    """No gradients for the module's parameters: the generator's step flows through the heads, not into them."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)
 
 
 def _split(batch: Mapping[str, Any], parts: int) -> list[tuple[dict[str, Any], float]]:

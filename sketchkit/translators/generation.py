@@ -29,9 +29,12 @@ class Generation:
         self.backbone: Any = backbone
         source = batch["source"]
         self.size = source.shape[-2:]
-        self.source = _pad(source, getattr(backbone, "size_multiple", 1))
+        multiple = getattr(backbone, "size_multiple", 1)
+        self.source = _pad(source, multiple)
         named = inspect.signature(backbone.forward).parameters
         self.conditions = {name: batch[name] for name in ("label", "hint") if name in named and name in batch}
+        if "hint" in self.conditions:
+            self.conditions["hint"] = _pad(self.conditions["hint"], multiple, mode="constant")
         if "label" in named and named["label"].default is inspect.Parameter.empty and "label" not in batch:
             raise DataError(f"{type(backbone).__name__} needs class labels, and the data set has none")
         self.takes_noise = hasattr(backbone, "decode")
@@ -72,7 +75,7 @@ def _generator(name: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
-def _pad(image: Tensor, multiple: int) -> Tensor:
+def _pad(image: Tensor, multiple: int, mode: str = "replicate") -> Tensor:
     height, width = image.shape[-2:]
     bottom, right = -height % multiple, -width % multiple
-    return F.pad(image, (0, right, 0, bottom), mode="replicate") if bottom or right else image
+    return F.pad(image, (0, right, 0, bottom), mode=mode) if bottom or right else image

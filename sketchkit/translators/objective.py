@@ -30,6 +30,9 @@ INPUTS = {
     "noise_alt": "the noise behind `fake_alt`",
     "cycled": "the source translated there and back",
     "identity": "the generator's picture of a target",
+    "fake_features": "layer -> (B,C,h,w) of `fake`, for the layers in the loss's own attribute `layers`",
+    "source_features": "layer -> (B,C,h,w) of `source`",
+    "style_features": "(weight, layer -> (B,C,h,w)) of each style picture; each look computes them again",
 }
 PER_HEAD = ("real_output", "fake_output", "head")
 
@@ -93,14 +96,17 @@ class Objective(nn.Module):
             self.needs[name] = _inputs_of(loss, at_hand, on_request, place)
             self.losses[name] = loss
 
-    def forward(self, inputs: StepInputs) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective (a scalar) and each term's own value, unweighted and detached."""
+    def forward(
+        self, inputs: StepInputs, weights: Mapping[str, float] | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective (a scalar) and each term's own value, unweighted and detached; `weights` replaces some."""
+        factors = {**self.weights, **(weights or {})}
         total: Tensor | float = 0.0
         values: dict[str, Tensor] = {}
         for name, loss in self.losses.items():
             value = loss(**{need: inputs(need, self.heads[name]) for need in self.needs[name]})
             values[name] = value.detach()
-            total = total + self.weights[name] * value
+            total = total + factors[name] * value
         return total, values  # type: ignore[return-value]
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Integers 0..255 on the host -> float pictures in [-1, 1] on the device, and back."""
+"""Integers 0..255 on the host -> what the networks see on the device, and back to pictures in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -53,16 +53,29 @@ class TranslationPreprocessor(BaseDataPreprocessor):
         for key in IMAGES:
             if key in batch:
                 batch[key] = self.normalize(batch[key], key)
-        return batch
+        return with_hint(batch)
 
     def normalize(self, image: Tensor, key: str) -> Tensor:
         """0..255 -> the range the networks see."""
         offset, scale = getattr(self, f"{key}_range")
         return image.float().div(255.0).sub(offset).div(scale)
 
-    def denormalize(self, image: Tensor, key: str) -> Tensor:
-        """The range the networks see -> [-1, 1], where 0..255 would be x / 127.5 - 1."""
+    def to_picture(self, image: Tensor, key: str, source: Tensor | None = None) -> Tensor:
+        """What the networks see -> what people see, in [-1, 1], where 0..255 would be x / 127.5 - 1.
+
+        `source` is the input behind the image, for preprocessors that need it.
+        """
         if self.normalization == "symmetric":
             return image
         offset, scale = getattr(self, f"{key}_range")
         return image.mul(scale).add(offset).mul(2).sub(1).clamp(-1, 1)
+
+
+def with_hint(batch: dict[str, Any]) -> dict[str, Any]:
+    """The batch with its colour hint, where it has one, from straight RGBA 0..255 to (B, 4, H, W) float: RGB in
+    [-1, 1] times alpha, and alpha in [0, 1]; so that no hint is all zeros."""
+    if "hint" not in batch:
+        return batch
+    rgba = batch["hint"].float().div(255.0)
+    alpha = rgba[:, 3:]
+    return {**batch, "hint": torch.cat([rgba[:, :3].mul(2).sub(1).mul(alpha), alpha], 1)}

@@ -2,30 +2,61 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import click
 
-KINDS = ("sketchy",)
+CONFIGS = {
+    "sketchy": "configs/sketchygan_demo.py",
+    "pairs": "configs/autopainter_lineart.py",
+    "unpaired": "configs/cyclegan_sketch2color.py",
+    "color": "configs/recolor_simple.py",
+}
+SKETCHY, OTHER = 24, 6
 
 
 @click.command()
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--kind", type=click.Choice(KINDS), default="sketchy", show_default=True, help="Which layout to write.")
+@click.option("--kind", type=click.Choice(list(CONFIGS)), default="sketchy", show_default=True,
+              help="Which layout to write: the Sketchy Database's, picture and sketch side by side, "
+              "sketches and pictures that are no pairs, or pictures alone.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same bytes.")
-@click.option("--photos", default=24, show_default=True, help="Photos a class.")
-@click.option("--sketches", default=3, show_default=True, help="Sketches a photo.")
+@click.option("--photos", type=int, help=f"Photos a class; default: {SKETCHY} for sketchy, {OTHER} for the others.")
+@click.option("--sketches", type=int, help="Sketches a photo, for sketchy alone; default: 3.")
 @click.option("--size", default=128, show_default=True, help="Side in pixels.")
-def command(out: Path, kind: str, seed: int, photos: int, sketches: int, size: int) -> None:
-    """Draw a small data set into OUT, in the exact layout of the Sketchy Database."""
+def command(out: Path, kind: str, seed: int, photos: int | None, sketches: int | None, size: int) -> None:
+    """Draw a small data set into OUT, in the exact layout of a well-known one."""
+    options: dict[str, Any] = dict(seed=seed, size=size)
+    with click.progressbar(length=100, label="drawing", show_eta=True) as bar:
+        options["progress"] = lambda done, of: bar.update(100 * done // of - bar.pos)
+        if kind == "sketchy":
+            new, said = _sketchy(
+                out, SKETCHY if photos is None else photos, 3 if sketches is None else sketches, options
+            )
+        else:
+            new, said = _other(kind, out, OTHER if photos is None else photos, sketches, options)
+    click.echo(f"{out}: {said}" + ("" if new else " (was there already)"))
+    click.echo(f"train on it: sketchkit train {CONFIGS[kind]} --cfg-options data_root={out}")
+
+
+def _sketchy(out: Path, photos: int, sketches: int, options: dict[str, Any]) -> tuple[bool, str]:
     from sketchkit.data.sample import write_sketchy_sample
     from sketchkit.data.sketchy import SketchyDataset
 
-    options: dict[str, Any] = dict(seed=seed, photos_per_class=photos, sketches_per_photo=sketches, size=size)
-    with click.progressbar(length=100, label="drawing", show_eta=True) as bar:
-        new = write_sketchy_sample(out, **options, progress=lambda done, of: bar.update(100 * done // of - bar.pos))
+    new = write_sketchy_sample(out, photos_per_class=photos, sketches_per_photo=sketches, **options)
     counts = SketchyDataset(out, split="all", drop=()).describe()
-    said = f"{counts['classes']} classes, {counts['photos']} photos, {counts['sketches']} sketches"
-    click.echo(f"{out}: {said}" + ("" if new else " (was there already)"))
-    click.echo(f"train on it: sketchkit train configs/sketchygan_demo.py --cfg-options data_root={out}")
+    return new, f"{counts['classes']} classes, {counts['photos']} photos, {counts['sketches']} sketches"
+
+
+def _other(kind: str, out: Path, photos: int, sketches: int | None, options: dict[str, Any]) -> tuple[bool, str]:
+    from sketchkit.data.files import pictures_in
+    from sketchkit.data.sample import write_sample
+    from sketchkit.errors import ConfigError
+
+    if sketches is not None:
+        raise ConfigError(f"--sketches is for --kind sketchy alone, {kind} has one picture a figure: leave it out")
+    new = write_sample(kind, out, photos_per_class=photos, **options)
+    counts = Counter(file.relative_to(out).parent.as_posix() for file in pictures_in(out))
+    return new, ", ".join(f"{count} pictures" if name == "." else f"{name} {count}" for name, count in counts.items())

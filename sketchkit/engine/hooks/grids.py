@@ -7,17 +7,15 @@ from typing import Any
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from torch.utils.data import default_collate
 
+from sketchkit.data.files import collate_pictures
 from sketchkit.engine.plots import draw_grid
 from sketchkit.registry import HOOKS
-
-CAPTIONS = {"source": "sketch", "target": "photo", "fake": "output", "fake_alt": "second noise"}
 
 
 @HOOKS.register_module()
 class SampleGridHook(Hook):
-    """Saves `grids/iter_*.png` (sketch | photo | output | second noise) at the start, every `interval`, and at the end.
+    """Saves `grids/iter_*.png` (source | target | output | ...) at the start, every `interval`, and at the end.
 
     Args:
         interval: iterations between pictures.
@@ -34,7 +32,7 @@ class SampleGridHook(Hook):
             loader = runner.train_dataloader if runner.val_loop is None else runner.val_dataloader
             dataset = loader.dataset
             count = min(self.samples, len(dataset))
-            self._batch = default_collate([dataset[i * len(dataset) // count] for i in range(count)])
+            self._batch = collate_pictures([dataset[i * len(dataset) // count] for i in range(count)])
             if runner.iter == 0:
                 self._draw(runner, 0)
 
@@ -50,7 +48,7 @@ class SampleGridHook(Hook):
         model.eval()
         shown = model.val_step(self._batch)[0]
         model.train(was_training)
-        columns = {caption: shown[key] for key, caption in CAPTIONS.items() if shown[key] is not None}
+        columns = {caption: shown[key] for key, caption in model.captions.items() if shown.get(key) is not None}
         size = shown["fake"].shape[-2:]
         columns = {
             caption: image if image.shape[-2:] == size else torch.nn.functional.interpolate(image, size)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -57,9 +59,10 @@ class RunRecordHook(Hook):
                 "processes": get_world_size(),
                 "versions": versions(),
                 "seed": runner.seed,
-                "data": {"samples": len(dataset), "fingerprint": dataset.fingerprint()},
+                "data": {"samples": len(dataset), "fingerprint": dataset.fingerprint(), **dataset.record()},
             }
             (runner.folder / "environment.json").write_text(json.dumps(record, indent=2) + "\n")
+            _list_dropped(runner.folder / "dropped.txt", dataset.dropped())
 
     def after_train(self, runner: Any) -> None:
         """Draw the curves; list the files that were replaced because they could not be read."""
@@ -70,3 +73,10 @@ class RunRecordHook(Hook):
         if bad:
             (runner.folder / "unreadable.txt").write_text("\n".join(map(str, bad)) + "\n")
             print(f"{len(bad)} unreadable files were left out; see {runner.folder / 'unreadable.txt'}")
+
+
+def _list_dropped(path: Path, dropped: Mapping[Path, str]) -> None:
+    """Write down the files that an option of the data set leaves out, and say so."""
+    if dropped:
+        path.write_text("".join(f"{file}\t{reason}\n" for file, reason in sorted(dropped.items())))
+        print(f"{len(dropped)} files are left out; see {path}", flush=True)

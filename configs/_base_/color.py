@@ -1,0 +1,53 @@
+# Colour pictures alone, in one folder; pictures without colour are left out.
+data_root = "data/color"
+split_ratios = [0.8, 0.1, 0.1]
+split_seed = 0
+split_file = None
+train_split = "train"
+val_split = "val"
+list_file = None
+min_colorfulness = 5
+colorfulness_form = "absolute"
+image_size = 256
+batch_size = 128
+num_workers = 2
+max_samples = None
+max_unreadable = 10
+
+dataset = dict(
+    type="ColorDataset",
+    data_root="$data_root",
+    split_file="$split_file",
+    split_ratios="$split_ratios",
+    split_seed="$split_seed",
+    list_file="$list_file",
+    min_colorfulness="$min_colorfulness",
+    colorfulness_form="$colorfulness_form",
+    max_unreadable="$max_unreadable",
+    seed="$seed",
+)
+train_dataloader = dict(
+    dataset=dict(
+        **dataset,
+        split="$train_split",
+        max_samples="$max_samples",
+        pipeline=[
+            dict(type="Resize", size=["$image_size", "$image_size"]),
+            dict(type="RandomHorizontalFlip", p=0.5),
+        ],
+    ),
+    sampler=dict(type="ResumableSampler", shuffle=True, seed="$seed"),
+    batch_size="$batch_size",
+    num_workers="$num_workers",
+    collate_fn=dict(type="collate_pictures"),
+)
+val_dataloader = dict(
+    dataset=dict(**dataset, split="$val_split", pipeline=[dict(type="Resize", size=["$image_size", "$image_size"])]),
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    batch_size="$batch_size",
+    num_workers="$num_workers",
+    collate_fn=dict(type="collate_pictures"),
+)
+del dataset
+val_evaluator = dict(type="HeldOutMetric")
+val_cfg = dict()

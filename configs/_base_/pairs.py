@@ -1,0 +1,46 @@
+# Pairs of registered pictures, side by side in one file or of one name in two folders.
+data_root = "data/pairs"
+train_split = "train"
+val_split = "val"
+image_size = 256
+load_size = None
+batch_size = 1
+num_workers = 2
+source_side = "left"
+direction = "AtoB"
+max_samples = None
+max_unreadable = 10
+
+dataset = dict(
+    type="PairsDataset",
+    data_root="$data_root",
+    source_side="$source_side",
+    direction="$direction",
+    max_unreadable="$max_unreadable",
+    seed="$seed",
+)
+train_dataloader = dict(
+    dataset=dict(
+        **dataset,
+        split="$train_split",
+        max_samples="$max_samples",
+        pipeline=[
+            dict(type="ResizeAndCrop", size="$image_size", load_size="$load_size"),
+            dict(type="RandomHorizontalFlip", p=0.5),
+        ],
+    ),
+    sampler=dict(type="ResumableSampler", shuffle=True, seed="$seed"),
+    batch_size="$batch_size",
+    num_workers="$num_workers",
+    collate_fn=dict(type="collate_pictures"),
+)
+val_dataloader = dict(
+    dataset=dict(**dataset, split="$val_split", pipeline=[dict(type="Resize", size=["$image_size", "$image_size"])]),
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    batch_size="$batch_size",
+    num_workers="$num_workers",
+    collate_fn=dict(type="collate_pictures"),
+)
+del dataset
+val_evaluator = dict(type="HeldOutMetric")
+val_cfg = dict()

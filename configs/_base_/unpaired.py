@@ -1,0 +1,61 @@
+# Two folders of pictures that do not belong to each other: trainA and trainB, testA and testB.
+data_root = "data/unpaired"
+train_split = "train"
+val_split = "test"
+folders = ["A", "B"]
+image_size = 256
+load_size = None
+batch_size = 1
+num_workers = 2
+direction = "AtoB"
+serial = False
+max_samples = None
+max_unreadable = 10
+
+dataset = dict(
+    type="UnpairedDataset",
+    data_root="$data_root",
+    folders="$folders",
+    direction="$direction",
+    max_unreadable="$max_unreadable",
+    seed="$seed",
+)
+train_dataloader = dict(
+    dataset=dict(
+        **dataset,
+        split="$train_split",
+        serial="$serial",
+        max_samples="$max_samples",
+        # Each picture is cropped and flipped by itself.
+        pipeline=[
+            dict(
+                type="Only",
+                keys=[key],
+                transform=[
+                    dict(type="ResizeAndCrop", size="$image_size", load_size="$load_size"),
+                    dict(type="RandomHorizontalFlip", p=0.5),
+                ],
+            )
+            for key in ("source", "target")
+        ],
+    ),
+    sampler=dict(type="ResumableSampler", shuffle=True, seed="$seed"),
+    batch_size="$batch_size",
+    num_workers="$num_workers",
+    collate_fn=dict(type="collate_pictures"),
+)
+val_dataloader = dict(
+    dataset=dict(
+        **dataset,
+        split="$val_split",
+        serial=True,
+        pipeline=[dict(type="Resize", size=["$image_size", "$image_size"])],
+    ),
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    batch_size="$batch_size",
+    num_workers="$num_workers",
+    collate_fn=dict(type="collate_pictures"),
+)
+del dataset
+val_evaluator = dict(type="CycleMetric")
+val_cfg = dict()

@@ -1,0 +1,16 @@
+# sketchkit train configs/autopainter_lineart.py --cfg-options data_root=PATH
+# Auto-Painter with colour hints at 256 pixels, for any pairs of drawing and line art, or those of `data sketch`.
+# Means in place of the seed's sums: 29 is 0.01 sqrt(N) for the N = 128 x 256 x 256 features, and 78 is 1e-4 N for the
+# N = 3 x 511 x 511 differences of one picture at 512 pixels, so that the balance is the seed's at any size and batch.
+_base_ = "autopainter_anime_hints.py"
+data_root = "data/lineart"
+image_size = 256
+load_size = None
+source_side = "auto"
+batch_size = 4
+backbone = dict(downs=7)
+heads = dict(discriminator=dict(_delete_=True, type="PatchDiscriminator", n_layers=3, norm="batch"))
+generator_losses = dict(feature=dict(reduction="mean", weight=29.0), tv=dict(reduction="mean", weight=78.0))
+train_cfg = dict(max_iters=20_000, val_interval=1000)
+default_hooks = dict(grids=dict(samples=12))
+train_dataloader = dict(dataset=dict(needs_color=False))

@@ -1,0 +1,8 @@
+# sketchkit train configs/pix2pix_edges2shoes.py --cfg-options data_root=PATH
+# pix2pix on edges (left) to shoes (right): 15 epochs of 49,825 pairs in batches of 4.
+_base_ = "pix2pix_facades.py"
+data_root = "data/edges2shoes"
+val_split = "val"
+direction = "AtoB"
+batch_size = 4
+train_cfg = dict(max_iters=187_000, val_interval=10_000)

@@ -1,0 +1,17 @@
+# sketchkit stylize CONTENT STYLE -o OUT --config configs/style_squeezenet.py
+# A course's settings: small network, sums of squares, the picture painted in the network's own normalised values.
+translator = dict(
+    type="StyleTranslator",
+    network="squeezenet1_1",
+    weights="pretrained",
+    space="network",
+    iterations=200,
+    optimizer=dict(type="Adam", lr=3.0),
+    decay=(0.9, 1 / 30),
+    init="content",
+)
+generator_losses = dict(
+    content=dict(type="ContentLoss", layers=(3,), weight=5e-3),
+    style=dict(type="StyleLoss", layers=(1, 4, 6, 7), layer_weights=(20000, 500, 12, 1)),
+    tv=dict(type="TotalVariationLoss", form="squared", reduction="sum", weight=5e-2),
+)

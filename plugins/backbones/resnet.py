@@ -1,0 +1,92 @@
+"""The residual generator of CycleGAN (Zhu et al., ICCV 2017, arXiv 1703.10593), after Johnson et al. (ECCV 2016)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from sketchkit.errors import ConfigError
+from sketchkit.registry import BACKBONES
+
+from ..layers.initialise import initialise
+from ..layers.norm import make_norm, needs_bias
+from ..layers.upsampling import check_size, make_upsampling
+from .mru_options import check_width
+from .unet import check_dropout, with_hint
+
+
+class ResidualBlock(nn.Module):
+    """x + norm(Conv3x3(dropout(ReLU(norm(Conv3x3(x)))))), reflected at the borders."""
+
+    def __init__(self, channels: int, norm: str | None, dropout: float) -> None:
+        super().__init__()
+        first, second = (
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=needs_bias(norm)) for _ in range(2)
+        )
+        drop = [nn.Dropout(dropout)] if dropout else []
+        self.change = nn.Sequential(
+            first, make_norm(norm, channels), nn.ReLU(), *drop, second, make_norm(norm, channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (B, channels, H, W) to the same, H and W at least 2."""
+        return x + self.change(x)
+
+
+@BACKBONES.register_module()
+class ResNetGenerator(nn.Module):
+    """A 7 x 7 convolution, `downs` halvings that double the width, residual `blocks`, as many doublings, 7 x 7, tanh.
+
+    CycleGAN: the defaults; 6 blocks for 128 pixels. Convolutions before batch norm have no bias, all others have.
+
+    Raises:
+        ConfigError: an option that is not a choice, a negative number of blocks or halvings, a width below one, or
+            dropout outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        width: int = 64,
+        blocks: int = 9,
+        downs: int = 2,
+        norm: str | None = "instance",
+        dropout: float = 0.0,
+        upsampling: str = "transposed",
+        hint_channels: int = 0,
+        init: str = "normal",
+        init_gain: float = 0.02,
+    ) -> None:
+        super().__init__()
+        check_width(width)
+        check_dropout(dropout)
+        if min(blocks, downs) < 0:
+            raise ConfigError(f"blocks={blocks} and downs={downs} are counts: give 0 or more")
+        self.in_channels, self.out_channels, self.hint_channels = in_channels, out_channels, hint_channels
+        self.size_multiple = 2**downs
+        # Reflection needs more pixels than it adds: 3 at the picture, 1 in the blocks.
+        self.least_size = max(4, 2 * self.size_multiple)
+        bias = needs_bias(norm)
+        widths = [width * 2**level for level in range(downs + 1)]
+        first = nn.Conv2d(in_channels + hint_channels, width, 7, padding=3, padding_mode="reflect", bias=bias)
+        layers: list[nn.Module] = [first, make_norm(norm, width), nn.ReLU()]
+        for channels in widths[:-1]:
+            down = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=bias)
+            layers += [down, make_norm(norm, 2 * channels), nn.ReLU()]
+        layers += [ResidualBlock(widths[-1], norm, dropout) for _ in range(blocks)]
+        for channels in reversed(widths[:-1]):
+            up = make_upsampling(upsampling, 2 * channels, channels, kernel=3, bias=bias)
+            layers += [up, make_norm(norm, channels), nn.ReLU()]
+        last = nn.Conv2d(width, out_channels, 7, padding=3, padding_mode="reflect")
+        self.layers = nn.Sequential(*layers, last, nn.Tanh())
+        initialise(self, init, init_gain)
+
+    def forward(self, source: Tensor, *, hint: Tensor | None = None) -> Tensor:
+        """source (B, in_channels, H, W) in [-1, 1] and hint (B, hint_channels, H, W) to (B, out_channels, H, W).
+
+        Raises:
+            ConfigError: the size does not divide by `size_multiple`.
+            DataError: a hint of another shape, or a picture smaller than `least_size`.
+        """
+        check_size(source, self.size_multiple, type(self).__name__, self.least_size)
+        return self.layers(with_hint(source, hint, self.hint_channels))

@@ -1,0 +1,133 @@
+"""The U-Net of pix2pix (Isola et al., CVPR 2017, arXiv 1611.07004), which Auto-Painter and recolouring share."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from sketchkit.errors import ConfigError, DataError
+from sketchkit.registry import BACKBONES
+
+from ..layers.initialise import initialise
+from ..layers.norm import check_variance, make_norm, needs_bias
+from ..layers.upsampling import check_size, make_upsampling
+from .mru_options import check_width
+
+UNDROPPED = 4  # the levels next to the picture that have no dropout
+
+
+def check_dropout(dropout: float) -> None:
+    """Refuse what is no probability, or would drop everything.
+
+    Raises:
+        ConfigError: outside [0, 1).
+    """
+    if not 0 <= dropout < 1:
+        raise ConfigError(f"dropout={dropout} is not a share to drop: give 0 or more and less than 1")
+
+
+def with_hint(source: Tensor, hint: Tensor | None, hint_channels: int) -> Tensor:
+    """The source (B, C, H, W) and a hint (B, hint_channels, H, W), zeros where there is none, as one picture.
+
+    Raises:
+        DataError: the hint has another shape.
+    """
+    if not hint_channels:
+        return source
+    shape = (len(source), hint_channels, *source.shape[-2:])
+    if hint is None:
+        hint = source.new_zeros(shape)
+    if hint.shape != shape:
+        raise DataError(f"a hint of shape {tuple(hint.shape)} does not go with the source: give one of shape {shape}")
+    return torch.cat([source, hint.to(source.dtype)], 1)
+
+
+def down_block(in_channels: int, out_channels: int, norm: str | None, bias: bool) -> nn.Sequential:
+    """Features (B, in_channels, H, W) to (B, out_channels, H / 2, W / 2)."""
+    conv = nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
+    # The activation is not in place, as the skip hands on what comes before it.
+    return nn.Sequential(nn.LeakyReLU(0.2), conv, make_norm(norm, out_channels))
+
+
+def up_block(upsampling: nn.Module, norm: nn.Module, dropout: float) -> nn.Sequential:
+    """Features to features of twice the height and width."""
+    drop = [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(nn.ReLU(), upsampling, norm, *drop)
+
+
+@BACKBONES.register_module()
+class UNetGenerator(nn.Module):
+    """`downs` halvings by 4 x 4 convolutions, as many doublings, and the maps of the way down beside those up.
+
+    Widths are 1, 2, 4, 8, 8, ... times `width`. No norm on the first and last layer, nor on the innermost way down
+    unless `norm_innermost`. Dropout works in the `downs` - 5 doublings after the innermost. `bias`: True or False for
+    all but the last layer, which has one; None is the reference's, only where no batch norm follows.
+    pix2pix: the defaults, downs=7 for 128 pixels. Auto-Painter: bias=True, norm_innermost=True.
+
+    Raises:
+        ConfigError: an option that is not a choice, fewer than two halvings, a width below one, dropout outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        width: int = 64,
+        downs: int = 8,
+        norm: str | None = "batch",
+        dropout: float = 0.5,
+        upsampling: str = "transposed",
+        bias: bool | None = None,
+        norm_innermost: bool = False,
+        hint_channels: int = 0,
+        init: str = "normal",
+        init_gain: float = 0.02,
+    ) -> None:
+        super().__init__()
+        check_width(width)
+        check_dropout(dropout)
+        if downs < 2:
+            raise ConfigError(f"downs={downs} leaves no U: give 2 or more")
+        self.in_channels, self.out_channels, self.hint_channels = in_channels, out_channels, hint_channels
+        self.size_multiple = 2**downs
+        self.innermost_norm = norm if norm_innermost else None
+        channels = [width * min(2**level, 8) for level in range(downs)]
+        biased = needs_bias(norm, bias)
+        double = partial(make_upsampling, upsampling, kernel=4)
+        self.encoder = nn.ModuleList([nn.Conv2d(in_channels + hint_channels, width, 4, 2, 1, bias=biased)])
+        self.decoder = nn.ModuleList([nn.Sequential(nn.ReLU(), double(2 * width, out_channels), nn.Tanh())])
+        for level in range(1, downs):
+            innermost = level == downs - 1
+            above, here = channels[level - 1 : level + 1]
+            self.encoder.append(down_block(above, here, self.innermost_norm if innermost else norm, biased))
+            up = double(here if innermost else 2 * here, above, bias=biased)
+            drops = level >= UNDROPPED and not innermost
+            self.decoder.insert(0, up_block(up, make_norm(norm, above), dropout if drops else 0))
+        initialise(self, init, init_gain)
+
+    def forward(self, source: Tensor, *, hint: Tensor | None = None) -> Tensor:
+        """source (B, in_channels, H, W) in [-1, 1] and hint (B, hint_channels, H, W) to (B, out_channels, H, W).
+
+        Raises:
+            ConfigError: the size does not divide by `size_multiple`.
+            DataError: a hint of another shape, or a picture too small for the innermost norm.
+        """
+        name = type(self).__name__
+        check_size(source, self.size_multiple, name)
+        check_variance(self.innermost_norm, source, self.size_multiple, self.training, name)
+        maps = self._down(with_hint(source, hint, self.hint_channels))
+        x = maps.pop()
+        for block in self.decoder:
+            x = block(x)
+            if maps:
+                x = torch.cat([maps.pop(), x], 1)
+        return x
+
+    def _down(self, x: Tensor) -> list[Tensor]:
+        maps = []
+        for block in self.encoder:
+            x = block(x)
+            maps.append(x)
+        return maps

@@ -1,0 +1,115 @@
+"""The PatchGAN of pix2pix and CycleGAN: real or fake by patch (Isola et al., CVPR 2017, arXiv 1611.07004)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from sketchkit.errors import ConfigError
+from sketchkit.registry import HEADS, HeadOutput
+
+from ..backbones.mru_options import check_width
+from ..layers.initialise import initialise
+from ..layers.norm import make_norm, needs_bias
+from .spectral import add_spectral_norm
+
+PADDINGS = {4: 1, 2: 0}
+
+
+def beside_source(image: Tensor, source: Tensor | None, source_channels: int, owner: str) -> Tensor:
+    """[source, image] on the channels, or the image alone where `source_channels` is 0.
+
+    Raises:
+        ConfigError: no source where one is needed.
+    """
+    if not source_channels:
+        return image
+    if source is None:
+        raise ConfigError(f"{owner} needs the source: give source, or build it with source_channels=0")
+    return torch.cat([source.to(image.dtype), image], 1)
+
+
+def conv_block(conv: nn.Conv2d, norm: str | None) -> nn.Sequential:
+    """LeakyReLU(0.2) of the norm of a convolution."""
+    return nn.Sequential(conv, make_norm(norm, conv.out_channels), nn.LeakyReLU(0.2, inplace=True))
+
+
+def activations(blocks: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, ...]:
+    """What each block makes of the one before, and the first of x."""
+    features = []
+    for block in blocks:
+        x = block(x)
+        features.append(x)
+    return tuple(features)
+
+
+@HEADS.register_module()
+class PatchDiscriminator(nn.Module):
+    """`n_layers` 4 x 4 convolutions of stride 2, then two of stride 1; each logit judges a square of the picture.
+
+    Widths are 1, 2, 4, 8, 8, ... times `width`. n_layers=3 judges squares of 70 pixels, 4 of 142 pixels; with
+    last_kernel=2, the kernel of the last two, 4 judges 78. The first and last have a bias, the others as `bias` says
+    or, where that is None, if no batch norm follows. source_channels=0 judges the picture alone.
+
+    Raises:
+        ConfigError: an option that is not a choice, no layers, or a width below one.
+    """
+
+    def __init__(
+        self,
+        n_layers: int = 3,
+        width: int = 64,
+        image_channels: int = 3,
+        source_channels: int = 3,
+        norm: str | None = "batch",
+        bias: bool | None = None,
+        last_kernel: int = 4,
+        spectral_norm: bool = False,
+        init: str = "normal",
+        init_gain: float = 0.02,
+    ) -> None:
+        super().__init__()
+        check_width(width)
+        if n_layers < 1:
+            raise ConfigError(f"n_layers={n_layers} judges no patch: give 1 or more, or use PixelDiscriminator")
+        if last_kernel not in PADDINGS:
+            raise ConfigError(f"last_kernel={last_kernel} is not a choice: give 2 or 4")
+        self.n_layers, self.source_channels = n_layers, source_channels
+        # Each of the last two convolutions takes one pixel.
+        self.least_size = 3 * 2**n_layers
+        widths = [width * min(2**level, 8) for level in range(n_layers + 1)]
+        first = nn.Conv2d(source_channels + image_channels, width, 4, stride=2, padding=1)
+        self.blocks = nn.ModuleList([conv_block(first, None)])
+        for level in range(1, n_layers + 1):
+            before, after = widths[level - 1 : level + 1]
+            kernel, stride, padding = (4, 2, 1) if level < n_layers else (last_kernel, 1, PADDINGS[last_kernel])
+            conv = nn.Conv2d(before, after, kernel, stride, padding, bias=needs_bias(norm, bias))
+            self.blocks.append(conv_block(conv, norm))
+        self.last = nn.Conv2d(widths[-1], 1, last_kernel, padding=PADDINGS[last_kernel])
+        initialise(self, init, init_gain)
+        if spectral_norm:
+            add_spectral_norm(self)
+
+    def forward(self, image: Tensor, source: Tensor | None = None, label: Tensor | None = None) -> HeadOutput:
+        """image (B, image_channels, H, W), source (B, source_channels, H, W) in [-1, 1]; the label is not looked at.
+
+        Returns:
+            Logits (B, 1, h, w) with h = H / 2 ** n_layers - 2, and the activations in order.
+
+        Raises:
+            ConfigError: no source, or a picture too small for a single patch.
+        """
+        self._check_size(image)
+        x = beside_source(image, source, self.source_channels, type(self).__name__)
+        features = activations(self.blocks, x)
+        return HeadOutput(self.last(features[-1]), features=features)
+
+    def _check_size(self, image: Tensor) -> None:
+        height, width = image.shape[-2:]
+        if min(height, width) < self.least_size:
+            raise ConfigError(
+                f"PatchDiscriminator with n_layers={self.n_layers} needs {self.least_size}x{self.least_size} pixels or "
+                f"more and got {height}x{width}: lower n_layers or enlarge the pictures"
+            )

@@ -1,0 +1,75 @@
+"""Layers that double height and width, with and without the checkerboard of transposed convolutions.
+
+Odena, Dumoulin and Olah, "Deconvolution and checkerboard artifacts" (Distill 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sketchkit.errors import ConfigError, DataError
+from sketchkit.registry import one_of
+
+UPSAMPLINGS = ("transposed", "resize", "pixel_shuffle")
+
+
+class PixelShuffleUpsampling(nn.Module):
+    """A 3 x 3 convolution to four times the channels, which become the four pixels of each 2 x 2 block."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, 4 * out_channels, 3, padding=1, padding_mode="replicate", bias=bias)
+        self.initialise(nn.init.kaiming_normal_)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, in_channels, H, W) to (B, out_channels, 2 H, 2 W)."""
+        return F.pixel_shuffle(self.conv(x), 2)
+
+    @torch.no_grad()
+    def initialise(self, draw: Callable[[Tensor], Tensor]) -> None:
+        """ICNR (Aitken et al. 2017, arXiv 1707.02937): `draw` one kernel for all four pixels of a block; bias 0.
+
+        At the start the layer then equals nearest upsampling of a convolution.
+        """
+        kernel = draw(torch.empty_like(self.conv.weight[::4]))
+        self.conv.weight.copy_(kernel.repeat_interleave(4, 0))
+        if self.conv.bias is not None:
+            nn.init.zeros_(self.conv.bias)
+
+
+def make_upsampling(name: str, in_channels: int, out_channels: int, *, kernel: int = 4, bias: bool = True) -> nn.Module:
+    """A layer from (B, in_channels, H, W) to (B, out_channels, 2 H, 2 W) by one of the names in UPSAMPLINGS.
+
+    transposed: a convolution of stride 2 with that kernel, 2, 3 or 4. resize: each pixel twice in both directions,
+    then a 3 x 3 convolution. pixel_shuffle: see `PixelShuffleUpsampling`.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    one_of("upsampling", name, UPSAMPLINGS)
+    if name == "pixel_shuffle":
+        return PixelShuffleUpsampling(in_channels, out_channels, bias=bias)
+    if name == "resize":
+        conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode="replicate", bias=bias)
+        return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), conv)
+    # 2 (H - 1) + kernel - 2 padding + output_padding = 2 H
+    padding, output_padding = (kernel - 1) // 2, kernel % 2
+    return nn.ConvTranspose2d(in_channels, out_channels, kernel, 2, padding, output_padding, bias=bias)
+
+
+def check_size(picture: Tensor, multiple: int, owner: str, least: int = 1) -> None:
+    """Refuse a picture (B, C, H, W) that halving and doubling again would not bring back to its size.
+
+    Raises:
+        ConfigError: height or width does not divide by `multiple`.
+        DataError: height or width is below `least`.
+    """
+    height, width = picture.shape[-2:]
+    if height % multiple or width % multiple:
+        raise ConfigError(f"{owner}: a picture of {height}x{width} does not divide by {multiple}: pad it to a multiple")
+    if min(height, width) < least:
+        raise DataError(f"{owner} needs pictures of {least}x{least} or more and got {height}x{width}: enlarge it")

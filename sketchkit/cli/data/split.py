@@ -1,0 +1,60 @@
+"""`sketchkit data split`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+Number = TypeVar("Number", int, float)
+
+
+@click.command()
+@click.argument("root", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The split file.")
+@click.option("--counts", metavar="N,N[,N]", help="How many files for train, val and test (or train and val).")
+@click.option("--ratios", metavar="R,R[,R]", help="Or which share of all files; they sum to 1.")
+@click.option("--seed", default=0, show_default=True, help="Same seed and same files, same split.")
+@click.option("--list", "listed", type=click.Path(path_type=Path),
+              help="Divide the files of this list, as `sketchkit data colorful` writes it, not all.")  # fmt: skip
+def command(root: Path, output: Path, counts: str | None, ratios: str | None, seed: int, listed: Path | None) -> None:
+    """Divide the pictures below ROOT, at any depth, into train, val and test, and write who is where as JSON."""
+    from sketchkit.data.splits import split_files, write_split
+
+    parts = split_files(
+        names := _names(root, listed),
+        None if counts is None else _numbers("--counts", counts, int, "80,10,10"),
+        None if ratios is None else _numbers("--ratios", ratios, float, "0.8,0.1,0.1"),
+        seed,
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_split(output, root, parts, seed)
+    left = len(names) - sum(map(len, parts.values()))
+    said = ", ".join(f"{part} {len(files)}" for part, files in parts.items())
+    click.echo(f"{output}: {said}" + (f"; {left} of {len(names)} left out" if left else ""))
+
+
+def _names(root: Path, listed: Path | None) -> list[str]:
+    from sketchkit.data.files import pictures_in
+    from sketchkit.data.splits import names_below, read_list
+    from sketchkit.errors import DataError
+
+    if listed is not None:
+        return read_list(listed)
+    names = names_below(root, pictures_in(root))
+    if not names:
+        raise DataError(f"{root} has no picture: give the folder that holds them, at any depth")
+    return names
+
+
+def _numbers(option: str, text: str, kind: Callable[[str], Number], example: str) -> list[Number]:
+    from sketchkit.errors import ConfigError
+
+    try:
+        return [kind(word) for word in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(
+            f"{option} '{text}' is not understood: give numbers separated by commas, as {example}"
+        ) from error

@@ -1,0 +1,186 @@
+"""`sketchkit stylize CONTENT STYLE [STYLE2 ...] -o OUT`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import Tensor
+
+    from sketchkit.translators.style import Stroke
+
+PRESETS = ("squeezenet", "squeezenet-pyramid", "vgg19")
+# What `--optimizer` stands for where the config has another; one evaluation an iteration in both.
+OPTIMIZERS = {
+    "adam": dict(type="Adam", lr=0.05),
+    "lbfgs": dict(type="LBFGS", lr=0.5, max_iter=1, history_size=20),
+}
+LINES = 20
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar="CONTENT STYLE [STYLE]...")
+@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The picture to write.")
+@click.option(
+    "--preset", type=click.Choice(PRESETS), default="squeezenet-pyramid", show_default=True, help="Network and losses."
+)
+@click.option("--config", type=click.Path(), help="A config of your own instead of a preset.")
+@click.option("--size", type=click.IntRange(min=0), default=512, show_default=True,
+              help="The longer side at most, in pixels; 0 keeps the content's size.")  # fmt: skip
+@click.option("--iterations", type=click.IntRange(min=1), help="Steps of the optimiser, at each size of a pyramid.")
+@click.option("--optimizer", type=click.Choice(sorted(OPTIMIZERS)), help="Default: the preset's.")
+@click.option("--style-weights", metavar="W,W,...", help="A share for each style; default: equal ones.")
+@click.option("--init", type=click.Choice(["content", "noise", "style"]), help="What to begin with.")
+@click.option("--tile", type=click.IntRange(min=1), help="Compute features in tiles of this side: less memory.")
+@click.option("--save-every", type=click.IntRange(min=1), metavar="N",
+              help="Write OUT's NAME_iter_000100.png every N iterations.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--cfg-options", "overrides", multiple=True, metavar="KEY=VALUE",
+              help="Change a key of the config; '+KEY=VALUE' adds one. May be given several times.")  # fmt: skip
+@click.option(
+    "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers plugins."
+)
+def command(
+    words: tuple[str, ...],
+    out: str,
+    preset: str,
+    config: str | None,
+    size: int,
+    iterations: int | None,
+    optimizer: str | None,
+    style_weights: str | None,
+    init: str | None,
+    tile: int | None,
+    save_every: int | None,
+    seed: int,
+    overrides: tuple[str, ...],
+    plugin_files: tuple[str, ...],
+) -> None:
+    """Paint CONTENT in the style of STYLE, or of a mixture of several. Ctrl-C keeps what there is.
+
+    Further KEY=VALUE words override the config too.
+    """
+    from mmengine.device import get_device
+
+    from sketchkit.engine.config import load_config
+    from sketchkit.registry import MODELS
+
+    files, more = _sort(words)
+    target = _target(out, files)
+    flags = {"iterations": iterations, "init": init, "tile": tile}
+    changes = [f"translator.{key}={value}" for key, value in flags.items() if value is not None]
+    settings = load_config(config or preset_file(preset), [*changes, *overrides, *more], plugin_files)
+    weights = _numbers(style_weights)
+    content, *styles = [_read(file, size if place == 0 else 0) for place, file in enumerate(files)]
+    device = get_device()
+    translator = MODELS.build(_recipe(settings, optimizer)).to(device)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    strokes = translator.paint(content.to(device), [style.to(device) for style in styles], weights, seed)
+    _watch(strokes, target, save_every)
+
+
+def preset_file(name: str) -> Path:
+    """The config of a preset: in the installed package, or in the checkout that it is imported from."""
+    package = Path(__file__).resolve().parents[1]
+    file = f"style_{name.replace('-', '_')}.py"
+    installed = package / "configs" / file
+    return installed if installed.is_file() else package.parent / "configs" / file
+
+
+def _watch(strokes: Iterable[Stroke], target: Path, save_every: int | None) -> None:
+    """Report, save now and then, and end with the picture in `target`, also when a signal asks for the end."""
+    from sketchkit.engine.interruption import requested, watch_signals
+
+    started = time.perf_counter()
+    with watch_signals():
+        for stroke in strokes:
+            done, iterations = stroke.iteration, stroke.iterations
+            if done % max(1, iterations // LINES) == 0 or done == iterations:
+                click.echo(_line(stroke, time.perf_counter() - started))
+            if save_every and done % save_every == 0:
+                _write(target.with_name(f"{target.stem}_iter_{done:06d}.png"), stroke.picture())
+            if signal := requested():
+                break
+    height, width = _write(target, stroke.picture())
+    stopped = f" (stopped by {signal} after {done} of {iterations} iterations)" if signal else ""
+    click.echo(f"{target}: {width} x {height}{stopped}")
+
+
+def _line(stroke: Stroke, elapsed: float) -> str:
+    left = timedelta(seconds=round((stroke.iterations - stroke.iteration) * elapsed / stroke.iteration))
+    terms = "  ".join(f"{name} {value:.4g}" for name, value in stroke.values.items())
+    width = len(str(stroke.iterations))
+    rate = stroke.iteration / elapsed
+    return f"[{stroke.iteration:{width}}/{stroke.iterations}] {rate:.1f} iterations/s, {left} left  {terms}"
+
+
+def _sort(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Pictures, and overrides: words with a `=` that no file is named by."""
+    from sketchkit.errors import ConfigError
+
+    more = [word for word in words if "=" in word and not Path(word).exists()]
+    files = [word for word in words if word not in more]
+    if len(files) < 2:
+        raise ConfigError(f"stylize takes a content picture and one style or more, and got {files}")
+    return files, more
+
+
+def _target(out: str, files: Sequence[str]) -> Path:
+    import cv2
+
+    from sketchkit.errors import ConfigError
+
+    target = Path(out)
+    if not cv2.haveImageWriter(target.name):
+        raise ConfigError(f"cannot write {out}: no image format ends in '{target.suffix}', use .png or .jpg")
+    if target.resolve() in [Path(file).resolve() for file in files]:
+        raise ConfigError(f"{out} is one of the pictures to read: write to another file")
+    return target
+
+
+def _recipe(settings: Config, optimizer: str | None) -> dict:
+    from sketchkit.errors import ConfigError
+
+    recipe = dict(settings.get("translator") or {})
+    if recipe.get("type") != "StyleTranslator":
+        raise ConfigError(f"{settings.filename} does not paint: its translator is no StyleTranslator")
+    recipe["generator_losses"] = settings.get("generator_losses")
+    wanted = OPTIMIZERS.get(optimizer or "")
+    if wanted and wanted["type"] != (recipe.get("optimizer") or {}).get("type"):
+        recipe.update(optimizer=wanted, decay=None)
+    return recipe
+
+
+def _numbers(words: str | None) -> list[float] | None:
+    from sketchkit.errors import ConfigError
+
+    try:
+        return [float(word) for word in words.split(",")] if words else None
+    except ValueError as error:
+        raise ConfigError(f"--style-weights {words}: give numbers with commas between them, like 1,2") from error
+
+
+def _read(file: str, side: int) -> Tensor:
+    """(1, 3, H, W) in [-1, 1], made smaller where it is larger than `side`, unless that is 0."""
+    import torch
+
+    from sketchkit.data.images import read_image
+    from sketchkit.translators.style_canvas import fit, resize, shape
+
+    picture = torch.from_numpy(read_image(file)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return resize(picture, fit(shape(picture), side)) if 0 < side < max(shape(picture)) else picture
+
+
+def _write(target: Path, picture: Tensor) -> tuple[int, int]:
+    from sketchkit.data.images import write_image
+
+    pixels = ((picture[0] + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
+    write_image(target, pixels)
+    return pixels.shape[:2]

@@ -1,0 +1,101 @@
+"""`sketchkit translate RUN IMAGE|DIR -o OUT`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IMAGE|DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="A picture, or a folder for several."
+)
+@click.option(
+    "--hint",
+    type=click.Path(path_type=Path),
+    help="Colour strokes, an RGBA picture of IMAGE's size; or a folder of them.",
+)
+@click.option("--label", help="The class to draw, for a run with classes.")
+@click.option("--back", is_flag=True, help="From target to source, for a run that learnt both ways.")
+@click.option(
+    "--size", type=click.IntRange(min=1), help="Short side at which the network works; default: the picture's."
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Pictures a source, where the run takes noise.",
+)
+@click.option("--device", help="cpu, cuda, cuda:1, ...; default: a GPU when there is one.")
+def command(
+    run: Path,
+    source: Path,
+    output: Path,
+    hint: Path | None,
+    label: str | None,
+    back: bool,
+    size: int | None,
+    samples: int,
+    device: str | None,
+) -> None:
+    """Translate IMAGE, or every picture in DIR, with a trained RUN (a run folder or a checkpoint)."""
+    from sketchkit.data.images import UnusablePicture, write_image
+    from sketchkit.inference import TrainedTranslator
+
+    jobs = list(_jobs(source, output, samples))
+    translator = TrainedTranslator(run, device)
+    options: dict[str, Any] = {"label": label, "direction": "back" if back else "there", "size": size}
+    failed = []
+    with click.progressbar(jobs, label="translating", show_eta=True, hidden=len(jobs) == 1) as progress:
+        for file, draw, place in progress:
+            try:
+                picture, strokes = _read(file, hint)
+            except UnusablePicture as error:
+                failed.append(str(error))
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_image(place, translator(picture, hint=strokes, name=file.stem, draw=draw, **options))
+    click.echo(f"{len(jobs) - len(failed)} pictures in {output}")
+    for line in failed:
+        click.echo(f"error: {line}", err=True)
+    if failed:
+        raise SystemExit(1)
+
+
+def _jobs(source: Path, output: Path, samples: int) -> Iterator[tuple[Path, int, Path]]:
+    """Each picture to make: its source, which draw of the noise, and where it goes."""
+    from sketchkit.data.files import SUFFIXES, pictures_in
+    from sketchkit.errors import DataError
+
+    is_one = not source.is_dir()
+    if is_one and not source.is_file():
+        raise DataError(f"no picture or folder at {source}: check the path")
+    files = [source] if is_one else pictures_in(source)
+    if not files:
+        raise DataError(f"no picture in {source}: it is empty, or holds no file of a known format")
+    for file in files:
+        for draw in range(samples):
+            if is_one and samples == 1 and output.suffix.lower() in SUFFIXES:
+                yield file, draw, output
+                continue
+            name = file.relative_to(file.parent if is_one else source)
+            end = f"_{draw + 1}.png" if samples > 1 else ".png"
+            yield file, draw, output / name.with_name(name.stem + end)
+
+
+def _read(file: Path, hint: Path | None) -> tuple[Any, Any]:
+    """The picture, and its hint: the file given, or the one of the picture's name in the folder given."""
+    from sketchkit.data.hints import read_hint
+    from sketchkit.data.images import read_image
+
+    picture = read_image(file)
+    if hint is None:
+        return picture, None
+    strokes = hint / f"{file.stem}.png" if hint.is_dir() else hint
+    return picture, read_hint(strokes, picture.shape[:2])

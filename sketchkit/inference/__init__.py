@@ -1,0 +1,5 @@
+"""A run folder -> a translator one can call."""
+
+from sketchkit.inference.trained import TrainedTranslator
+
+__all__ = ["TrainedTranslator"]

@@ -1,0 +1,150 @@
+"""A trained run as something to call with a picture: any size in, the same size out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from sketchkit.data.transforms import Only, Transform, build_transform
+from sketchkit.engine.checkpoints import latest_checkpoint, load_strictly, read_checkpoint
+from sketchkit.engine.config import load_plugins
+from sketchkit.engine.train import model_config
+from sketchkit.errors import CheckpointError, ConfigError, DataError
+from sketchkit.registry import MODELS, did_you_mean, one_of
+from sketchkit.translators.generation import Generation
+
+# A generator needs no critic and no objective; a translator is built with at least one term.
+BARE = {"heads": {}, "generator_losses": {"pixel": {"type": "PixelLoss"}}, "discriminator_losses": {}}
+LEFT_OUT = ("heads.", "generator_objective.", "discriminator_objective.")
+
+
+class TrainedTranslator:
+    """The generators of a run, with the preparation of pictures that its config names.
+
+    Args:
+        run: a run folder, of which the latest checkpoint is taken, or a checkpoint.
+        device: where to compute; default: a GPU when there is one.
+
+    Raises:
+        CheckpointError: there is no checkpoint, or it is damaged, unsafe or of another architecture.
+        PluginError: a plugin that the run was trained with is gone.
+    """
+
+    def __init__(self, run: str | Path, device: str | torch.device | None = None) -> None:
+        self.path = _find(Path(run))
+        content = read_checkpoint(self.path)
+        self.config = Config(json.loads(content["config"]))
+        load_plugins(self.config, (), self.path.parent)
+        self.classes: list[str] = content["classes"]
+        self.model = MODELS.build({**model_config(self.config), **BARE})
+        state = {key: value for key, value in content["model"].items() if not key.startswith(LEFT_OUT)}
+        load_strictly(self.model, state, self.path)
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model.to(self.device).eval()
+        self.networks: Mapping[str, Any] = self.model.networks()
+        steps = self.config["val_dataloader"]["dataset"].get("pipeline", [])
+        self.steps = [step for step in map(build_transform, steps) if _is_for_use(step)]
+
+    def __call__(
+        self,
+        picture: np.ndarray,
+        *,
+        hint: Tensor | None = None,
+        label: str | None = None,
+        direction: str = "there",
+        size: int | None = None,
+        name: str = "",
+        draw: int = 0,
+    ) -> np.ndarray:
+        """Translate one picture.
+
+        Args:
+            picture: (H, W, 3) uint8 RGB; a grey one has three equal channels.
+            hint: colour strokes (4, H, W) uint8 RGBA, for a run that was trained with hints.
+            label: the class, for a run with classes.
+            direction: 'there', or 'back' where the run has it (CycleGAN).
+            size: the short side at which the network works, where it is not to be the picture's own; the result has
+                the picture's size in any case.
+            name, draw: noise is a function of these two, where the network takes noise.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            ConfigError: the run knows no such direction or class, or takes no hints.
+            DataError: the hint is of another size than the picture, or the picture is too small for the network.
+        """
+        one_of("direction", direction, self.networks)
+        network = self.networks[direction]
+        self._check_hint(network, hint, picture)
+        whole = self._prepare(picture, hint)
+        batch = {key: _resize(value, size) for key, value in whole.items()} if size else whole
+        batch = self.model.data_preprocessor(batch)
+        if self.classes:
+            batch["label"] = torch.tensor([self._number(label)], device=self.device)
+        with torch.inference_mode():
+            generation = Generation(network, batch)
+            image = generation(generation.noise_of([f"{name}"], draw))
+            # Lab takes the lightness from the whole picture; other ranges have nothing to take.
+            full = self.model.data_preprocessor(whole)["source"]
+            shown = self.model.data_preprocessor.to_picture(image, "target", full)
+            if shown.shape[-2:] != picture.shape[:2]:
+                shown = F.interpolate(shown, picture.shape[:2], mode="bicubic", align_corners=False, antialias=True)
+        return shown[0].clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).expand(-1, -1, 3).cpu().numpy()
+
+    def _prepare(self, picture: np.ndarray, hint: Tensor | None) -> dict[str, Any]:
+        sample: Any = {"source": tv_tensors.Image(torch.from_numpy(picture).permute(2, 0, 1).contiguous())}
+        for step in self.steps:
+            sample = step(sample)
+        batch = {"source": sample["source"].as_subclass(Tensor)[None]}
+        return batch if hint is None else {**batch, "hint": hint[None]}
+
+    def _check_hint(self, network: Any, hint: Tensor | None, picture: np.ndarray) -> None:
+        if hint is None:
+            return
+        if not getattr(network, "hint_channels", 0):
+            raise ConfigError(
+                f"{self.path} was trained without hints: train with backbone.hint_channels=4 and ColorHints"
+            )
+        if tuple(hint.shape[-2:]) != picture.shape[:2]:
+            sizes = [f"{width}x{height}" for height, width in (hint.shape[-2:], picture.shape[:2])]
+            raise DataError(f"the hint is {sizes[0]} and the picture {sizes[1]}: draw the hint on the picture itself")
+
+    def _number(self, label: str | None) -> int:
+        if label is None:
+            raise ConfigError(f"this run draws classes: name one of {', '.join(self.classes)} with --label")
+        if label not in self.classes:
+            raise ConfigError(f"this run has no class '{label}': {did_you_mean(label, self.classes)}")
+        return self.classes.index(label)
+
+
+def _find(run: Path) -> Path:
+    if run.is_dir():
+        latest = latest_checkpoint(run)
+        if latest is None:
+            raise CheckpointError(f"{run} holds no checkpoint (iter_*.pth): name a run folder that was trained")
+        return latest
+    if not run.is_file():
+        raise CheckpointError(f"no run at {run}: name a run folder or a checkpoint")
+    return run
+
+
+def _is_for_use(step: Transform) -> bool:
+    """Whether a step of the pipeline also prepares a picture to be translated: sizes stay, and there is no target."""
+    if isinstance(step, Only):
+        return "source" in step.keys and len(step.keys) == 1 and all(map(_is_for_use, step.steps))
+    return getattr(step, "for_use", isinstance(step, v2.Grayscale))
+
+
+def _resize(image: Tensor, short_side: int) -> Tensor:
+    return v2.functional.resize(image, [short_side], antialias=True)

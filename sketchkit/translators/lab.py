@@ -1,0 +1,66 @@
+"""Recolouring in CIE Lab: the lightness goes in, the colour is predicted, and the lightness is kept as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from kornia.color import lab_to_rgb, rgb_to_lab
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+from torch.nn import functional as F
+
+from sketchkit.registry import MODELS, one_of
+from sketchkit.translators.preprocessor import with_hint
+
+PREDICTED = ("ab", "lab")
+
+
+@MODELS.register_module()
+class LabPreprocessor(BaseDataPreprocessor):
+    """RGB 0..255 on the host -> Lab on the device (kornia: sRGB, D65), scaled to [-1, 1].
+
+    The source is the lightness L / 50 - 1 of the target, or where there is no target of the source picture: so a grey
+    picture goes in as it is.
+
+    Args:
+        predicted: 'ab' makes ab / `ab_range` the target, two channels; 'lab' puts L / 50 - 1 before them: the networks
+            then see and predict the whole, but a picture is put together with the L of its source all the same.
+        ab_range: the greatest |a| and |b|: 110 (sRGB reaches 107.9), or 128.
+
+    Raises:
+        ConfigError: `predicted` is neither.
+    """
+
+    needs_statistics = False
+
+    def __init__(self, predicted: str = "ab", ab_range: float = 110.0) -> None:
+        super().__init__()
+        one_of("predicted", predicted, PREDICTED)
+        self.predicted, self.ab_range = predicted, ab_range
+
+    def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
+        """The batch on the device: source (B, 1, H, W); target (B, 2 or 3, H, W), where pictures have one."""
+        picture = "target" if "target" in data else "source"
+        batch = dict(self.cast_data({key: value for key, value in data.items() if key != "source" or key == picture}))
+        lab = rgb_to_lab(batch[picture].float().div(255.0))
+        batch["source"] = lab[:, :1] / 50 - 1
+        if picture == "target":
+            color = lab[:, 1:] / self.ab_range
+            batch["target"] = color if self.predicted == "ab" else torch.cat([batch["source"], color], 1)
+        return with_hint(batch)
+
+    def to_picture(self, image: Tensor, key: str, source: Tensor | None = None) -> Tensor:
+        """RGB (B, 3, H, W) in [-1, 1]: a source as grey, a target with the lightness of its `source`.
+
+        A source larger than the image keeps its own size: the colour is brought to it (bilinear).
+        """
+        lightness = image if key == "source" or source is None else source
+        color = image.new_zeros(1).expand(len(image), 2, *lightness.shape[-2:])
+        if key != "source":
+            color = image[:, -2:] * self.ab_range
+            if color.shape[-2:] != lightness.shape[-2:]:
+                color = F.interpolate(color, lightness.shape[-2:], mode="bilinear", align_corners=False)
+        lab = torch.cat([(lightness.float()[:, :1] + 1) * 50, color.float()], 1)
+        return lab_to_rgb(lab).mul(2).sub(1)
