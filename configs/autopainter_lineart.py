@@ -7,6 +7,8 @@ data_root = "data/lineart"
 image_size = 256
 load_size = None
 source_side = "auto"
+# Photos that `data sketch` has drawn keep their shape.
+side_ratio = None
 batch_size = 4
 backbone = dict(downs=7)
 heads = dict(discriminator=dict(_delete_=True, type="PatchDiscriminator", n_layers=3, norm="batch"))

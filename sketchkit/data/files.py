@@ -12,7 +12,7 @@ import torch
 from mmengine.registry import FUNCTIONS
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
-from torchvision import tv_tensors
+from torchvision.tv_tensors import Image as Picture
 
 from sketchkit.data.images import UnusablePicture, read_image
 from sketchkit.data.randomness import seeded
@@ -20,7 +20,6 @@ from sketchkit.data.transforms import Transform, build_pipeline
 from sketchkit.errors import DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-Picture = tv_tensors.Image
 
 
 class FileDataset(Dataset[dict[str, Any]]):
@@ -162,7 +161,7 @@ class FileDataset(Dataset[dict[str, Any]]):
 
 # In the root registry: the runner looks a collate function up without a scope.
 @FUNCTIONS.register_module()
-def collate_pictures(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def collate_pictures(samples: list[dict[str, Any]]) -> dict[str, Any]:
     """torch's `default_collate`.
 
     Raises:

@@ -69,7 +69,7 @@ class PairsDataset(FileDataset):
         both = _two_folders(root, split, folders)
         self.is_side_by_side = layout == "side_by_side" or (layout == "auto" and both is None)
         if self.is_side_by_side:
-            found = [(file,) for file in choose_part(root, split, split_file)]
+            found: list[tuple[Path, ...]] = [(file,) for file in choose_part(root, split, split_file)]
         else:
             found = _match(*_require_both(both, root, split, folders))
         self.pairs: list[tuple[Path, ...]] = spread(found, max_samples)
@@ -142,7 +142,7 @@ def _require_both(
 def _match(first: Path, second: Path) -> list[tuple[Path, ...]]:
     """The pairs of one name, as (source, target); every name must have both."""
     sides = [_by_name(folder) for folder in (first, second)]
-    for folder, own, other in ((second, *sides), (first, *reversed(sides))):
+    for folder, own, other in ((second, sides[0], sides[1]), (first, sides[1], sides[0])):
         alone = sorted(own.keys() - other.keys())
         if alone:
             names = ", ".join(alone[:3]) + (", ..." if len(alone) > 3 else "")

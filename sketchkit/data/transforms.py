@@ -72,7 +72,7 @@ class Only:
         transform: Mapping[str, Any] | Transform | Sequence[Mapping[str, Any] | Transform] | None = None,
     ) -> None:
         self.keys = (keys,) if isinstance(keys, str) else tuple(keys)
-        steps = transform if isinstance(transform, list | tuple) else [transform] if transform else []
+        steps: Any = transform if isinstance(transform, list | tuple) else [transform or v2.Identity()]
         self.steps = [build_transform(step) for step in steps]
         self.transform = build_pipeline(self.steps)
 

@@ -22,11 +22,11 @@ BACK = {"there": "back", "back": "there"}
 
 @MODELS.register_module()
 class CycleTranslator(Translator):
-    """Trains source -> target ("there") and target -> source ("back") at once on unpaired pictures.
+    """Trains source -> target ('there') and target -> source ('back') at once on unpaired pictures.
 
-    Every term is played in both directions: forward, `cycled` is the fake translated back, and `identity` what the
-    forward generator makes of a target; the way back is the same with source and target exchanged. An iteration is a step of both generators, then one of both discriminators,
-    which see their fakes through an image pool.
+    Every term is played both ways: there, `cycled` is the fake translated back, and `identity` what the generator makes
+    of a target; the way back is the same with source and target exchanged. An iteration is a step of both generators,
+    then one of both discriminators, which see their fakes through an image pool.
 
     Args:
         backbone: config of both generators; the one back has its in_channels and out_channels swapped.
@@ -113,7 +113,7 @@ class CycleTranslator(Translator):
         return generation(generation.draw_noise())
 
     def train_step(self, data: Mapping[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One iteration on a batch; returns each term's value under `G/` and `D/`, those of the way back ending in `_back`."""
+        """One iteration on a batch; returns each term's value under `G/` and `D/`, the way back ends in `_back`."""
         batch = self.data_preprocessor(data, training=True)
         self.iteration += 1
         logs: dict[str, Tensor] = {}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sketchkit.errors import DataError
+from sketchkit.errors import ConfigError, DataError
 
 
 class Generation:
@@ -23,11 +23,18 @@ class Generation:
 
     Raises:
         DataError: the backbone needs a label that the batch does not have.
+        ConfigError: the source has other channels than the backbone takes.
     """
 
     def __init__(self, backbone: nn.Module, batch: Mapping[str, Any]) -> None:
         self.backbone: Any = backbone
         source = batch["source"]
+        wanted = getattr(backbone, "in_channels", source.shape[1])
+        if source.shape[1] != wanted:
+            raise ConfigError(
+                f"backbone.in_channels={wanted} but the pictures have {source.shape[1]} channels: change the one, or the "
+                "pipeline (Grayscale within Only makes a source of one channel)"
+            )
         self.size = source.shape[-2:]
         multiple = getattr(backbone, "size_multiple", 1)
         self.source = _pad(source, multiple)

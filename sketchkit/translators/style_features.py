@@ -138,7 +138,7 @@ def _reach(network: nn.Module) -> Reach | None:
     if not hasattr(network, "stages"):
         return None
     jump, halo, strides, shapes = 1, 0, {}, []
-    for index, stage in enumerate(network.stages):  # type: ignore[union-attr, arg-type]
+    for index, stage in enumerate(network.stages):  # type: ignore[arg-type]
         windows = [_window(m) for m in stage.modules() if isinstance(m, nn.Conv2d | _MaxPoolNd | nn.AvgPool2d)]
         stride = max((stride for _, stride, _ in windows), default=1)
         # Within a stage of several windows the later ones may look at what a stride has thinned.

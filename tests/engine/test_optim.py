@@ -98,3 +98,15 @@ def test_a_side_without_an_optimiser_is_named():
     )
     with pytest.raises(ConfigError, match=r"give it optim_wrapper\.discriminator\.optimizer"):
         AdversarialOptimizers(dict(generator=dict(optimizer=dict(type="Adam"))))(model)
+
+
+def test_weights_are_clipped_after_each_step():
+    layer = nn.Linear(3, 2)
+    wrapped = SyncedOptimWrapper(torch.optim.RMSprop(layer.parameters(), lr=0.05), clip_weights=0.01)
+    for _ in range(3):
+        wrapped.backward(layer(torch.ones(1, 3)).square().sum())
+        wrapped.step()
+        wrapped.zero_grad()
+        assert max(parameter.abs().max() for parameter in layer.parameters()) <= 0.01
+    with pytest.raises(ConfigError, match="clip_weights=0"):
+        wrapper(nn.Parameter(torch.ones(1)), clip_weights=0)

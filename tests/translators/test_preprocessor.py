@@ -25,7 +25,7 @@ def test_centered_is_the_reports_formula_and_comes_back():
     expected = (value - mean) / max(high - mean, mean - low)
     out = preprocessor.normalize(image, "target")
     assert torch.allclose(out, expected, atol=1e-6)
-    assert torch.allclose(preprocessor.denormalize(out, "target"), image.float() / 127.5 - 1, atol=1e-5)
+    assert torch.allclose(preprocessor.to_picture(out, "target"), image.float() / 127.5 - 1, atol=1e-5)
 
 
 def test_statistics_travel_in_the_state():

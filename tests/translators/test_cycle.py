@@ -1,0 +1,188 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from sketchkit.engine.optim import AdversarialOptimizers
+from sketchkit.errors import ConfigError
+from sketchkit.registry import LOSSES
+from sketchkit.translators import CycleTranslator
+
+SGD = dict(generator=dict(optimizer=dict(type="SGD", lr=0.1)), discriminator=dict(optimizer=dict(type="SGD", lr=0.1)))
+BACKBONE = dict(type="TinyBackbone", noise=False)
+HEADS = dict(d=dict(type="PatchDiscriminator", n_layers=1, width=4, source_channels=0, norm=None))
+TERMS = dict(
+    generator_losses=dict(
+        gan=dict(type="AdversarialLoss", mode="lsgan"),
+        cycle=dict(type="CycleConsistencyLoss", weight=10.0),
+        identity=dict(type="IdentityLoss", weight=5.0),
+    ),
+    discriminator_losses=dict(gan=dict(type="AdversarialLoss", mode="lsgan", weight=0.5)),
+)
+
+
+def translator(**more):
+    torch.manual_seed(0)
+    return CycleTranslator(**{"backbone": BACKBONE, "heads": HEADS, **TERMS, **more})
+
+
+def batch(count=2, seed=1, channels=(3, 3)):
+    generator = torch.Generator().manual_seed(seed)
+    source, target = (
+        torch.randint(0, 256, (count, c, 16, 16), dtype=torch.uint8, generator=generator) for c in channels
+    )
+    return dict(source=source, target=target, key=[f"k{i}" for i in range(count)])
+
+
+def weights(module):
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def moved(before, after):
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def test_a_step_is_the_papers_equation_by_hand():
+    """Generators first, on LSGAN + 10 cycle + 5 identity each way; then the discriminators on half their LSGAN."""
+    model = translator(pool_size=0)
+    there, back = (copy.deepcopy(model.backbones[way]) for way in ("there", "back"))
+    heads = {way: copy.deepcopy(model.heads[way]["d"]) for way in ("there", "back")}
+    data = batch()
+    logs = model.train_step(data, AdversarialOptimizers(SGD)(model))
+
+    a, b = (data[key].float() / 127.5 - 1 for key in ("source", "target"))
+    noise = torch.zeros(2, 4, 16, 16)
+    fake_b, fake_a = there(a, noise=noise), back(b, noise=noise)
+    terms = {
+        "gan": (heads["there"](fake_b).logits - 1).square().mean(),
+        "gan_back": (heads["back"](fake_a).logits - 1).square().mean(),
+        "cycle": (back(fake_b, noise=noise) - a).abs().mean(),
+        "cycle_back": (there(fake_a, noise=noise) - b).abs().mean(),
+        "identity": (there(b, noise=noise) - b).abs().mean(),
+        "identity_back": (back(a, noise=noise) - a).abs().mean(),
+    }
+    for name, value in terms.items():
+        assert logs[f"G/{name}"].item() == pytest.approx(value.item(), rel=1e-5), name
+    factors = {"gan": 1.0, "cycle": 10.0, "identity": 5.0}
+    total = sum(factors[name.removesuffix("_back")] * value for name, value in terms.items())
+    parameters = [*there.parameters(), *back.parameters()]
+    own = [*model.backbones["there"].parameters(), *model.backbones["back"].parameters()]
+    for start, gradient, now in zip(parameters, torch.autograd.grad(total, parameters), own, strict=True):
+        assert torch.allclose(start - 0.1 * gradient, now, atol=1e-6)
+
+    for way, fake, real, end in (("there", fake_b, b, ""), ("back", fake_a, a, "_back")):
+        head = heads[way]
+        value = (head(real).logits - 1).square().mean() + head(fake.detach()).logits.square().mean()
+        assert logs[f"D/gan{end}"].item() == pytest.approx(value.item(), rel=1e-5)
+        gradients = torch.autograd.grad(0.5 * value, list(head.parameters()))
+        for start, gradient, now in zip(head.parameters(), gradients, model.heads[way]["d"].parameters(), strict=True):
+            assert torch.allclose(start - 0.1 * gradient, now, atol=1e-6)
+
+
+def test_every_network_learns_and_the_report_names_both_ways():
+    model = translator()
+    before = weights(model)
+    logs = model.train_step(batch(), AdversarialOptimizers(SGD)(model))
+    learnt = {".".join(name.split(".")[:2]) for name in moved(before, weights(model))}
+    assert learnt == {"backbones.there", "backbones.back", "heads.there", "heads.back"}
+    both = {f"{side}/{name}{end}" for side, names in (("G", ("gan", "cycle", "identity", "total")), ("D", ("gan", "total")))
+            for name in names for end in ("", "_back")}  # fmt: skip
+    assert logs.keys() == both
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_the_discriminators_see_pictures_of_the_pool():
+    """After the pool is full of an older generator's pictures, D is at times shown one of those."""
+    model = translator(pool_size=1)
+    seen = []
+    judge = model.heads["there"]["d"].forward
+    model.heads["there"]["d"].forward = lambda image, *a, **k: seen.append(image.detach()) or judge(image, *a, **k)
+    wrappers = AdversarialOptimizers(SGD)(model)
+    torch.manual_seed(3)
+    older = 0
+    for step in range(60):
+        seen.clear()
+        model.train_step(batch(1, seed=step), wrappers)
+        # G's fake, then D's real and D's fake, in the order in which they are asked for.
+        fake, *of_the_judge = seen
+        older += not any(torch.equal(fake, image) for image in of_the_judge)
+    assert 15 <= older <= 45  # four standard deviations around 30
+
+
+def test_kinds_of_different_channels_turn_around_on_the_way_back():
+    terms = {**TERMS, "generator_losses": {**TERMS["generator_losses"], "identity": None}}
+    head = dict(type="PatchDiscriminator", n_layers=1, width=4, source_channels=0, norm=None, image_channels=3)
+    model = CycleTranslator(
+        dict(BACKBONE, in_channels=1, out_channels=3),
+        dict(d=head),
+        **terms,
+        back=dict(heads=dict(d=dict(image_channels=1))),
+    )
+    logs = model.train_step(batch(channels=(1, 3)), AdversarialOptimizers(SGD)(model))
+    assert logs["G/cycle_back"] > 0
+    shown = model.val_step(batch(channels=(1, 3)))[0]
+    assert [shown[name].shape[1] for name in ("source", "fake", "cycled", "target", "fake_back", "cycled_back")] == [
+        1, 3, 1, 3, 1, 3,
+    ]  # fmt: skip
+
+
+def test_identity_of_unequal_channels_is_refused_with_its_mend():
+    with pytest.raises(
+        ConfigError, match=r"generator_losses.identity: .*in_channels=1 .* out_channels=3.*identity=None"
+    ):
+        translator(backbone=dict(BACKBONE, in_channels=1))
+
+
+def test_the_way_back_may_weigh_a_term_differently():
+    even, odd = translator(), translator(back=dict(weights=dict(cycle=2.0)))
+    logs = [model.train_step(batch(), AdversarialOptimizers(SGD)(model)) for model in (even, odd)]
+    assert logs[0]["G/total"] == logs[1]["G/total"]
+    difference = 8 * logs[0]["G/cycle_back"]
+    assert (logs[0]["G/total_back"] - logs[1]["G/total_back"]).item() == pytest.approx(difference.item(), rel=1e-4)
+    with pytest.raises(ConfigError, match="back.weights has 'cycel'"):
+        translator(back=dict(weights=dict(cycel=2.0)))
+
+
+def test_a_users_loss_is_called_both_ways():
+    class Seen(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.sources = []
+
+        def forward(self, fake, source, head):
+            self.sources.append(source)
+            return head(fake).logits.mean()
+
+    LOSSES.register_module(name="SeenBothWays", module=Seen, force=True)
+    model = translator(generator_losses=dict(mine=dict(type="SeenBothWays")))
+    data = batch()
+    model.train_step(data, AdversarialOptimizers(SGD)(model))
+    sources = model.generator_objective.losses["mine"].sources
+    for source, key in zip(sources, ("source", "target"), strict=True):
+        assert torch.allclose(source, data[key].float() / 127.5 - 1)
+
+
+def test_what_a_cycle_cannot_give_is_refused_by_name():
+    with pytest.raises(ConfigError, match=r"generator_losses.div: 'fake_alt' cannot be had here.*cycled.*identity"):
+        translator(generator_losses=dict(div=dict(type="DiversityLoss")))
+    with pytest.raises(ConfigError, match="names no term"):
+        translator(generator_losses={})
+
+
+def test_a_validation_goes_there_and_back_with_the_average():
+    model = translator(ema=dict(type="ExponentialMovingAverage", momentum=0.5))
+    wrappers = AdversarialOptimizers(SGD)(model)
+    for seed in range(3):
+        model.train_step(batch(seed=seed), wrappers)
+    model.eval()
+    data = batch(seed=9)
+    shown = model.val_step(data)[0]
+    networks = model.networks()
+    assert moved(weights(networks["there"]), weights(model.backbones["there"]))
+    a = data["source"].float() / 127.5 - 1
+    noise = torch.zeros(2, 4, 16, 16)
+    with torch.no_grad():
+        fake = networks["there"](a, noise=noise)
+        assert torch.allclose(shown["fake"], fake, atol=1e-6)
+        assert torch.allclose(shown["cycled"], networks["back"](fake, noise=noise), atol=1e-6)
