@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# A bare checkout works without being installed.
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
 import click
+
+# A bare checkout works without being installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sketchkit.cli import run
 
+ROOT = Path(__file__).resolve().parents[1]
 SMALL = (
     "image_size=64",
     "load_size=64",
@@ -140,10 +140,14 @@ def benchmark() -> None:
 
 @benchmark.command()
 @shared(iterations=400)
-def overfit(data: Path, iterations: int, target: Path | None, work_dir: Path | None, overrides: tuple[str, ...]) -> None:
+def overfit(
+    data: Path, iterations: int, target: Path | None, work_dir: Path | None, overrides: tuple[str, ...]
+) -> None:
     """Pix2pix learns 8 pairs of facades by heart: mean |output - photo|, in [-1, 1], in eval mode, below 0.08."""
     with tempfile.TemporaryDirectory() as scratch:
-        result = small_run("pix2pix_facades", data, (*OVERFIT, *overrides), iterations, work_dir or Path(scratch, "run"))
+        result = small_run(
+            "pix2pix_facades", data, (*OVERFIT, *overrides), iterations, work_dir or Path(scratch, "run")
+        )
     conclude(result, "held_out/l1 below 0.08", result.passes(lambda _, end: end < 0.08), target)
 
 

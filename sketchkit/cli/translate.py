@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,11 @@ def command(
 ) -> None:
     """Translate IMAGE, or every picture in DIR, with a trained RUN (a run folder or a checkpoint)."""
     from sketchkit.data.images import UnusablePicture, write_image
+    from sketchkit.errors import DataError
     from sketchkit.inference import TrainedTranslator
 
     jobs = list(_jobs(source, output, samples))
+    _refuse_overwriting(jobs)
     translator = TrainedTranslator(run, device)
     options: dict[str, Any] = {"label": label, "direction": "back" if back else "there", "size": size}
     failed = []
@@ -56,13 +58,14 @@ def command(
         for file, draw, place in progress:
             try:
                 picture, strokes = _read(file, hint)
-            except UnusablePicture as error:
-                failed.append(str(error))
+                image = translator(picture, hint=strokes, name=file.stem, draw=draw, **options)
+            except DataError as error:
+                failed.append(str(error) if isinstance(error, UnusablePicture) else f"{file}: {error}")
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_image(place, translator(picture, hint=strokes, name=file.stem, draw=draw, **options))
+            write_image(place, image)
     click.echo(f"{len(jobs) - len(failed)} pictures in {output}")
-    for line in failed:
+    for line in dict.fromkeys(failed):
         click.echo(f"error: {line}", err=True)
     if failed:
         raise SystemExit(1)
@@ -70,8 +73,10 @@ def command(
 
 def _jobs(source: Path, output: Path, samples: int) -> Iterator[tuple[Path, int, Path]]:
     """Each picture to make: its source, which draw of the noise, and where it goes."""
-    from sketchkit.data.files import SUFFIXES, pictures_in
-    from sketchkit.errors import DataError
+    import cv2
+
+    from sketchkit.data.files import pictures_in
+    from sketchkit.errors import ConfigError, DataError
 
     is_one = not source.is_dir()
     if is_one and not source.is_file():
@@ -79,14 +84,31 @@ def _jobs(source: Path, output: Path, samples: int) -> Iterator[tuple[Path, int,
     files = [source] if is_one else pictures_in(source)
     if not files:
         raise DataError(f"no picture in {source}: it is empty, or holds no file of a known format")
+    is_picture = is_one and samples == 1 and bool(output.suffix) and not output.is_dir()
+    if is_picture and not cv2.haveImageWriter(output.name):
+        raise ConfigError(f"cannot write {output}: no image format ends in '{output.suffix}', use .png or .jpg")
     for file in files:
         for draw in range(samples):
-            if is_one and samples == 1 and output.suffix.lower() in SUFFIXES:
+            if is_picture:
                 yield file, draw, output
                 continue
             name = file.relative_to(file.parent if is_one else source)
             end = f"_{draw + 1}.png" if samples > 1 else ".png"
             yield file, draw, output / name.with_name(name.stem + end)
+
+
+def _refuse_overwriting(jobs: Sequence[tuple[Path, int, Path]]) -> None:
+    """Refuse to write over a picture that is to be read, or two into one file."""
+    from sketchkit.errors import DataError
+
+    sources = {file.resolve() for file, _, _ in jobs}
+    places: dict[Path, Path] = {}
+    for file, _, place in jobs:
+        if place.resolve() in sources:
+            raise DataError(f"{place} is one of the pictures to translate: write somewhere else with -o")
+        if place in places:
+            raise DataError(f"{places[place]} and {file} would both become {place}: rename one of them")
+        places[place] = file
 
 
 def _read(file: Path, hint: Path | None) -> tuple[Any, Any]:

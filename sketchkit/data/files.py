@@ -17,7 +17,7 @@ from torchvision.tv_tensors import Image as Picture
 from sketchkit.data.images import UnusablePicture, read_image
 from sketchkit.data.randomness import seeded
 from sketchkit.data.transforms import Transform, build_pipeline
-from sketchkit.errors import DataError
+from sketchkit.errors import ConfigError, DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -151,11 +151,11 @@ class FileDataset(Dataset[dict[str, Any]]):
         try:
             return self.pipeline(sample)
         except (ValueError, RuntimeError, TypeError) as error:
-            size = "x".join(map(str, reversed(sample["source"].shape[-2:])))
+            sizes = " and ".join(dict.fromkeys(f"{one.shape[-1]}x{one.shape[-2]}" for one in sample.values()))
             reason = " ".join(str(error).split())
             raise DataError(
-                f"{files[0]} ({size} pixels) does not go through the pipeline: {reason}; change the pipeline or "
-                "image_size, or remove the file"
+                f"{' with '.join(map(str, files))} ({sizes} pixels) does not go through the pipeline: {reason}; change "
+                "the pipeline or image_size, or remove the file"
             ) from error
 
 
@@ -201,7 +201,13 @@ def hash_files(root: Path, files: Iterable[Path]) -> str:
 
 
 def spread(items: list[Any], count: int | None) -> list[Any]:
-    """No more than `count` of the items, evenly spread over the whole."""
+    """No more than `count` of the items, evenly spread over the whole.
+
+    Raises:
+        ConfigError: the count is less than one.
+    """
+    if count is not None and count < 1:
+        raise ConfigError(f"max_samples={count} leaves no sample: give 1 or more, or None for all")
     if count is None or count >= len(items):
         return items
     return [items[i * len(items) // count] for i in range(count)]

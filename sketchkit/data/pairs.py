@@ -11,7 +11,7 @@ from sketchkit.data.folders import check_direction, choose_part
 from sketchkit.data.images import UnusablePicture
 from sketchkit.data.sides import find_source_side, is_gray
 from sketchkit.data.transforms import Transform
-from sketchkit.errors import DataError
+from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import DATASETS, one_of
 
 LAYOUTS = ("auto", "side_by_side", "folders")
@@ -63,7 +63,7 @@ class PairsDataset(FileDataset):
     ) -> None:
         one_of("layout", layout, LAYOUTS)
         one_of("source_side", source_side, SIDES)
-        self.swap = check_direction(direction)
+        swap = check_direction(direction)
         self.side_ratio, self.needs_color = side_ratio, needs_color
         root = Path(data_root)
         both = _two_folders(root, split, folders)
@@ -71,7 +71,13 @@ class PairsDataset(FileDataset):
         if self.is_side_by_side:
             found: list[tuple[Path, ...]] = [(file,) for file in choose_part(root, split, split_file)]
         else:
-            found = _match(*_require_both(both, root, split, folders))
+            if split_file is not None:
+                raise ConfigError(
+                    f"split_file={split_file} divides side-by-side files: two folders have theirs as folders"
+                )
+            ends = _require_both(both, root, split, folders)
+            found = _match(*(reversed(ends) if swap else ends))
+        self.swap = swap and self.is_side_by_side
         self.pairs: list[tuple[Path, ...]] = spread(found, max_samples)
         self.side_report = ""
         self.source_side = self._find_side(source_side) if self.is_side_by_side else "left"

@@ -119,10 +119,13 @@ class ResizeWidth:
         self.width, self.multiple = width, multiple
 
     def __call__(self, sample: Sample) -> Sample:
-        """The sample with its pictures resized alike."""
-        height, width = sample["source"].shape[-2:]
+        """The sample with each of its pictures resized by its own shape, so that registered ones stay so."""
+        return {key: self._resize(picture) for key, picture in sample.items()}
+
+    def _resize(self, picture: Tensor) -> Tensor:
+        height, width = picture.shape[-2:]
         rows = max(round(height * self.width / width / self.multiple), 1) * self.multiple
-        return v2.Resize((rows, self.width), antialias=True)(sample)
+        return v2.functional.resize(picture, [rows, self.width], antialias=True)
 
 
 @TRANSFORMS.register_module()

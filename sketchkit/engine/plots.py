@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.utils import make_grid
 
 GAP = 2
 CAPTION = 14
+COLUMN = 80
 
 
 def draw_grid(columns: Mapping[str, Tensor], path: Path, blocks: int = 2) -> None:
@@ -34,6 +37,32 @@ def draw_grid(columns: Mapping[str, Tensor], path: Path, blocks: int = 2) -> Non
     step = images[0].shape[-1] + GAP
     for i, caption in enumerate([*columns] * blocks):
         ImageDraw.Draw(page).text((i * step + GAP, 1), caption, fill="black")
+    temporary = path.with_suffix(".tmp")
+    page.save(temporary, format="PNG")
+    temporary.replace(path)
+
+
+def draw_columns(columns: Sequence[tuple[str, Tensor]], path: Path) -> None:
+    """Save a picture with a row a sample and a column a kind, under its whole caption, wrapped to the column's width.
+
+    A column is as wide as its pictures, but at least `COLUMN` pixels.
+
+    Args:
+        columns: captions, and (B,C,H,W) in [-1, 1] of one B, H and W; one channel is shown grey.
+    """
+    images = [_as_colour(image).mul(255).round().byte() for _, image in columns]
+    count, _, height, width = images[0].shape
+    step = max(width, COLUMN) + GAP
+    font = ImageFont.load_default()
+    captions = [[*_wrapped(caption, step - 4 * GAP, font)] for caption, _ in columns]
+    top = max(map(len, captions)) * CAPTION + GAP
+    page = Image.new("RGB", (GAP + step * len(columns), top + (height + GAP) * count), "white")
+    pen = ImageDraw.Draw(page)
+    for i, (lines, column) in enumerate(zip(captions, images, strict=True)):
+        for j, line in enumerate(lines):
+            pen.text((GAP + i * step, 1 + j * CAPTION), line, fill="black", font=font)
+        for j, image in enumerate(column):
+            page.paste(to_pil_image(image), (GAP + i * step, top + j * (height + GAP)))
     temporary = path.with_suffix(".tmp")
     page.save(temporary, format="PNG")
     temporary.replace(path)
@@ -71,6 +100,22 @@ def _panels(rows: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
         "discriminator accuracy": accuracies,
         "held out": [name for name in names if name.startswith("held_out/")],
     }
+
+
+def _wrapped(text: str, width: int, font: Any) -> Iterator[str]:
+    """Lines of at most `width` pixels: broken behind a word's end where possible, else between two letters."""
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in re.split(r"(?<=[=,_ ])|(?<=\.)(?=[A-Za-z])", paragraph):
+            if font.getlength(line + word) > width and line:
+                yield line
+                line = ""
+            for letter in word:
+                if font.getlength(line + letter) > width:
+                    yield line
+                    line = ""
+                line += letter
+        yield line
 
 
 def _as_colour(image: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,7 @@ class TrainedTranslator:
     Raises:
         CheckpointError: there is no checkpoint, or it is damaged, unsafe or of another architecture.
         PluginError: a plugin that the run was trained with is gone.
+        ConfigError: there is no such device.
     """
 
     def __init__(self, run: str | Path, device: str | torch.device | None = None) -> None:
@@ -46,13 +48,15 @@ class TrainedTranslator:
         self.config = Config(json.loads(content["config"]))
         load_plugins(self.config, (), self.path.parent)
         self.classes: list[str] = content["classes"]
-        self.model = MODELS.build({**model_config(self.config), **BARE})
+        self.model = MODELS.build(_bare(model_config(self.config)))
         state = {key: value for key, value in content["model"].items() if not key.startswith(LEFT_OUT)}
         load_strictly(self.model, state, self.path)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model.to(self.device).eval()
         self.networks: Mapping[str, Any] = self.model.networks()
-        steps = self.config["val_dataloader"]["dataset"].get("pipeline", [])
+        # What is for use is the same in both; a run may go without a validation.
+        loader = self.config.get("val_dataloader") or self.config["train_dataloader"]
+        steps = loader["dataset"].get("pipeline", [])
         self.steps = [step for step in map(build_transform, steps) if _is_for_use(step)]
 
     def __call__(
@@ -71,7 +75,7 @@ class TrainedTranslator:
         Args:
             picture: (H, W, 3) uint8 RGB; a grey one has three equal channels.
             hint: colour strokes (4, H, W) uint8 RGBA, for a run that was trained with hints.
-            label: the class, for a run with classes.
+            label: the class, for a run whose network draws classes.
             direction: 'there', or 'back' where the run has it (CycleGAN).
             size: the short side at which the network works, where it is not to be the picture's own; the result has
                 the picture's size in any case.
@@ -87,16 +91,21 @@ class TrainedTranslator:
         one_of("direction", direction, self.networks)
         network = self.networks[direction]
         self._check_hint(network, hint, picture)
+        number = self._number(network, label)
         whole = self._prepare(picture, hint)
-        batch = {key: _resize(value, size) for key, value in whole.items()} if size else whole
-        batch = self.model.data_preprocessor(batch)
-        if self.classes:
-            batch["label"] = torch.tensor([self._number(label)], device=self.device)
         with torch.inference_mode():
-            generation = Generation(network, batch)
-            image = generation(generation.noise_of([f"{name}"], draw))
+            batch = self.model.data_preprocessor(whole)
             # Lab takes the lightness from the whole picture; other ranges have nothing to take.
-            full = self.model.data_preprocessor(whole)["source"]
+            full = batch["source"]
+            if size:
+                small = {"source": _resize(whole["source"], size)}
+                # The hint only now, its colours times alpha: else the ground of the strokes would tinge their borders.
+                hints = {"hint": _resize(batch["hint"], size)} if "hint" in batch else {}
+                batch = {**self.model.data_preprocessor(small), **hints}
+            if number is not None:
+                batch["label"] = torch.tensor([number], device=self.device)
+            generation = Generation(network, batch)
+            image = generation(generation.noise_of([name], draw))
             shown = self.model.data_preprocessor.to_picture(image, "target", full)
             if shown.shape[-2:] != picture.shape[:2]:
                 shown = F.interpolate(shown, picture.shape[:2], mode="bicubic", align_corners=False, antialias=True)
@@ -120,12 +129,29 @@ class TrainedTranslator:
             sizes = [f"{width}x{height}" for height, width in (hint.shape[-2:], picture.shape[:2])]
             raise DataError(f"the hint is {sizes[0]} and the picture {sizes[1]}: draw the hint on the picture itself")
 
-    def _number(self, label: str | None) -> int:
+    def _number(self, network: Any, label: str | None) -> int | None:
+        if not self.classes or "label" not in inspect.signature(network.forward).parameters:
+            if label is not None:
+                raise ConfigError(f"{self.path} draws no classes: leave out --label {label}")
+            return None
         if label is None:
             raise ConfigError(f"this run draws classes: name one of {', '.join(self.classes)} with --label")
         if label not in self.classes:
             raise ConfigError(f"this run has no class '{label}': {did_you_mean(label, self.classes)}")
         return self.classes.index(label)
+
+
+def _bare(config: dict[str, Any]) -> dict[str, Any]:
+    """The translator's config without what only training needs."""
+    back = {key: value for key, value in (config.get("back") or {}).items() if key == "backbone"}
+    return {**config, **BARE, **({"back": back} if "back" in config else {})}
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device={device} cannot be used: {str(error).splitlines()[0]}") from error
 
 
 def _find(run: Path) -> Path:

@@ -98,3 +98,87 @@ def test_a_blank_sketch_is_no_division_by_zero(value):
 def test_wrong_steps_are_refused(step, message):
     with pytest.raises(ConfigError, match=message):
         build_pipeline([step])
+
+
+def test_only_takes_several_steps_and_draws_them_together():
+    steps = [dict(type="RandomCrop", size=(12, 10)), dict(type="RandomHorizontalFlip", p=1.0)]
+    pipeline, image = build_pipeline([dict(type="Only", keys=["source", "target"], transform=steps)]), picture()
+    out = pipeline({**sample(image), "hint": tv_tensors.Image(image)})
+    assert out["source"].shape == (3, 12, 10) and torch.equal(out["source"], out["target"])
+    assert torch.equal(out["hint"], image)
+    windows = [image[:, y : y + 12, x : x + 10].flip(-1) for y in range(13) for x in range(11)]
+    assert any(torch.equal(out["source"], window) for window in windows)
+
+
+def test_only_without_a_step_changes_nothing_and_takes_one_key_as_a_word():
+    out = build_pipeline([dict(type="Only", keys="source")])(sample(picture()))
+    assert torch.equal(out["source"], picture()) and torch.equal(out["target"], picture())
+    out = build_pipeline([dict(type="Only", keys="source", transform=dict(type="InvertSketch"))])(sample(picture()))
+    assert torch.equal(out["source"], 255 - picture()) and torch.equal(out["target"], picture())
+
+
+def test_an_unknown_step_within_only_is_refused():
+    with pytest.raises(ConfigError, match="did you mean 'RandomCrop'"):
+        build_pipeline([dict(type="Only", transform=[dict(type="Resize", size=8), dict(type="RandomCorp", size=8)])])
+
+
+def test_jitter_is_a_crop_of_the_enlarged_picture():
+    """Every crop is a window of torch's own antialiased resize, and many different ones are drawn."""
+    image = picture((40, 24))
+    large = torch.nn.functional.interpolate(image[None].float(), (18, 18), mode="bilinear", antialias=True)[0]
+    pipeline = build_pipeline([dict(type="ResizeAndCrop", size=16)])  # 16 x 286 / 256 = 17.9
+    places = set()
+    for seed in range(40):
+        torch.manual_seed(seed)
+        out = pipeline(sample(image))
+        assert out["source"].shape == (3, 16, 16) and torch.equal(out["source"], out["target"])
+        gaps = {
+            (y, x): (out["source"].float() - large[:, y : y + 16, x : x + 16]).abs().max()
+            for y in range(3)
+            for x in range(3)
+        }
+        place = min(gaps, key=gaps.get)
+        assert gaps[place] <= 1
+        places.add(place)
+    assert len(places) == 9
+
+
+def test_the_papers_jitter_is_286_for_256():
+    resized = []
+    pipeline = build_pipeline([dict(type="ResizeAndCrop")])
+    pipeline.transforms[0].steps.transforms[1].register_forward_pre_hook(
+        lambda _, inputs: resized.append(inputs[0]["source"].shape)
+    )
+    assert pipeline(sample(picture()))["source"].shape == (3, 256, 256)
+    assert resized == [(3, 286, 286)]
+
+
+def test_no_jitter_is_a_resize():
+    out = build_pipeline([dict(type="ResizeAndCrop", size=16, load_size=16)])(sample(picture()))
+    expected = build_pipeline([dict(type="Resize", size=(16, 16))])(sample(picture()))
+    assert torch.equal(out["source"], expected["source"])
+    with pytest.raises(ConfigError, match="load_size=15 is less than the crop of image_size=16"):
+        build_pipeline([dict(type="ResizeAndCrop", size=16, load_size=15)])
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "expected"),
+    [
+        ((40, 20), dict(width=10), (20, 10)),
+        ((25, 30), dict(width=12), (10, 12)),
+        ((25, 30), dict(width=27, multiple=8), (24, 27)),  # 22.5 rows are 2.8 times 8
+        ((2, 100), dict(width=10), (1, 10)),
+        ((2, 100), dict(width=16, multiple=16), (16, 16)),
+    ],
+)
+def test_a_width_keeps_the_shape(size, options, expected):
+    out = build_pipeline([dict(type="ResizeWidth", **options)])(sample(picture(size)))
+    assert out["source"].shape == out["target"].shape == (3, *expected)
+
+
+def test_a_width_is_brought_to_each_picture_by_its_own_shape():
+    step = dict(type="ResizeWidth", width=10)
+    out = build_pipeline([step])(sample(picture((40, 20)), picture((15, 30))))
+    assert out["source"].shape == (3, 20, 10) and out["target"].shape == (3, 5, 10)
+    out = build_pipeline([dict(type="Only", keys=["target"], transform=step)])(sample(picture(), picture((15, 30))))
+    assert out["target"].shape == (3, 5, 10) and torch.equal(out["source"], picture())

@@ -1,0 +1,107 @@
+"""`sketchkit sweep CONFIG KEY=VALUE1,VALUE2,... [--cfg-options KEY=VALUE ...]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from sketchkit.engine.sweep import Result
+
+FIXED = "--cfg-options"
+# Which end of a held-out scalar is the good one.
+BETTER = {"held_out/l1": min, "held_out/cycle": min, "held_out/cycle_back": min, "held_out/diversity": max}
+
+
+class SweepCommand(click.Command):
+    """A command whose KEY=VALUE words behind `--cfg-options` belong to it, as those in front are the keys to sweep."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option before each of its words, as click wants it."""
+        return super().parse_args(ctx, list(_spread(args)))
+
+
+@click.command(cls=SweepCommand)
+@click.argument("config", type=click.Path())
+@click.argument("words", nargs=-1, metavar="KEY=VALUE1,VALUE2,...")
+@click.option("--out", type=click.Path(), help="The sweep's folder; default: runs/sweep_<config's name>.")
+@click.option(FIXED, "fixed", multiple=True, metavar="KEY=VALUE ...", help="Change keys of the config for all runs.")
+@click.option(
+    "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers plugins."
+)
+@click.option(
+    "--samples", type=click.IntRange(min=1), default=6, show_default=True, help="Held-out samples in the picture."
+)
+def command(
+    config: str,
+    words: tuple[str, ...],
+    out: str | None,
+    fixed: tuple[str, ...],
+    plugin_files: tuple[str, ...],
+    samples: int,
+) -> None:
+    """Train CONFIG with every combination of the keys' values; compare the runs in a table and a picture.
+
+    The same command goes on where it stopped, and more values of a key add runs.
+    """
+    from sketchkit.engine.sweep import TABLE, Sweep
+
+    sweep = Sweep(config, words, out, fixed, plugin_files)
+    results = sweep.train(click.echo)
+    if results[-1].state == "interrupted":
+        trained = sum(setting.is_trained for setting in sweep.settings)
+        click.echo(f"stopped: {trained} of {len(sweep.settings)} settings are trained; the same sweep command goes on")
+        return
+    sweep.write(results)
+    click.echo("\n".join(["", *_table(results)]))
+    click.echo(f"table: {sweep.folder / TABLE}")
+    picture = sweep.draw(results, samples)
+    click.echo(f"picture: {picture}" if picture else "no picture: no setting has a checkpoint")
+    if any(one.state == "failed" for one in results):
+        raise SystemExit(1)
+
+
+def _spread(args: Sequence[str]) -> Iterator[str]:
+    before, inside = "", False
+    for word in args:
+        is_pair = "=" in word and not word.startswith("-")
+        if inside and is_pair and before != FIXED:
+            yield FIXED
+        yield word
+        inside = word.partition("=")[0] == FIXED or (inside and is_pair)
+        before = word
+
+
+def _table(results: Sequence[Result]) -> Iterator[str]:
+    """Aligned lines; a star stands behind the best value of each held-out scalar among the settings that are done."""
+    from sketchkit.engine.sweep import scalar_names
+
+    names = scalar_names(results)
+    best = {name: value for name in names if (value := _best(name, results)) is not None}
+    rows = [["setting", "iterations", *(f"{name} " for name in names)]]
+    for one in results:
+        cells = [_cell(one, name, best) for name in names]
+        rows.append([one.setting.label, "failed" if one.state == "failed" else str(one.iterations), *cells])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for label, *cells in rows:
+        line = [label.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))]
+        yield "  ".join(line).rstrip()
+    if best:
+        yield "* the best of its column"
+    for one in results:
+        if one.state == "failed":
+            yield f"failed: {one.setting.label} after {one.iterations} iterations: {one.reason}"
+
+
+def _best(name: str, results: Sequence[Result]) -> float | None:
+    values = [one.scalars[name] for one in results if one.state == "done" and name in one.scalars]
+    return BETTER[name](values) if name in BETTER and len(values) > 1 else None
+
+
+def _cell(one: Result, name: str, best: Mapping[str, float]) -> str:
+    if name not in one.scalars:
+        return "- "
+    is_best = one.state == "done" and one.scalars[name] == best.get(name)
+    return f"{one.scalars[name]:.4g}{'*' if is_best else ' '}"

@@ -1,0 +1,139 @@
+"""Sixty iterations of every config, made narrow, on sample data of its kind; and what the new systems need to resume."""
+
+import json
+import shutil
+import sys
+
+import pytest
+import torch
+
+from sketchkit.data.sample import write_sample
+from sketchkit.engine.checkpoints import read_checkpoint
+from sketchkit.engine.hooks.progress import read_scalars
+from sketchkit.engine.train import train
+from tests.conftest import ROOT
+from tests.engine.test_runs import assert_same_state, losses, start
+from tests.narrow import narrow
+
+CONFIGS = sorted(p for p in (ROOT / "configs").glob("*.py") if not p.stem.startswith("style_"))
+QUICK = ["num_workers=0", "train_cfg.val_interval=60", "train_cfg.max_iters=60", "default_hooks.logger.interval=20",
+         "default_hooks.grids.interval=60", "default_hooks.grids.samples=2"]  # fmt: skip
+SMALL = {
+    "sketch": ["batch_size=2", "categories=2", "image_size=32"],
+    "autopainter": ["image_size=64", "batch_size=2", "backbone.downs=5", "optim_wrapper.generator.optimizer.lr=2e-3"],
+    "pix2pix": ["image_size=64", "batch_size=2", "backbone.downs=5"],
+    "cyclegan": ["image_size=64", "backbone.blocks=2"],
+    "recolor": ["image_size=32", "batch_size=4"],
+    "recolor_simple": ["backbone.encoder=[[8,8,8],[16,16,16]]", "backbone.decoder=[[8,8]]"],
+    "recolor_normal": ["backbone.encoder=[[8,8],[16,16],[16,16,16]]", "backbone.decoder=[[16,8],[8]]"],
+    "recolor_wgan": ["backbone.encoder=[[8,8],[16,16],[16,16,16]]", "backbone.decoder=[[16,8],[8]]"],
+    "recolor_complex": ["backbone.downs=5", "image_size=64"],
+}
+# What the generator is seen to learn in sixty iterations; the others are too slow for that, by their learning rates.
+LEARNT = {"autopainter": ["pixel"], "pix2pix": ["pixel"], "cyclegan": ["cycle", "cycle_back"], "recolor": ["pixel"]}
+SLOW = ["recolor_wgan"]
+KINDS = {"SketchyDataset": None, "PairsDataset": "pairs", "UnpairedDataset": "unpaired", "ColorDataset": "color"}
+SPLITS = {"PairsDataset": ["val_split=val"]}
+
+
+@pytest.fixture(scope="module")
+def sample_of(sample_root, tmp_path_factory):
+    """`sample_of(data set type)`: a small sample set in the layout it reads."""
+    made = {"SketchyDataset": sample_root}
+
+    def root(dataset):
+        if dataset not in made:
+            made[dataset] = tmp_path_factory.mktemp("samples") / KINDS[dataset]
+            write_sample(KINDS[dataset], made[dataset], photos_per_class=1, size=48)
+        return made[dataset]
+
+    return root
+
+
+@pytest.fixture
+def small(sample_of):
+    """`small(config's name, *overrides)`: the config narrow, on sample data of its kind."""
+
+    def build(name, *more):
+        path = ROOT / "configs" / f"{name}.py"
+        dataset = narrow(path).train_dataloader.dataset.type
+        less = [option for start_, options in SMALL.items() if name.startswith(start_) for option in options]
+        return narrow(path, *QUICK, *less, f"data_root={sample_of(dataset)}", *SPLITS.get(dataset, []), *more)
+
+    return build
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [path.stem for path in CONFIGS])
+def test_sixty_iterations(name, small, tmp_path):
+    folder = train(small(name), tmp_path / "run")
+    rows = read_scalars(folder / "scalars.jsonl")
+    assert [row["iter"] for row in rows if "G/total" in row] == [20, 40, 60]
+    checkpoint = read_checkpoint(folder / "iter_60.pth")
+    assert all(value.isfinite().all() for value in checkpoint["model"].values() if isinstance(value, torch.Tensor))
+    assert (folder / "grids" / "iter_000060.png").is_file()
+    assert [row["iter"] for row in rows if any(key.startswith("held_out/") for key in row)][-1:] == [60]
+    for term in LEARNT.get(name.partition("_")[0], []) if name not in SLOW else []:
+        first, *_, last = (row[f"G/{term}"] for row in rows if "G/total" in row)
+        assert last < 0.97 * first, term
+
+
+def test_a_wasserstein_critic_keeps_its_weights_clipped_and_steps_five_times(small, tmp_path):
+    folder = train(small("recolor_wgan", "train_cfg.max_iters=4", "train_cfg.val_interval=4"), tmp_path / "run")
+    state = read_checkpoint(folder / "iter_4.pth")
+    weights = [value for name, value in state["model"].items() if name.startswith("heads.") and "running" not in name]
+    assert max(value.abs().max() for value in weights if value.is_floating_point()) <= 0.01 + 1e-9
+    steps = {
+        side: {int(one["step"]) for one in optimizer["state"].values()}
+        for side, optimizer in state["optimizers"].items()
+    }
+    assert steps == {"generator": set(), "discriminator": {4}}
+
+
+def test_a_cyclegan_resumes_bit_for_bit_with_its_pools(small, tmp_path):
+    more = ["train_cfg.max_iters=8", "train_cfg.val_interval=4", "default_hooks.checkpoint.interval=4",
+            "translator.pool_size=2", "default_hooks.logger.interval=1"]  # fmt: skip
+    config = small("cyclegan_sketch2color", *more)
+    whole, cut = train(config, tmp_path / "whole"), tmp_path / "cut"
+    shutil.copytree(whole, cut)
+    (cut / "iter_8.pth").unlink()
+    pools = read_checkpoint(cut / "iter_4.pth")["random_states"][0]["model"]["pools"]
+    assert [len(pools[way]) for way in ("there", "back")] == [2, 2]
+    torch.manual_seed(5)
+    train(config, cut, resume=True)
+    first, second = (read_checkpoint(folder / "iter_8.pth") for folder in (whole, cut))
+    assert_same_state(first["model"], second["model"])
+    assert_same_state(first["optimizers"], second["optimizers"])
+    assert losses(whole) == losses(cut)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("cyclegan_sketch2color", ["+translator.pool_size=0", "serial=True"]),
+        ("pix2pix_facades", ["backbone.norm=instance", "backbone.dropout=0", "heads.discriminator.norm=instance"]),
+    ],
+)
+def test_two_processes_equal_one(name, more, small, sample_of, tmp_path):
+    """No batch norm, dropout or pool: after ten steps the weights are those of a single process.
+
+    By SGD: Adam would blow up the rounding error that is all the gradient of a bias before an instance norm.
+    """
+    sgd = [f"optim_wrapper.{side}.optimizer=dict(type='SGD',lr=0.001)" for side in ("generator", "discriminator")]
+    config = small(name, *more, *sgd, "train_cfg.max_iters=10", "train_cfg.val_interval=10", "image_size=32",
+                   "default_hooks.checkpoint.interval=10", "batch_size=2")  # fmt: skip
+    processes = []
+    for processes_, batch in ((1, 2), (2, 1)):
+        config.batch_size = config.train_dataloader.batch_size = batch
+        path = tmp_path / f"config_{processes_}.json"
+        path.write_text(json.dumps(config.to_dict()))
+        words = [str(ROOT / "tools/train.py"), str(path), "--work-dir", str(tmp_path / f"run_{processes_}")]
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"] if processes_ == 2 else []
+        processes.append(start([sys.executable, *launcher, *words]))
+    for process in processes:
+        output = process.communicate(timeout=240)[0]
+        assert process.returncode == 0, output
+    one, two = (read_checkpoint(tmp_path / f"run_{count}" / "iter_10.pth")["model"] for count in (1, 2))
+    for key, value in one.items():
+        assert torch.allclose(value, two[key], atol=1e-6), key

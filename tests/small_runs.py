@@ -1,0 +1,72 @@
+"""Runs of three iterations of every kind, for tests of what is done with a trained run."""
+
+from sketchkit.data.sample import write_sample, write_sketchy_sample
+from sketchkit.engine.config import load_config
+from sketchkit.engine.train import train
+from tests.conftest import ROOT
+
+SIZE = 32
+BRIEF = [
+    "num_workers=0",
+    "batch_size=2",
+    "train_cfg.max_iters=3",
+    "train_cfg.val_interval=3",
+    "default_hooks.grids.interval=1000",
+    "val_dataloader.dataset.max_samples=2",
+    "optim_wrapper.generator.optimizer.lr=1e-2",
+]
+EMA = "translator.ema={'type': 'MomentumAnnealingEMA', 'momentum': 0.01, 'gamma': 10}"
+UNET = ["load_size=32", "backbone.downs=3", "backbone.width=4", "heads.discriminator.width=4", "max_samples=8"]
+MRU = "'image_size': 32, 'num_classes': 3, 'width': 4}"
+# name -> config, sample set, overrides
+KINDS = {
+    "classes": (
+        "sketchygan_demo",
+        "sketchy",
+        [
+            "categories=3",
+            EMA,
+            "backbone={'type': 'MRUGenerator', " + MRU,
+            "heads={'discriminator': {'type': 'MRUDiscriminator', " + MRU + "}",
+        ],
+    ),
+    "pix2pix": ("pix2pix_facades", "pairs", ["val_split=val", *UNET]),
+    "hints": (
+        "autopainter_anime_hints",
+        "pairs",
+        [*UNET, "heads.discriminator.n_layers=2", "generator_losses.feature.weights=None"],
+    ),
+    "recolor": (
+        "recolor_normal",
+        "color",
+        [
+            "backbone.encoder=[[8, 8], [8, 8], [8, 8, 8]]",
+            "backbone.decoder=[[8, 8], [8]]",
+            "heads.discriminator.channels=[4, 4, 4, 4, 4]",
+            "max_samples=8",
+        ],
+    ),
+    "cycle": (
+        "cyclegan_apple2orange",
+        "unpaired",
+        [
+            "load_size=32",
+            "backbone.width=4",
+            "backbone.blocks=1",
+            "heads.discriminator.width=4",
+            "heads.discriminator.n_layers=2",
+            "+translator.back={'weights': {'cycle': 5.0}}",
+        ],
+    ),
+}
+
+
+def small_run(kind, folder, *more, plugin_files=()):
+    """Train a run of `kind` in `folder`/run, on a sample set in `folder`/data that is made when missing; its folder."""
+    name, data, overrides = KINDS[kind]
+    if data == "sketchy":
+        write_sketchy_sample(folder / "data", photos_per_class=2, sketches_per_photo=1, size=SIZE)
+    else:
+        write_sample(data, folder / "data", photos_per_class=1, size=SIZE)
+    changes = [f"data_root={folder / 'data'}", f"image_size={SIZE}", *BRIEF, *overrides, *more]
+    return train(load_config(ROOT / f"configs/{name}.py", changes, plugin_files), folder / "run")
