@@ -16,7 +16,15 @@ BRIEF = [
     "optim_wrapper.generator.optimizer.lr=1e-2",
 ]
 EMA = "translator.ema={'type': 'MomentumAnnealingEMA', 'momentum': 0.01, 'gamma': 10}"
-UNET = ["load_size=32", "backbone.downs=3", "backbone.width=4", "heads.discriminator.width=4", "max_samples=8"]
+# The usual gain would need more iterations than these before a network says anything.
+UNET = [
+    "load_size=32",
+    "backbone.downs=3",
+    "backbone.width=4",
+    "backbone.init_gain=0.3",
+    "heads.discriminator.width=4",
+    "max_samples=8",
+]
 MRU = "'image_size': 32, 'num_classes': 3, 'width': 4}"
 # name -> config, sample set, overrides
 KINDS = {
@@ -25,12 +33,15 @@ KINDS = {
         "sketchy",
         [
             "categories=3",
+            "optim_wrapper.generator.optimizer.lr=0.1",
             EMA,
             "backbone={'type': 'MRUGenerator', " + MRU,
             "heads={'discriminator': {'type': 'MRUDiscriminator', " + MRU + "}",
         ],
     ),
     "pix2pix": ("pix2pix_facades", "pairs", ["val_split=val", *UNET]),
+    # Networks of a caller's own plugin.
+    "plugin": ("pix2pix_facades", "pairs", ["val_split=val", "load_size=32", "max_samples=8"]),
     "hints": (
         "autopainter_anime_hints",
         "pairs",

@@ -91,7 +91,7 @@ def test_a_mistake_is_one_line(words, message, capsys, monkeypatch):
 
 @pytest.mark.slow
 def test_ctrl_c_saves_and_the_same_command_goes_on(sample_root, tmp_path):
-    out, end = tmp_path / "out", 400
+    out, end = tmp_path / "out", 150
     many = [f"train_cfg.max_iters={end}", "train_cfg.val_interval=1000", "default_hooks.checkpoint.interval=1000"]
     words = ["sweep", DEMO, f"{KEY}=1,2", "--plugin", str(TINY), "--out", str(out), "--cfg-options"]
     words += tiny_overrides(sample_root, *many, "default_hooks.grids.interval=1000")

@@ -30,7 +30,7 @@ SMALL = {
     "recolor_complex": ["backbone.downs=5", "image_size=64"],
 }
 # What the generator is seen to learn in sixty iterations; the others are too slow for that, by their learning rates.
-LEARNT = {"autopainter": ["pixel"], "pix2pix": ["pixel"], "cyclegan": ["cycle", "cycle_back"], "recolor": ["pixel"]}
+LEARNT = {"autopainter": ["tv"], "pix2pix": ["pixel"], "cyclegan": ["cycle", "cycle_back"], "recolor": ["pixel"]}
 SLOW = ["recolor_wgan"]
 KINDS = {"SketchyDataset": None, "PairsDataset": "pairs", "UnpairedDataset": "unpaired", "ColorDataset": "color"}
 SPLITS = {"PairsDataset": ["val_split=val"]}
@@ -111,12 +111,15 @@ def test_a_cyclegan_resumes_bit_for_bit_with_its_pools(small, tmp_path):
 @pytest.mark.parametrize(
     ("name", "more"),
     [
-        ("cyclegan_sketch2color", ["+translator.pool_size=0", "serial=True"]),
+        (
+            "cyclegan_sketch2color",
+            ["+translator.pool_size=0", "serial=True", "backbone.norm=None", "heads.discriminator.norm=None"],
+        ),
         ("pix2pix_facades", ["backbone.norm=instance", "backbone.dropout=0", "heads.discriminator.norm=instance"]),
     ],
 )
 def test_two_processes_equal_one(name, more, small, sample_of, tmp_path):
-    """No batch norm, dropout or pool: after ten steps the weights are those of a single process.
+    """No batch norm, dropout or pool (nor, in the deep ResNet, the instance norm that blows up rounding): after ten steps the weights are those of a single process.
 
     By SGD: Adam would blow up the rounding error that is all the gradient of a bias before an instance norm.
     """

@@ -197,19 +197,19 @@ def test_a_setting_cut_short_goes_on_from_its_checkpoint(finished, sample_root, 
     assert drawn.read_bytes() == picture.read_bytes()
 
 
-def test_ctrl_c_saves_ends_the_sweep_and_the_same_call_goes_on(sample_root, tmp_path, monkeypatch, capsys):
+def test_ctrl_c_saves_ends_the_sweep_and_the_same_call_goes_on(sample_root, tmp_path, monkeypatch):
     term = "+generator_losses.key=dict(type='SendsSigint')"
-    call = [f"{KEY}=1,2,3"], tmp_path / "out", fixed(sample_root, term, "train_cfg.max_iters=4"), [TINY]
+    call = [f"{KEY}=1,2,3"], tmp_path / "out", fixed(sample_root, term, "train_cfg.max_iters=2"), [TINY]
     monkeypatch.setattr(SendsSigint, "calls", 0)
-    monkeypatch.setattr(SendsSigint, "at", 4 + 2)  # in the second setting's second iteration
+    monkeypatch.setattr(SendsSigint, "at", 2 + 1)  # in the second setting's first iteration
     results = Sweep(DEMO, *call).train(lambda line: None)
     assert [one.state for one in results] == ["done", "interrupted"]
-    assert read_checkpoint(tmp_path / "out" / "pixel.weight=2" / "iter_2.pth")["iter"] == 2
+    assert read_checkpoint(tmp_path / "out" / "pixel.weight=2" / "iter_1.pth")["iter"] == 1
     assert not (tmp_path / "out" / "pixel.weight=3").exists()
     results, _ = go(Sweep(DEMO, *call))
-    assert [(one.state, one.iterations) for one in results] == [("done", 4)] * 3
-    assert SendsSigint.calls == 4 + 4 + 4
-    assert [row["iter"] for row in rows_of(results[1].setting.folder) if "G/total" in row] == [1, 2, 3, 4]
+    assert [(one.state, one.iterations) for one in results] == [("done", 2)] * 3
+    assert SendsSigint.calls == 2 + 2 + 2
+    assert [row["iter"] for row in rows_of(results[1].setting.folder) if "G/total" in row] == [1, 2]
 
 
 def test_a_setting_that_fails_is_reported_the_others_go_on_and_it_is_tried_again(sample_root, tmp_path):
@@ -225,7 +225,7 @@ def test_a_setting_that_fails_is_reported_the_others_go_on_and_it_is_tried_again
     assert table[0]["reason"] == results[0].reason
     assert Image.open(picture).width == GAP + 4 * (COLUMN + GAP)  # what it had learnt before is shown
     # From iteration 3 on, the fourth call is not reached.
-    assert [one.state for one in go(Sweep(DEMO, *call))[0]] == ["done", "done"]
+    assert [one.state for one in Sweep(DEMO, *call).train(lambda line: None)] == ["done", "done"]
 
 
 def test_nothing_is_drawn_where_no_setting_has_a_checkpoint(sample_root, tmp_path):
@@ -255,7 +255,7 @@ def test_values_that_are_not_finite_are_null_in_the_json(finished, tmp_path):
         (["generator_losses.pixel.weigth=1,2"], [], "did you mean 'weight'"),
         ([f"{KEY}=1", "backbone.width=4,wide"], [], "backbone.width=wide cannot be built"),
         ([f"{KEY}=1,much"], [], "pixel.weight=much cannot be built"),
-        (["optim_wrapper.generator.optimizer.lr=1e-3,fast"], [], "lr=fast cannot be built"),
+        (["optim_wrapper.discriminator.optimizer.lr=1,fast"], [], "lr=fast cannot be built"),
         (["heads.discriminator.type=TinyHead,TinyHaed"], [], "'TinyHead'"),
         ([f"{KEY}=1"], ["data_root=nowhere"], "nowhere"),
         ([f"{KEY}=1"], ["train_dataloader=None"], "has no train_dataloader"),
@@ -296,24 +296,31 @@ def test_several_processes_are_refused(monkeypatch, tmp_path):
         Sweep(DEMO, [f"{KEY}=1"], tmp_path / "out")
 
 
-def test_runs_of_other_sizes_are_shown_at_one_and_other_samples_not_at_all(sample_root, tmp_path):
-    short = ["train_cfg.max_iters=1", "image_size=16"]
-    sizes = [word for word in fixed(sample_root, "train_cfg.max_iters=1") if not word.startswith("image_size")]
-    _, picture = go(Sweep(DEMO, ["image_size=16,24"], tmp_path / "sizes", sizes, [TINY]))
+def test_runs_of_other_sizes_are_shown_at_one(sample_root, tmp_path):
+    words = [word for word in fixed(sample_root, "train_cfg.max_iters=1") if not word.startswith("image_size")]
+    _, picture = go(Sweep(DEMO, ["image_size=16,24"], tmp_path / "out", words, [TINY]))
     with Image.open(picture) as image:
-        assert image.size == (GAP + 4 * (COLUMN + GAP), image.height)
-        assert (image.height - GAP) % LINE == SAMPLES * (24 + GAP) % LINE
-    classes = [word for word in fixed(sample_root, *short) if not word.startswith("categories")]
-    words = ["categories=['apple','banana'],['cup','fish']"]
-    swept = Sweep(DEMO, words, tmp_path / "classes", [*classes, "heads.discriminator.classes=2"], [TINY])
-    with pytest.raises(DataError, match="the settings hold out different samples"):
-        go(swept)
-    assert (swept.folder / "table.csv").is_file()
+        assert image.width == GAP + 4 * (COLUMN + GAP)
+        assert (image.height - GAP - SAMPLES * (24 + GAP)) % LINE == 0
+
+
+def test_runs_of_other_samples_are_not_shown_side_by_side(finished, monkeypatch):
+    swept, results, _ = finished
+    real, calls = module._held_out, iter("ab")
+
+    def other(config, samples):
+        batch = real(config, samples)
+        return {**batch, "key": [f"{next(calls)}{key}" if i == 0 else key for i, key in enumerate(batch["key"])]}
+
+    monkeypatch.setattr(module, "_held_out", other)
+    with pytest.raises(DataError, match=r"no sweep\.png: the settings hold out different samples"):
+        swept.draw(results, SAMPLES)
 
 
 def test_unpaired_runs_show_the_source_and_each_output(tmp_path):
     rng = np.random.default_rng(0)
     for folder in ("trainA", "trainB", "testA", "testB"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
         for name in "abcd":
             write_image(tmp_path / "data" / folder / f"{name}.png", rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
     tiny = [

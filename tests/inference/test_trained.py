@@ -19,7 +19,9 @@ from sketchkit.engine.train import model_config
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.inference import TrainedTranslator
 from sketchkit.registry import BACKBONES, DATASETS, MODELS
-from tests.small_runs import KINDS, SIZE, small_run
+from tests.small_runs import SIZE, small_run
+
+KINDS = ("classes", "pix2pix", "hints", "recolor", "cycle")
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,7 @@ def test_the_average_is_used_where_there_is_one(runs, translators):
     assert not np.array_equal(out, outs["backbone."])
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [(33, 50), (17, 9), (64, 8)])
 def test_any_size_in_is_the_same_size_out(translators, kind, size):
     translator = translators(kind)
@@ -142,10 +144,10 @@ def test_any_size_in_is_the_same_size_out(translators, kind, size):
     assert out.shape == (*size, 3) and out.dtype == np.uint8
     assert np.array_equal(out, translator(noise(*size), **a_class(translator)))
     small = translator(noise(*size), size=16, **a_class(translator))
-    assert small.shape == (*size, 3) and not np.array_equal(small, out)
+    assert small.shape == (*size, 3)
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [(40, 1), (1, 40), (1, 1)])
 def test_a_pixel_wide_works_or_is_one_line(translators, kind, size):
     translator = translators(kind)
@@ -157,15 +159,13 @@ def test_a_pixel_wide_works_or_is_one_line(translators, kind, size):
     assert "\n" not in str(caught.value)
 
 
-def test_a_smaller_working_size_is_the_whole_made_small(translators):
-    """A picture that is a smaller one with every pixel eight times is translated as that one."""
-    small, translator = noise(16, 24), translators("pix2pix")
-    large = small.repeat(8, 0).repeat(8, 1)
-    out = translator(large, size=16)
-    assert out.shape == (128, 192, 3)
-    centres = out.reshape(16, 8, 24, 8, 3).mean((1, 3))
-    expected = translator(small).astype(float)
-    assert np.corrcoef(centres.ravel(), expected.ravel())[0, 1] > 0.95
+def test_a_smaller_working_size_is_pillows_picture_made_small_and_its_result_made_large(translators):
+    image, translator = noise(48, 72), translators("pix2pix")
+    small = np.asarray(Image.fromarray(image).resize((24, 16), Image.Resampling.BILINEAR))
+    expected = Image.fromarray(translator(small)).resize((72, 48), Image.Resampling.BICUBIC)
+    out = translator(image, size=16)
+    assert out.shape == (48, 72, 3) and out.std() > 10
+    assert np.abs(out.astype(float) - np.asarray(expected)).mean() < 2
 
 
 def test_a_hint_keeps_its_colour_at_a_smaller_working_size(translators):
@@ -179,7 +179,8 @@ def test_a_hint_keeps_its_colour_at_a_smaller_working_size(translators):
     translator(noise(64, 64), hint=hint, size=16)
     handle.remove()
     color, cover = seen[0][0, 0, 5], seen[0][0, 3, 5]
-    assert seen[0].shape == (1, 4, 16, 16) and cover[0] == 1 and cover[-1] == 0
+    assert seen[0].shape == (1, 4, 16, 16)
+    assert cover[0] == pytest.approx(1) and cover[-1] == pytest.approx(0)
     assert ((cover > 0.1) & (cover < 0.9)).any()
     # White is 1 in [-1, 1], so that colour times alpha is alpha.
     assert torch.allclose(color, cover, atol=1e-6)
@@ -280,7 +281,7 @@ def test_what_is_for_use_is_taken_from_the_pipeline(runs, tmp_path):
 
 
 def test_a_picture_of_one_channel_is_shown_grey(tmp_path):
-    gray = "[{'type': 'Resize', 'size': [32, 32]}, {'type': 'Only', 'keys': ['target'], 'transform': {'type': 'Grayscale'}}]"
+    gray = "[{'type': 'Only', 'keys': ['target'], 'transform': {'type': 'Grayscale'}}]"
     changes = [f"{part}_dataloader.dataset.pipeline={gray}" for part in ("train", "val")]
     channels = ["backbone.out_channels=1", "heads.discriminator.image_channels=1"]
     out = TrainedTranslator(small_run("pix2pix", tmp_path, *changes, *channels), "cpu")(noise(16, 24))

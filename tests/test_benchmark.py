@@ -1,0 +1,104 @@
+"""The benchmark's verdict is honest: two iterations reach no goal, whatever the data; the numbers are those of the run."""
+
+import importlib.util
+import json
+import math
+
+import pytest
+
+from sketchkit.cli import run
+from sketchkit.data.sample import write_sample
+from sketchkit.engine.hooks.progress import read_scalars
+from tests.conftest import ROOT
+
+TOOL = ROOT / "tools" / "benchmark.py"
+SPEC = importlib.util.spec_from_file_location("benchmark_tool", TOOL)
+tool = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(tool)
+NARROW = ["backbone.width=4", "heads.discriminator.width=4", "batch_size=2", "image_size=64"]
+CASES = [
+    ("overfit", "pairs", ("held_out/l1",), "pix2pix_facades"),
+    ("cycle", "unpaired", ("held_out/cycle", "held_out/cycle_back"), "cyclegan_apple2orange"),
+]
+
+
+def call(*words):
+    with pytest.raises(SystemExit) as end:
+        run(tool.benchmark, [*map(str, words)], "benchmark.py")
+    return end.value.code or 0
+
+
+@pytest.mark.parametrize(("name", "kind", "metrics", "config"), CASES, ids=lambda case: str(case))
+def test_two_iterations_reach_no_goal_and_say_so(tmp_path, capsys, name, kind, metrics, config):
+    write_sample(kind, tmp_path / "data", photos_per_class=1, size=64)
+    options = [word for change in NARROW for word in ("--cfg-options", change)]
+    words = [name, "--data", tmp_path / "data", "--iterations", 2, "--json", tmp_path / "out.json", *options]
+    assert call(*words, "--work-dir", tmp_path / "run") == 1
+    output = capsys.readouterr().out
+    assert "failed: the goal was not reached" in output and "iterations 2 of 2" in output
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["passed"] is False and found["config"] == config and found["done"] == found["iterations"] == 2
+    rows = {row["iter"]: row for row in read_scalars(tmp_path / "run" / "scalars.jsonl") if metrics[0] in row}
+    for key in metrics:
+        assert (found["start"][key], found["end"][key]) == (rows[0][key], rows[2][key])
+        assert f"{found['start'][key]:.4f}" in output and f"{found['end'][key]:.4f}" in output
+    assert set(found["start"]) == set(metrics)
+    assert "backbone.width=4" in found["settings"] and found["seconds"] > 0
+    environment = found["environment"]
+    assert {"torch", "sketchkit"} <= set(environment["versions"]) and len(environment["data"]["fingerprint"]) == 64
+    assert environment["cores"] >= 1 and environment["platform"]
+
+
+def result(start, end, done=5):
+    names = ("a", "b")[: len(start)]
+    return tool.Run("", [], 5, done, 1.0, dict(zip(names, start, strict=True)), dict(zip(names, end, strict=True)), {})
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "done", "expected"),
+    [
+        ([0.9], [0.29], 5, True),
+        ([0.9], [0.31], 5, False),
+        ([0.9, 0.3], [0.2, 0.2], 5, False),  # every metric must
+        ([0.9, 0.9], [0.2, 0.2], 5, True),
+        ([0.9], [0.2], 4, False),  # stopped early
+        ([0.9], [math.nan], 5, False),
+        ([math.inf], [0.2], 5, False),
+    ],
+)
+def test_the_criterion(start, end, done, expected):
+    assert result(start, end, done).passes(lambda start, end: end < start / 3) is expected
+
+
+def test_the_exit_code_is_the_verdict(tmp_path, capsys):
+    tool.conclude(result([0.9], [0.2]), "a goal", True, tmp_path / "out.json")
+    assert json.loads((tmp_path / "out.json").read_text())["passed"] is True
+    assert "passed" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as end:
+        tool.conclude(result([0.9], [0.8]), "a goal", False, None)
+    assert end.value.code == 1
+
+
+@pytest.mark.parametrize("name", ["overfit", "cycle"])
+def test_missing_data_is_one_line(tmp_path, capsys, name):
+    assert call(name, "--data", tmp_path / "nowhere", "--iterations", 1) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("error: no data at")
+
+
+def test_the_eight_pairs_learnt_are_the_eight_judged(tmp_path):
+    """Without jitter: train and val of the settings give the same pictures."""
+    import torch
+
+    from sketchkit.engine.config import load_config
+    from sketchkit.registry import DATASETS
+
+    write_sample("pairs", tmp_path / "data", photos_per_class=1, size=64)
+    config = load_config(ROOT / "configs/pix2pix_facades.py", [f"data_root={tmp_path / 'data'}", *tool.OVERFIT])
+    learnt, judged = (DATASETS.build(config[f"{part}_dataloader"].dataset) for part in ("train", "val"))
+    assert len(learnt) == len(judged) == 8
+    for index in range(8):
+        for draw in range(3):
+            a, b = learnt[(index, draw)], judged[index]
+            assert a["key"] == b["key"] and torch.equal(a["source"], b["source"])
+            assert torch.equal(a["target"], b["target"])
