@@ -1,6 +1,5 @@
-"""The benchmark's verdict is honest: two iterations reach no goal, whatever the data; the numbers are those of the run."""
+"""The benchmark's verdict is honest: two iterations reach no goal, and the numbers are those of the run."""
 
-import importlib.util
 import json
 import math
 
@@ -10,11 +9,8 @@ from sketchkit.cli import run
 from sketchkit.data.sample import write_sample
 from sketchkit.engine.hooks.progress import read_scalars
 from tests.conftest import ROOT
+from tools import benchmark as tool
 
-TOOL = ROOT / "tools" / "benchmark.py"
-SPEC = importlib.util.spec_from_file_location("benchmark_tool", TOOL)
-tool = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(tool)
 NARROW = ["backbone.width=4", "heads.discriminator.width=4", "batch_size=2", "image_size=64"]
 CASES = [
     ("overfit", "pairs", ("held_out/l1",), "pix2pix_facades"),

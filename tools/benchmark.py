@@ -139,7 +139,7 @@ def benchmark() -> None:
 
 
 @benchmark.command()
-@shared(iterations=400)
+@shared(iterations=300)
 def overfit(
     data: Path, iterations: int, target: Path | None, work_dir: Path | None, overrides: tuple[str, ...]
 ) -> None:
@@ -152,7 +152,7 @@ def overfit(
 
 
 @benchmark.command()
-@shared(iterations=400)
+@shared(iterations=300)
 def cycle(data: Path, iterations: int, target: Path | None, work_dir: Path | None, overrides: tuple[str, ...]) -> None:
     """CycleGAN learns the way back: the cycle error of test pictures, both ways, falls below a third of its start."""
     with tempfile.TemporaryDirectory() as scratch:

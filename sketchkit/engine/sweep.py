@@ -32,7 +32,7 @@ from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.config import load_config
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.plots import draw_columns
-from sketchkit.engine.train import _check, model_config, train
+from sketchkit.engine.train import check, model_config, train
 from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.inference.trained import TrainedTranslator
 from sketchkit.registry import DATASETS, MODELS, SCOPE
@@ -283,7 +283,7 @@ def _build_once(setting: Setting) -> None:
     """Build what a run is made of, so that a value that does not work costs no training."""
     if setting.config.get("train_cfg") and setting.is_trained:
         return
-    _check(setting.config, setting.folder, None, resume=True)
+    check(setting.config, setting.folder, None, resume=True)
     try:
         with warnings.catch_warnings(), DefaultScope.overwrite_default_scope(SCOPE):
             warnings.simplefilter("ignore")  # the run builds them again, and then they are heard

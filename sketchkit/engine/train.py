@@ -20,6 +20,7 @@ from sketchkit.errors import ConfigError
 from sketchkit.registry import DATASETS
 
 NEEDED = ("translator", "backbone", "generator_losses", "train_dataloader", "train_cfg", "optim_wrapper")
+MMENGINES_OWN = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
 MODEL_KEYS = ("backbone", "heads", "generator_losses", "discriminator_losses")
 
 
@@ -37,7 +38,7 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
     """
     folder = Path(work_dir or config.get("work_dir") or Path("runs") / Path(config.filename or "run").stem)
     existing = latest_checkpoint(folder)
-    _check(config, folder, existing, bool(resume))
+    check(config, folder, existing, bool(resume))
     launcher = _start_processes()
     resuming = existing is not None if resume == "auto" else resume
     runner = TranslationRunner.from_cfg(_runner_config(config, folder, bool(resuming), launcher))
@@ -47,8 +48,13 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
     return folder
 
 
-def _check(config: Config, folder: Path, existing: Path | None, resume: bool) -> None:
-    """Refuse what cannot work, before the networks are built, whose pretrained weights may take a download."""
+def check(config: Config, folder: Path, existing: Path | None, resume: bool) -> None:
+    """Refuse what cannot work, before the networks are built, whose pretrained weights may take a download.
+
+    Raises:
+        ConfigError: a part is missing or no number, or the folder holds a run and this is no resume.
+        DataError: the training data cannot be had.
+    """
     for key in NEEDED:
         if not config.get(key):
             raise ConfigError(f"{config.filename} has no {key}")
@@ -74,6 +80,10 @@ def _runner_config(config: Config, folder: Path, resume: bool, launcher: str) ->
     name = f"{folder.name}_{uuid.uuid4().hex[:8]}"
     runner.merge_from_dict({"work_dir": str(folder), "resume": resume, "launcher": launcher, "experiment_name": name})
     runner["model"] = model_config(config)
+    # mmengine takes None for its own hooks only.
+    runner["default_hooks"] = {
+        name: hook for name, hook in runner.get("default_hooks", {}).items() if hook or name in MMENGINES_OWN
+    }
     runner["default_scope"] = "sketchkit"
     runner["visualizer"] = _visualizer(runner.get("visualizer"))
     return runner

@@ -112,7 +112,7 @@ class TrainedTranslator:
         return shown[0].clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).expand(-1, -1, 3).cpu().numpy()
 
     def _prepare(self, picture: np.ndarray, hint: Tensor | None) -> dict[str, Any]:
-        sample: Any = {"source": tv_tensors.Image(torch.from_numpy(picture).permute(2, 0, 1).contiguous())}
+        sample: Any = {"source": tv_tensors.Image(torch.from_numpy(picture.transpose(2, 0, 1).copy()))}
         for step in self.steps:
             sample = step(sample)
         batch = {"source": sample["source"].as_subclass(Tensor)[None]}

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from sketchkit.cli import COMMANDS, cli, main
+from sketchkit.cli.data import COMMANDS as DATA_COMMANDS
 from tests.conftest import ROOT, TINY, tiny_overrides
 
 
@@ -76,7 +77,8 @@ def test_a_folder_that_cannot_be_made_is_one_line(sample_root, capsys):
 
 def test_the_commands_are_those_there_are():
     folder = ROOT / "sketchkit" / "cli"
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(COMMANDS)
+    assert {path.stem for path in folder.glob("[!_]*")} - {"lazy"} == set(COMMANDS)
+    assert {path.stem for path in (folder / "data").glob("[!_]*.py")} == set(DATA_COMMANDS)
     assert cli.list_commands(None) == sorted(COMMANDS)
 
 
