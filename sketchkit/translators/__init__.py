@@ -14,5 +14,6 @@ __all__ = [
     "LabPreprocessor",
     "Objective",
     "StepInputs",
+    "StyleTranslator",
     "TranslationPreprocessor",
 ]

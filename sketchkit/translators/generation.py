@@ -32,8 +32,8 @@ class Generation:
         wanted = getattr(backbone, "in_channels", source.shape[1])
         if source.shape[1] != wanted:
             raise ConfigError(
-                f"backbone.in_channels={wanted} but the pictures have {source.shape[1]} channels: change the one, or the "
-                "pipeline (Grayscale within Only makes a source of one channel)"
+                f"backbone.in_channels={wanted} but the pictures have {source.shape[1]} channels: change the one, or "
+                "the pipeline (Grayscale within Only makes a source of one channel)"
             )
         self.size = source.shape[-2:]
         multiple = getattr(backbone, "size_multiple", 1)

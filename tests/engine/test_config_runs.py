@@ -1,4 +1,4 @@
-"""Sixty iterations of every config, made narrow, on sample data of its kind; and what the new systems need to resume."""
+"""Sixty iterations of every config, made narrow, on sample data of its kind; resuming, and several processes."""
 
 import json
 import shutil
@@ -119,7 +119,9 @@ def test_a_cyclegan_resumes_bit_for_bit_with_its_pools(small, tmp_path):
     ],
 )
 def test_two_processes_equal_one(name, more, small, sample_of, tmp_path):
-    """No batch norm, dropout or pool (nor, in the deep ResNet, the instance norm that blows up rounding): after ten steps the weights are those of a single process.
+    """Without batch norm, dropout and pool the weights after ten steps are those of a single process.
+
+    The deep ResNet goes without instance norm too, as it blows up rounding where pictures are flat.
 
     By SGD: Adam would blow up the rounding error that is all the gradient of a bias before an instance norm.
     """

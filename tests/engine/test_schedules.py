@@ -27,14 +27,13 @@ def test_fractions_are_of_the_whole_run_and_whole_numbers_stay():
     one_sided = count_iterations(dict(generator=[LINEAR], discriminator=LINEAR), 10)
     assert one_sided["generator"][0]["end"] == one_sided["discriminator"]["end"] == 10
     assert count_iterations(None, 10) is None
-    with pytest.raises(ConfigError, match="param_scheduler.end=1.5"):
+    with pytest.raises(ConfigError, match=r"param_scheduler\.end=1\.5"):
         count_iterations(dict(LINEAR, end=1.5), 10)
 
 
 def test_constant_for_half_the_run_then_linearly_to_zero(tiny_config, tmp_path):
     """lr (1 - max(0, i - n) / n) for 2 n iterations, as pix2pix and CycleGAN have it by epochs."""
-    # mmengine's schedule of n iterations takes n - 1 steps, and is one late: the first iteration of the second half still
-    # has the full rate.
+    # mmengine's schedule of n iterations takes n - 1 steps: the first iteration of the second half has the full rate.
     config = tiny_config(f"param_scheduler=[{LINEAR}]", "train_cfg.max_iters=10")
     folder = train(config, tmp_path / "run")
     expected = {i: 1e-3 * (1 - max(0, i - 6) / 4) for i in range(1, 11)}
