@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from sketchkit.engine.checkpoints import read_checkpoint
 from tests.conftest import ROOT, TINY, tiny_overrides
@@ -47,10 +48,15 @@ def test_every_command_is_tested_here():
         "python tools/train.py configs/sketchygan_sketchy.py --cfg-options data_root=data/sample categories=13 "
         "generator_losses.perceptual=None": test_the_plain_way,
         "python tools/train.py configs/sketchygan_sketchy.py --cfg-options data_root=PATH": test_the_plain_way,
+        "sketchkit data sample data/pairs --kind pairs": test_a_painter,
+        "sketchkit train configs/autopainter_lineart.py --cfg-options data_root=data/pairs": test_a_painter,
+        "sketchkit translate runs/autopainter_lineart drawing.png -o painted.png": test_a_painter,
+        "sketchkit stylize photo.png painting.png -o stylized.png": test_a_painter,
         "python tools/train.py my_config.py": test_a_loss_outside_the_repository_changes_training,
     }
     assert set(COMMANDS) == set(tested)
-    assert set(INLINE) == {"sketchkit info CONFIG", "sketchkit plugins list", "sketchkit data check ROOT"}
+    inline = {"sketchkit info CONFIG", "sketchkit plugins list", "sketchkit data check ROOT"}
+    assert set(INLINE) == {*inline, "sketchkit data sketch PHOTOS OUT", "sketchkit sweep"}
 
 
 @pytest.mark.slow
@@ -77,6 +83,27 @@ def test_the_plain_way(checkout):
     run([BIN / "sketchkit", "data", "check", "data/sample"], checkout)
     run([BIN / "sketchkit", "info", "configs/sketchygan_demo.py"], checkout)
     assert "AdversarialLoss" in run([BIN / "sketchkit", "plugins", "list"], checkout)
+
+
+@pytest.mark.slow
+def test_a_painter(checkout):
+    sample, training, translation, styling = (
+        [BIN / "sketchkit", *c.split()[1:]] for c in COMMANDS if "pairs" in c or "translate" in c or "stylize" in c
+    )
+    run([*sample, "--photos", 1, "--size", 48], checkout)
+    narrow = ["generator_losses.feature=None", "backbone.width=4", "heads.discriminator.width=4", "num_workers=0",
+              "backbone.downs=4", "train_cfg.max_iters=2", "image_size=64"]  # fmt: skip
+    assert "[2/2]" in run([*training, *narrow], checkout)
+    for name, size in (("drawing", (70, 50)), ("photo", (40, 64)), ("painting", (64, 64))):
+        Image.effect_noise(size, 80).convert("RGB").save(checkout / f"{name}.png")
+    run(translation, checkout)
+    assert Image.open(checkout / "painted.png").size == (70, 50)
+    run([*styling, "--iterations", 2, "--cfg-options", "translator.weights=None"], checkout)
+    assert Image.open(checkout / "stylized.png").size == (40, 64)
+    run([BIN / "sketchkit", "data", "sketch", "data/pairs/val", "sketched", "--val-ratio", 0, "--workers", 0], checkout)
+    words = ["configs/autopainter_lineart.py", "generator_losses.tv.weight=0,78", "--samples", 2]
+    run([BIN / "sketchkit", "sweep", *words, "--cfg-options", "data_root=data/pairs", *narrow], checkout)
+    assert (checkout / "runs/sweep_autopainter_lineart/sweep.png").is_file()
 
 
 @pytest.mark.slow

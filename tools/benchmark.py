@@ -26,40 +26,42 @@ from sketchkit.cli import run
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = (
-    "image_size=64",
-    "load_size=64",
     "num_workers=0",
     "train_cfg.val_at_start=True",
     "default_hooks.checkpoint=None",
 )
-# The same eight pairs are learnt and judged, without jitter or flip; eight samples need no dropout.
-PAIRS = 8
+# In both, the same eight pictures of each kind are learnt and judged: what is seen is whether training works, not how
+# well it carries over. There is no jitter, and eight pairs need no flip and no dropout.
+COUNT = 8
+FIXED = (f"max_samples={COUNT}", f"val_dataloader.dataset.max_samples={COUNT}", "val_split=train")
 OVERFIT = (
     *SMALL,
-    f"max_samples={PAIRS}",
+    *FIXED,
+    "image_size=64",
+    "load_size=64",
     "batch_size=8",
     "backbone.downs=6",
     "backbone.dropout=0",
     "train_dataloader.dataset.pipeline.1.p=0.0",
-    "val_split=train",
-    f"val_dataloader.dataset.max_samples={PAIRS}",
     "optim_wrapper.generator.optimizer.lr=1e-3",
 )
-# Learns from the whole training set, and is judged on 16 pictures of each kind that it does not see.
 CYCLE = (
     *SMALL,
+    *FIXED,
+    "image_size=32",
+    "load_size=32",
     "batch_size=4",
     "backbone.width=16",
     "backbone.blocks=3",
     "heads.discriminator.width=16",
-    "val_dataloader.dataset.max_samples=16",
+    "heads.discriminator.n_layers=2",
     "optim_wrapper.generator.optimizer.lr=1e-3",
 )
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a small run of a config came to: each metric before the first iteration and after the last one done."""
+    """What a small run of a config came to: each metric before the first iteration and when last measured (`done`)."""
 
     config: str
     settings: list[str]
@@ -104,7 +106,9 @@ def conclude(result: Run, goal: str, has_passed: bool, target: Path | None) -> N
     for name, start in result.start.items():
         end = result.end[name]
         click.echo(f"{name:<24}{start:>10.4f}{end:>10.4f}{end / start if start else math.nan:>12.3f}")
-    click.echo(f"iterations {result.done} of {result.iterations}, {result.seconds:.0f} s, goal: {goal}")
+    click.echo(
+        f"measured at iterations 0 and {result.done} of {result.iterations}, {result.seconds:.0f} s; goal: {goal}"
+    )
     click.echo("passed" if has_passed else "failed: the goal was not reached")
     if target is not None:
         content = {**vars(result), "goal": goal, "passed": has_passed}
@@ -152,9 +156,9 @@ def overfit(
 
 
 @benchmark.command()
-@shared(iterations=300)
+@shared(iterations=400)
 def cycle(data: Path, iterations: int, target: Path | None, work_dir: Path | None, overrides: tuple[str, ...]) -> None:
-    """CycleGAN learns the way back: the cycle error of test pictures, both ways, falls below a third of its start."""
+    """CycleGAN learns the way back: both cycle errors of 8 + 8 training pictures fall below a third of their start."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = work_dir or Path(scratch, "run")
         result = small_run("cyclegan_apple2orange", data, (*CYCLE, *overrides), iterations, folder)

@@ -101,6 +101,14 @@ class FileDataset(Dataset[dict[str, Any]]):
         images = {name: image.as_subclass(Tensor) for name, image in sample.items()}
         return {**images, **self.about(place, files)}
 
+    def read_sample(self, index: int, draw: int = 0) -> dict[str, Picture]:
+        """`source` and `target` as they come from the files, before the pipeline.
+
+        Raises:
+            DataError: a file is no such sample; as UnusablePicture where its neighbour may take its place.
+        """
+        return self.compose(index, [_read(file) for file in self.parts(index, draw)])
+
     def unreadable(self) -> list[Path]:
         """The files that could not be read or used so far, by whichever worker."""
         return [file for file, bad in zip(self._files, self._bad.tolist(), strict=True) if bad]
@@ -128,12 +136,10 @@ class FileDataset(Dataset[dict[str, Any]]):
             files = self.parts(place, draw)
             if any(self._bad[self._number[file]] for file in files):
                 continue
-            file = files[0]
             try:
-                pictures = [_read(file := each) for each in files]
-                return place, files, self.compose(place, pictures)
+                return place, files, self.read_sample(place, draw)
             except UnusablePicture as error:
-                self._bad[self._number[file]] = True
+                self._bad[self._number[error.file or files[-1]]] = True
                 self._report(error)
         raise DataError(f"no readable sample left in {self.root}: see `sketchkit data check {self.root}`")
 
@@ -179,7 +185,11 @@ def collate_pictures(samples: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _read(file: Path) -> Picture:
-    return Picture(torch.from_numpy(read_image(file)).permute(2, 0, 1).contiguous())
+    try:
+        return Picture(torch.from_numpy(read_image(file)).permute(2, 0, 1).contiguous())
+    except UnusablePicture as error:
+        error.file = file
+        raise
 
 
 def pictures_in(folder: Path) -> list[Path]:

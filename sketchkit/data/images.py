@@ -22,7 +22,9 @@ _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
 class UnusablePicture(DataError):
-    """A file that a data set cannot use; its neighbour takes its place."""
+    """A file that a data set cannot use; its neighbour takes its place. `file` is it, where a data set has read it."""
+
+    file: Path | None = None
 
 
 class UnreadableImage(UnusablePicture):

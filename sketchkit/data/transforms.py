@@ -4,8 +4,9 @@ A sample is a dict of `tv_tensors.Image` (uint8, (3, H, W)). torchvision's trans
 call, so that source and target move together; `Only` keeps one to the keys it names. The usual order: DistanceField
 or InvertSketch, then Resize to a (height, width) that brings source and target to one size, then geometry
 (whose `fill` is the ground of the sketch as it is by then: 0 after InvertSketch, 255 before), then colour.
-Randomness comes from torch's generator alone, which the data set seeds for every draw. A class with `for_use = True`
-also prepares a picture that a trained run is to translate; the others belong to training.
+Randomness comes from torch's generator alone, which the data set seeds for every draw. A class whose
+`for_use` names `source`, `target` or both also prepares pictures of that kind that a trained run is to translate; the
+others belong to training.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ class ResizeWidth:
 class InvertSketch:
     """White lines on black: source = 255 - source. Comes first, so that a black fill later on adds no line."""
 
-    for_use = True
+    for_use = ("source",)
 
     def __call__(self, sample: Sample) -> Sample:
         """The sample with its `source` inverted."""
@@ -147,7 +148,7 @@ class DistanceField:
     it is darker than `threshold`. Gives 0 on ink to 255 farthest from it; a blank sketch, as far as can be, is all 255.
     """
 
-    for_use = True
+    for_use = ("source",)
 
     def __init__(self, threshold: int = 128) -> None:
         self.threshold = threshold

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class TrainedTranslator:
         # What is for use is the same in both; a run may go without a validation.
         loader = self.config.get("val_dataloader") or self.config["train_dataloader"]
         steps = loader["dataset"].get("pipeline", [])
-        self.steps = [step for step in map(build_transform, steps) if _is_for_use(step)]
+        self.steps = [build_transform(step) for step in steps]
 
     def __call__(
         self,
@@ -92,31 +92,37 @@ class TrainedTranslator:
         network = self.networks[direction]
         self._check_hint(network, hint, picture)
         number = self._number(network, label)
-        whole = self._prepare(picture, hint)
+        start, end = ("source", "target") if direction == "there" else ("target", "source")
+        whole = self._prepare(picture, start, hint)
         with torch.inference_mode():
-            batch = self.model.data_preprocessor(whole)
+            batch = self._scale(whole, start)
             # Lab takes the lightness from the whole picture; other ranges have nothing to take.
             full = batch["source"]
             if size:
-                small = {"source": _resize(whole["source"], size)}
+                small = {start: _resize(whole[start], size)}
                 # The hint only now, its colours times alpha: else the ground of the strokes would tinge their borders.
                 hints = {"hint": _resize(batch["hint"], size)} if "hint" in batch else {}
-                batch = {**self.model.data_preprocessor(small), **hints}
+                batch = {**self._scale(small, start), **hints}
             if number is not None:
                 batch["label"] = torch.tensor([number], device=self.device)
             generation = Generation(network, batch)
             image = generation(generation.noise_of([name], draw))
-            shown = self.model.data_preprocessor.to_picture(image, "target", full)
+            shown = self.model.data_preprocessor.to_picture(image, end, full)
             if shown.shape[-2:] != picture.shape[:2]:
                 shown = F.interpolate(shown, picture.shape[:2], mode="bicubic", align_corners=False, antialias=True)
         return shown[0].clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).expand(-1, -1, 3).cpu().numpy()
 
-    def _prepare(self, picture: np.ndarray, hint: Tensor | None) -> dict[str, Any]:
-        sample: Any = {"source": tv_tensors.Image(torch.from_numpy(picture.transpose(2, 0, 1).copy()))}
-        for step in self.steps:
+    def _prepare(self, picture: np.ndarray, kind: str, hint: Tensor | None) -> dict[str, Any]:
+        sample: Any = {kind: tv_tensors.Image(torch.from_numpy(picture.transpose(2, 0, 1).copy()))}
+        for step in _for_use(self.steps, kind):
             sample = step(sample)
-        batch = {"source": sample["source"].as_subclass(Tensor)[None]}
+        batch = {kind: sample[kind].as_subclass(Tensor)[None]}
         return batch if hint is None else {**batch, "hint": hint[None]}
+
+    def _scale(self, data: dict[str, Any], kind: str) -> dict[str, Any]:
+        """The batch in the range of its kind; on the way back a target is what goes in."""
+        batch = self.model.data_preprocessor(data)
+        return {**batch, "source": batch[kind]}
 
     def _check_hint(self, network: Any, hint: Tensor | None, picture: np.ndarray) -> None:
         if hint is None:
@@ -165,11 +171,13 @@ def _find(run: Path) -> Path:
     return run
 
 
-def _is_for_use(step: Transform) -> bool:
-    """Whether a step of the pipeline also prepares a picture to be translated: sizes stay, and there is no target."""
-    if isinstance(step, Only):
-        return "source" in step.keys and len(step.keys) == 1 and all(map(_is_for_use, step.steps))
-    return getattr(step, "for_use", isinstance(step, v2.Grayscale))
+def _for_use(steps: Iterable[Transform], kind: str) -> Iterator[Transform]:
+    """The steps of the pipeline that also prepare a picture of this kind to be translated: its size stays."""
+    for step in steps:
+        if isinstance(step, Only):
+            yield from _for_use(step.steps if kind in step.keys else (), kind)
+        elif isinstance(step, v2.Grayscale) or kind in getattr(step, "for_use", ()):
+            yield step
 
 
 def _resize(image: Tensor, short_side: int) -> Tensor:

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -6,7 +7,8 @@ from click.testing import CliRunner
 
 from sketchkit.cli.data import command
 from sketchkit.cli.data.sample import CONFIGS
-from sketchkit.data.images import write_image
+from sketchkit.data.images import read_image, write_image
+from sketchkit.data.sample import write_sample
 from sketchkit.data.sample.kinds import LAYOUTS
 from sketchkit.errors import ConfigError, DataError
 
@@ -52,7 +54,7 @@ def test_check_lists_every_damaged_file(tmp_path):
 
 def test_check_of_nothing_is_one_line(tmp_path):
     assert isinstance(invoke("check", tmp_path / "nowhere").exception, DataError)
-    with pytest.raises(DataError, match="has no photo/tx_"):
+    with pytest.raises(DataError, match="no picture in"):
         CliRunner().invoke(command, ["check", str(tmp_path)], catch_exceptions=False)
 
 
@@ -180,3 +182,52 @@ def test_split_of_what_cannot_be_divided_is_one_line(colours, tmp_path):
     refused(DataError, "no folder at", "split", tmp_path / "nowhere", *words[2:], "--counts", "1,1")
     refused(DataError, "cannot read the list", *words, "--counts", "1,1", "--list", tmp_path / "nowhere.txt")
     assert not (tmp_path / "split.json").exists()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """`made(kind)`: a copy of a small sample set, to be spoilt."""
+    kept = tmp_path_factory.mktemp("made")
+
+    def copy(kind):
+        if not (kept / kind).is_dir():
+            write_sample(kind, kept / kind, photos_per_class=1, size=32)
+        root = tmp_path_factory.mktemp("copy") / kind
+        shutil.copytree(kept / kind, root)
+        return root
+
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts"), [("pairs", ["train", "val"]), ("unpaired", ["train", "test"]), ("color", ["all"])]
+)
+def test_check_knows_the_kinds_by_their_layout(made, kind, parts):
+    found = json.loads(invoke("check", made(kind), "--json").output)
+    assert found["kind"] == kind
+    assert all(found[part] > 0 for part in parts)
+    if kind != "color":  # whose greys are there to be found
+        assert found["unreadable"] == []
+
+
+def test_check_finds_swapped_sides_wide_files_and_damage(made):
+    root = made("pairs")
+    files = sorted((root / "train").glob("*.png"))
+    swapped, wide, cut = files[:3]
+    image = read_image(swapped)
+    write_image(swapped, np.concatenate([image[:, 32:], image[:, :32]], 1))
+    write_image(wide, np.concatenate([read_image(wide), image[:, :32]], 1))
+    cut.write_bytes(cut.read_bytes()[:80])
+    result = invoke("check", root)
+    assert result.exit_code == 1
+    for file, word in ((swapped, "the other in 1"), (wide, "96x32"), (cut, "cut short")):
+        assert any(str(file) in line and word in line for line in result.output.splitlines()), word
+
+
+def test_check_of_two_folders_names_what_has_no_partner(tmp_path):
+    for side, names in (("A", "xy"), ("B", "x")):
+        (tmp_path / "train" / side).mkdir(parents=True)
+        for name in names:
+            write_image(tmp_path / "train" / side / f"{name}.png", np.zeros((8, 8, 3), np.uint8))
+    error = invoke("check", tmp_path).exception
+    assert isinstance(error, DataError) and "no picture named y (1 in all)" in str(error)

@@ -4,43 +4,48 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from sketchkit.data.checking import Report
 
 
 @click.command()
 @click.argument("root", type=click.Path(path_type=Path))
-@click.option("--photo-tx", default="tx_000000000000", show_default=True, help="Which transformation of the photos.")
-@click.option("--sketch-tx", default="tx_000000000000", show_default=True, help="Which transformation of the sketches.")
+@click.option("--kind", type=click.Choice(["sketchy", "pairs", "unpaired", "color"]), help="Default: by the layout.")
+@click.option("--photo-tx", default="tx_000000000000", show_default=True, help="Sketchy: which form of the photos.")
+@click.option("--sketch-tx", default="tx_000000000000", show_default=True, help="Sketchy: which form of the sketches.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def command(root: Path, photo_tx: str, sketch_tx: str, as_json: bool) -> None:
-    """Count what is in ROOT, read every picture of it, and list those that cannot be read."""
-    from sketchkit.data.images import UnreadableImage, read_image
-    from sketchkit.data.sketchy import SketchyDataset
+def command(root: Path, kind: str | None, photo_tx: str, sketch_tx: str, as_json: bool) -> None:
+    """Count what is in ROOT, read every picture of it, and list what cannot be read or used."""
+    from sketchkit.data.checking import check_folder, describe_sketchy, find_kind
 
-    dataset = SketchyDataset(root, split="all", drop=(), photo_tx=photo_tx, sketch_tx=sketch_tx)
-    counts, bad = dataset.describe(), []
-    with click.progressbar(dataset.files(), label="reading", show_eta=True, hidden=as_json) as files:
-        for file in files:
-            try:
-                read_image(file)
-            except UnreadableImage as error:
-                bad.append(str(error))
-    if as_json:
-        click.echo(json.dumps({**counts, "unreadable": bad}, indent=2))
+    def look(items: Any) -> Any:
+        with click.progressbar(items, label="reading", show_eta=True, hidden=as_json) as walk:
+            yield from walk
+
+    kind = kind or find_kind(root)
+    if kind == "sketchy":
+        report = describe_sketchy(root, look, photo_tx=photo_tx, sketch_tx=sketch_tx)
     else:
-        _show(counts, bad)
-    if bad:
+        report = check_folder(root, kind, look)
+    if as_json:
+        click.echo(json.dumps({"kind": kind, **report.counts, "unreadable": report.problems}, indent=2))
+    else:
+        _show(report)
+    if report.problems:
         raise SystemExit(1)
 
 
-def _show(counts: dict[str, Any], bad: list[str]) -> None:
-    for name, count in counts.items():
+def _show(report: Report) -> None:
+    click.echo(f"{'kind':14} {report.kind}")
+    for name, count in report.counts.items():
         if isinstance(count, dict):
             click.echo(f"{name:14} " + ", ".join(f"{flag} {number}" for flag, number in count.items()))
         elif name != "kept":
             click.echo(f"{name:14} {count}")
-    click.echo(f"{'unreadable':14} {len(bad)}")
-    for line in bad:
+    click.echo(f"{'unreadable':14} {len(report.problems)}")
+    for line in report.problems:
         click.echo(f"  {line}")
