@@ -1,17 +1,23 @@
 """Each finding, made to happen in a run."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from sketchkit.data.sample import write_sample
 from sketchkit.engine.checkpoints import is_finite, read_checkpoint
+from sketchkit.engine.config import load_config
 from sketchkit.engine.hooks import WatchdogHook
 from sketchkit.engine.hooks.watchdog import CAUSES, examine
+from sketchkit.engine.optim import AdversarialOptimizers
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError, TrainingStopped
-from sketchkit.translators import ConditionalTranslator
+from sketchkit.translators import ConditionalTranslator, CycleTranslator
+from tests.conftest import ROOT, TINY
 
+SGD = {side: dict(optimizer=dict(type="SGD", lr=0.1)) for side in ("generator", "discriminator")}
 LOOK = ["default_hooks.watchdog.interval=1", "default_hooks.watchdog.begin=1", "default_hooks.watchdog.patience=2"]
 NAN = "+generator_losses.bad=dict(type='FailsOnce')"
 FAULTS = {
@@ -127,3 +133,50 @@ def test_unknown_actions_and_findings_are_refused():
         WatchdogHook(actions=dict(black="explode"))
     with pytest.raises(ConfigError, match=r"watchdog\.actions: purple='stop'"):
         WatchdogHook(actions=dict(purple="stop"))
+
+
+def cycle(**more):
+    """A cycle of tiny networks, whose pictures keep their means."""
+    head = dict(type="PatchDiscriminator", n_layers=1, width=4, source_channels=0, norm=None)
+    return CycleTranslator(
+        dict(type="TinyBackbone"),
+        dict(d=head),
+        dict(cycle=dict(type="CycleConsistencyLoss")),
+        dict(gan=dict(type="AdversarialLoss")),
+        **more,
+    )
+
+
+def test_the_way_back_is_watched_too(monkeypatch):
+    torch.manual_seed(0)
+    model = cycle(back=dict(backbone=dict(offset=-20.0)))
+    data = dict(torch=0, source=torch.randint(0, 256, (2, 3, 16, 16)), target=torch.randint(0, 256, (2, 3, 16, 16)))
+    model.train_step({key: data[key] for key in ("source", "target")}, AdversarialOptimizers(SGD)(model))
+    said = []
+    hook = WatchdogHook(interval=1, begin=1, patience=1)
+    monkeypatch.setattr(hook, "_act", lambda runner, finding, *_: said.append(finding))
+    runner = SimpleNamespace(model=model, iter=0, max_iters=9)
+    hook.after_train_iter(runner, 0, outputs={"D/gan": torch.tensor(1.0)})
+    assert said == ["black"]
+    picture = model.last_batch["source"]
+    zero = {"D/gan": torch.tensor(1.0), "D/gan_back": torch.tensor(1e-6)}
+    assert examine(zero, picture, picture, model)["discriminator_zero"].startswith("D/gan_back is 1.00e-06")
+
+
+def test_a_roll_back_takes_the_image_pools_with_it(tmp_path):
+    """What a broken generator has put there would break the discriminators again."""
+    write_sample("unpaired", tmp_path / "data", photos_per_class=1, size=32)
+    words = [
+        f"data_root={tmp_path / 'data'}", "image_size=32", "num_workers=0", "backbone.width=4", "backbone.blocks=1",
+        "heads.discriminator.width=4", "heads.discriminator.n_layers=2", "train_cfg.max_iters=6",
+        "train_cfg.val_interval=6", "default_hooks.checkpoint.interval=3", "default_hooks.grids.interval=100",
+        "+generator_losses.bad=dict(type='FailsOnce')", "default_hooks.watchdog.interval=1",
+        "default_hooks.watchdog.actions={'non_finite': 'roll_back'}",
+    ]  # fmt: skip
+    folder = train(load_config(ROOT / "configs/cyclegan_apple2orange.py", words, [TINY]), tmp_path / "run")
+    assert list((folder / "watchdog").iterdir())
+    kept = {n: read_checkpoint(folder / f"iter_{n}.pth")["random_states"][0]["model"]["pools"] for n in (3, 6)}
+    for way in ("there", "back"):
+        lost = len(kept[3][way]) + 3 - len(kept[6][way])
+        assert lost == 1  # of the iteration that was taken back
+        assert all(image.isfinite().all() for image in kept[6][way])

@@ -186,3 +186,17 @@ def test_a_validation_goes_there_and_back_with_the_average():
         fake = networks["there"](a, noise=noise)
         assert torch.allclose(shown["fake"], fake, atol=1e-6)
         assert torch.allclose(shown["cycled"], networks["back"](fake, noise=noise), atol=1e-6)
+
+
+def test_a_gradient_penalty_and_batch_norm_do_not_go_together():
+    penalty = dict(gan=dict(type="AdversarialLoss", mode="wgan"), slope=dict(type="GradientPenalty"))
+    translator(discriminator_losses=penalty)
+    with pytest.raises(ConfigError, match=r"discriminator_losses\.slope: .*heads\.d\.norm=None"):
+        translator(discriminator_losses=penalty, heads=dict(d=dict(HEADS["d"], norm="batch")))
+    with pytest.raises(ConfigError, match=r"discriminator_losses\.slope"):
+        translator(discriminator_losses=penalty, back=dict(heads=dict(d=dict(norm="batch"))))
+
+
+def test_a_preprocessor_that_makes_the_source_of_the_target_is_refused():
+    with pytest.raises(ConfigError, match="LabPreprocessor makes the source of the target"):
+        translator(data_preprocessor=dict(type="LabPreprocessor"))
