@@ -4,9 +4,8 @@ A sample is a dict of `tv_tensors.Image` (uint8, (3, H, W)). torchvision's trans
 call, so that source and target move together; `Only` keeps one to the keys it names. The usual order: DistanceField
 or InvertSketch, then Resize to a (height, width) that brings source and target to one size, then geometry
 (whose `fill` is the ground of the sketch as it is by then: 0 after InvertSketch, 255 before), then colour.
-Randomness comes from torch's generator alone, which the data set seeds for every draw. A class whose
-`for_use` names `source`, `target` or both also prepares pictures of that kind that a trained run is to translate; the
-others belong to training.
+Randomness comes from torch's generator alone, which the data set seeds for every draw. A class whose `for_use` names
+`source`, `target` or both also prepares a picture of that kind for a trained run; the others belong to training.
 """
 
 from __future__ import annotations

@@ -170,6 +170,12 @@ def _literal(node: ast.AST) -> Any:
     is_dict_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict"
     if is_dict_call and not node.args:  # type: ignore[attr-defined]
         return {word.arg: _literal(word.value) for word in node.keywords}  # type: ignore[attr-defined]
+    if isinstance(node, ast.List | ast.Tuple):
+        items = [_literal(item) for item in node.elts]
+        return items if isinstance(node, ast.List) else tuple(items)
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        pairs = zip(node.keys, node.values, strict=True)
+        return {ast.literal_eval(key): _literal(value) for key, value in pairs}  # type: ignore[arg-type]
     return ast.literal_eval(node)
 
 

@@ -122,7 +122,7 @@ class TranslationRunner(Runner):
             self._random_state = None
 
     def roll_back(self) -> Path:
-        """Put weights and optimisers back to the latest checkpoint; the iteration and the data go on.
+        """Put weights, optimisers and image pools back to the latest checkpoint; the iteration and the data go on.
 
         Raises:
             CheckpointError: there is no checkpoint yet.
@@ -133,6 +133,7 @@ class TranslationRunner(Runner):
         content = self.load_checkpoint(str(path))
         for side, wrapper in self.optim_wrapper.items():
             wrapper.load_state_dict(content["optimizers"][side])
+        self.model.load_local_state(content["random_states"][get_rank()]["model"])
         return path
 
     def _config_text(self, indent: int | None = None) -> str:
@@ -144,10 +145,15 @@ class TranslationRunner(Runner):
         """mmengine's schedules; a fraction in `begin`, `end` and other counts is one of `max_iters`.
 
         Raises:
-            ConfigError: one that counts epochs, of which a run by iterations has none: it would never move; or a count
-                that is neither whole nor a fraction.
+            ConfigError: one that counts epochs, of which a run by iterations has none: it would never move; a count
+                that is neither whole nor a fraction; or one that mmengine refuses, such as an end before its begin.
         """
-        built = super().build_param_scheduler(count_iterations(scheduler, self.max_iters))
+        counted = count_iterations(scheduler, self.max_iters)
+        try:
+            built = super().build_param_scheduler(counted)
+        except (ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"param_scheduler, in a run of {self.max_iters} iterations: {reason}") from error
         for one in (one for schedulers in built.values() for one in schedulers):
             if one.by_epoch and not isinstance(one, ReduceOnPlateauParamScheduler):
                 raise ConfigError(f"param_scheduler {type(one).__name__} counts epochs: give it by_epoch=False")

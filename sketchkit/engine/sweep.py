@@ -26,12 +26,12 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch.nn import functional as F
 
-from sketchkit.data.files import collate_pictures
 from sketchkit.engine import interruption
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.config import load_config
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.plots import draw_columns
+from sketchkit.engine.showcase import Showcase
 from sketchkit.engine.train import check, model_config, train
 from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.inference.trained import TrainedTranslator
@@ -171,12 +171,12 @@ class Sweep:
             if latest_checkpoint(one.setting.folder) is None:
                 continue
             translator = TrainedTranslator(one.setting.folder)
-            shown = translator.model.val_step(_held_out(translator.config, samples))[0]
+            shown = _held_out(translator.config, samples).shown_by(translator.model)
             if not columns:
                 # Pictures of two kinds that do not belong to each other have no truth.
                 kinds = ("source",) if "back" in translator.networks else ("source", "target")
-                columns, keys = [(kind, shown[kind]) for kind in kinds], list(shown["key"])
-            if list(shown["key"]) != keys:
+                columns, keys = [(kind, shown[kind]) for kind in kinds], shown["key"]
+            if shown["key"] != keys:
                 raise DataError(f"no {PICTURE}: the settings hold out different samples; compare the runs' own grids")
             failed = "\n(failed)" if one.state == "failed" else ""
             columns.append((one.setting.label + failed, shown["fake"]))
@@ -295,11 +295,9 @@ def _build_once(setting: Setting) -> None:
         raise ConfigError(f"{setting.label} cannot be built: {' '.join(str(error).split())}") from error
 
 
-def _held_out(config: Config, samples: int) -> dict[str, Any]:
-    """A batch of samples spread evenly over the held-out data; without any, over the training data."""
-    dataset = DATASETS.build((config.get("val_dataloader") or config["train_dataloader"])["dataset"])
-    count = min(samples, len(dataset))
-    return collate_pictures([dataset[i * len(dataset) // count] for i in range(count)])
+def _held_out(config: Config, samples: int) -> Showcase:
+    """Samples of the held-out data; without any, of the training data."""
+    return Showcase(DATASETS.build((config.get("val_dataloader") or config["train_dataloader"])["dataset"]), samples)
 
 
 def _short(key: str, base: Mapping[str, Any]) -> str:

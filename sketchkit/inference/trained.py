@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from sketchkit.engine.train import model_config
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.registry import MODELS, did_you_mean, one_of
 from sketchkit.translators.generation import Generation
+from sketchkit.translators.preprocessor import IMAGES
 
 # A generator needs no critic and no objective; a translator is built with at least one term.
 BARE = {"heads": {}, "generator_losses": {"pixel": {"type": "PixelLoss"}}, "discriminator_losses": {}}
@@ -57,7 +58,8 @@ class TrainedTranslator:
         # What is for use is the same in both; a run may go without a validation.
         loader = self.config.get("val_dataloader") or self.config["train_dataloader"]
         steps = loader["dataset"].get("pipeline", [])
-        self.steps = [build_transform(step) for step in steps]
+        built = [build_transform(step) for step in steps]
+        self.steps, self.steps_back = ([one for one in built if _is_for_use(one, kind)] for kind in IMAGES)
 
     def __call__(
         self,
@@ -92,7 +94,7 @@ class TrainedTranslator:
         network = self.networks[direction]
         self._check_hint(network, hint, picture)
         number = self._number(network, label)
-        start, end = ("source", "target") if direction == "there" else ("target", "source")
+        start, end = IMAGES if direction == "there" else reversed(IMAGES)
         whole = self._prepare(picture, start, hint)
         with torch.inference_mode():
             batch = self._scale(whole, start)
@@ -114,8 +116,9 @@ class TrainedTranslator:
 
     def _prepare(self, picture: np.ndarray, kind: str, hint: Tensor | None) -> dict[str, Any]:
         sample: Any = {kind: tv_tensors.Image(torch.from_numpy(picture.transpose(2, 0, 1).copy()))}
-        for step in _for_use(self.steps, kind):
-            sample = step(sample)
+        for step in self.steps if kind == "source" else self.steps_back:
+            # `Only` asks for all of its keys, and there is one.
+            sample = step.transform(sample) if isinstance(step, Only) else step(sample)
         batch = {kind: sample[kind].as_subclass(Tensor)[None]}
         return batch if hint is None else {**batch, "hint": hint[None]}
 
@@ -171,13 +174,11 @@ def _find(run: Path) -> Path:
     return run
 
 
-def _for_use(steps: Iterable[Transform], kind: str) -> Iterator[Transform]:
-    """The steps of the pipeline that also prepare a picture of this kind to be translated: its size stays."""
-    for step in steps:
-        if isinstance(step, Only):
-            yield from _for_use(step.steps if kind in step.keys else (), kind)
-        elif isinstance(step, v2.Grayscale) or kind in getattr(step, "for_use", ()):
-            yield step
+def _is_for_use(step: Transform, kind: str) -> bool:
+    """Whether a step of the pipeline also prepares a picture of this kind to be translated: its size stays."""
+    if isinstance(step, Only):
+        return kind in step.keys and all(_is_for_use(one, kind) for one in step.steps)
+    return isinstance(step, v2.Grayscale) or kind in getattr(step, "for_use", ())
 
 
 def _resize(image: Tensor, short_side: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -9,11 +10,10 @@ from typing import Any
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
-from sketchkit.translators.base import Translator, frozen, in_float32
+from sketchkit.translators.base import Translator, frozen, in_float32, refuse_mixing
 from sketchkit.translators.generation import Generation
 from sketchkit.translators.objective import Objective, StepInputs
 
@@ -67,7 +67,7 @@ class ConditionalTranslator(Translator):
         self.discriminator_objective = Objective(
             discriminator_losses or {}, "discriminator", (*GIVEN, *real), (), names
         )
-        _refuse_mixing(self.discriminator_objective, self.heads)
+        refuse_mixing(self.discriminator_objective, self.heads)
         self.ema = MODELS.build({**ema, "model": self.backbone}) if ema else None
         self.discriminator_steps = discriminator_steps
         self.accumulate = accumulate
@@ -93,7 +93,9 @@ class ConditionalTranslator(Translator):
 
     def train_step(self, data: Mapping[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration on a batch; returns each term's value under `D/` and `G/`."""
-        batches = _split(self.data_preprocessor(data, training=True), self.accumulate)
+        seen = self.data_preprocessor(data, training=True)
+        self._check_hint("hint" in seen)
+        batches = _split(seen, self.accumulate)
         self.iteration += 1
         judge = len(self.discriminator_objective) > 0
         update = self.iteration % self.discriminator_steps == 0
@@ -103,7 +105,7 @@ class ConditionalTranslator(Translator):
         for batch, part in batches:
             with torch.set_grad_enabled(share), optim_wrapper["generator"].optim_context(self):
                 passes.append((batch, part, *self._generate(batch)))
-        self.keep(batch, passes[-1][-1])
+        self.keep(batch, fake=passes[-1][-1])
         if judge:
             wrapper = optim_wrapper["discriminator"]
             self._accumulate(passes, self._judge_pass, wrapper, logs)
@@ -136,6 +138,26 @@ class ConditionalTranslator(Translator):
         return [dict(key=batch["key"], label=batch.get("label"), fake=fakes[0], fake_alt=fakes[1], **shown)]
 
     test_step = val_step
+
+    def _check_hint(self, has_hint: bool) -> None:
+        """Refuse hints that nothing would look at, and a network that would see none.
+
+        Raises:
+            ConfigError: says which of the two it is.
+        """
+        channels: int | None = getattr(self.backbone, "hint_channels", None)
+        if not has_hint and channels:
+            raise ConfigError(
+                f"backbone.hint_channels={channels} and the data have no hints: end the pipeline of "
+                "train_dataloader with dict(type='ColorHints'), or set hint_channels=0"
+            )
+        takes = channels != 0 and "hint" in inspect.signature(self.backbone.forward).parameters
+        objectives = (self.generator_objective, self.discriminator_objective)
+        if has_hint and not takes and not any("hint" in needs for one in objectives for needs in one.needs.values()):
+            raise ConfigError(
+                "the data have hints and the backbone takes none: set backbone.hint_channels=4 where it has that "
+                "option, or take ColorHints out of the pipeline"
+            )
 
     def _generate(self, batch: Mapping[str, Any]) -> tuple[Generation, Tensor | None, Tensor]:
         generation = Generation(self.backbone, batch)
@@ -215,15 +237,3 @@ def _split(batch: Mapping[str, Any], parts: int) -> list[tuple[dict[str, Any], f
         raise ConfigError(f"accumulate={parts} splits a batch of {count}: use at most {count}")
     bounds = [count * i // parts for i in range(parts + 1)]
     return [({key: value[a:b] for key, value in batch.items()}, (b - a) / count) for a, b in pairwise(bounds)]
-
-
-def _refuse_mixing(objective: Objective, heads: nn.ModuleDict) -> None:
-    for name, loss in objective.losses.items():
-        head = objective.heads[name]
-        if head is None or not getattr(loss, "needs_independent_samples", False):
-            continue
-        if any(isinstance(module, _BatchNorm) for module in heads[head].modules()):
-            raise ConfigError(
-                f"discriminator_losses.{name}: a gradient penalty takes each sample's own gradient, and batch norm in "
-                f"heads.{head} mixes them: set heads.{head}.norm=None"
-            )

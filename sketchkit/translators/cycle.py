@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
-from sketchkit.translators.base import Translator, frozen, in_float32
+from sketchkit.translators.base import Translator, frozen, in_float32, refuse_mixing
 from sketchkit.translators.generation import Generation
 from sketchkit.translators.objective import Objective, StepInputs
 from sketchkit.translators.pool import ImagePool
@@ -39,7 +39,8 @@ class CycleTranslator(Translator):
             weights of their own (the paper's lambda_B).
 
     Raises:
-        ConfigError: identity is asked for and the two kinds differ in channels, or a term asks for what does not exist.
+        ConfigError: identity is asked for and the two kinds differ in channels, a term asks for what does not exist, a
+            gradient penalty meets batch norm in a head, or the preprocessor makes the source of the target.
     """
 
     captions = {
@@ -59,6 +60,11 @@ class CycleTranslator(Translator):
         back: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type="TranslationPreprocessor")))
+        if getattr(self.data_preprocessor, "makes_source", False):
+            raise ConfigError(
+                f"translator.data_preprocessor: {type(self.data_preprocessor).__name__} makes the source of the target "
+                "and a cycle has two kinds of pictures: use TranslationPreprocessor, or a ConditionalTranslator"
+            )
         back = back or {}
         self.backbones = nn.ModuleDict(
             {
@@ -85,6 +91,8 @@ class CycleTranslator(Translator):
             discriminator_losses or {}, "discriminator", (*GIVEN, *judged, *real), (), names
         )
         self._refuse_identity()
+        for judges in self.heads.values():
+            refuse_mixing(self.discriminator_objective, judges)
         self.weights = {"there": {}, "back": _known(back.get("weights", {}), self.generator_objective)}
         self.pools = {direction: ImagePool(pool_size) for direction in BACK}
         self.ema = MODELS.build({**ema, "model": self.backbones}) if ema else None
@@ -130,7 +138,7 @@ class CycleTranslator(Translator):
         self._update(optim_wrapper["generator"])
         if self.ema is not None:
             self.ema.update_parameters(self.backbones)
-        self.keep(batch, fakes["there"])
+        self.keep(batch, fake=fakes["there"], fake_back=fakes["back"])
         if len(self.discriminator_objective):
             wrapper = optim_wrapper["discriminator"]
             for direction, fake in fakes.items():

@@ -34,6 +34,7 @@ class LabPreprocessor(BaseDataPreprocessor):
     """
 
     needs_statistics = False
+    makes_source = True
 
     def __init__(self, predicted: str = "ab", ab_range: float = 110.0) -> None:
         super().__init__()

@@ -68,6 +68,7 @@ def test_an_unknown_reference_is_refused():
         ("1e-4", 1e-4), ("3", 3), ("None", None), ("none", None), ("true", True), ("[1, 'a']", [1, "a"]),
         ("some/path", "some/path"), ("dict(type='X', weight=2)", {"type": "X", "weight": 2}),
         ("dict(a=dict(b=1))", {"a": {"b": 1}}), ("__import__('os')", "__import__('os')"), ("", ""),
+        ("[dict(a=1), {'b': dict(c=(2, dict(d=3)))}]", [{"a": 1}, {"b": {"c": (2, {"d": 3})}}]),
     ],
 )  # fmt: skip
 def test_values_are_literals(text, value):

@@ -309,8 +309,10 @@ def test_runs_of_other_samples_are_not_shown_side_by_side(finished, monkeypatch)
     real, calls = module._held_out, iter("ab")
 
     def other(config, samples):
-        batch = real(config, samples)
-        return {**batch, "key": [f"{next(calls)}{key}" if i == 0 else key for i, key in enumerate(batch["key"])]}
+        showcase = real(config, samples)
+        (batch,) = showcase.batches
+        batch["key"] = [f"{next(calls)}{key}" if i == 0 else key for i, key in enumerate(batch["key"])]
+        return showcase
 
     monkeypatch.setattr(module, "_held_out", other)
     with pytest.raises(DataError, match=r"no sweep\.png: the settings hold out different samples"):

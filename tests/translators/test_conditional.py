@@ -170,3 +170,30 @@ def test_without_heads_it_is_plain_regression():
     wrappers = AdversarialOptimizers(SGD)(model)
     logs = [model.train_step(batch(), wrappers)["G/pixel"].item() for _ in range(40)]
     assert logs[-1] < logs[0]
+
+
+def test_hints_that_nothing_looks_at_and_a_network_without_its_hints_are_refused():
+    def step(hint_channels, has_hint):
+        backbone = dict(type="UNetGenerator", width=4, downs=2, hint_channels=hint_channels)
+        model = ConditionalTranslator(backbone, generator_losses=dict(pixel=dict(type="PixelLoss")))
+        hint = dict(hint=torch.zeros(4, 4, 8, 8, dtype=torch.uint8)) if has_hint else {}
+        return model.train_step({**batch(), **hint}, AdversarialOptimizers(SGD)(model))
+
+    step(4, True)
+    step(0, False)
+    with pytest.raises(ConfigError, match=r"backbone\.hint_channels=4 and the data have no hints: .*ColorHints"):
+        step(4, False)
+    with pytest.raises(ConfigError, match="the data have hints and the backbone takes none"):
+        step(0, True)
+
+
+def test_a_loss_may_look_at_hints_alone():
+    class NearTheHint(nn.Module):
+        def forward(self, fake, hint):
+            return ((fake - hint[:, :3]).abs() * hint[:, 3:]).mean()
+
+    LOSSES.register_module(name="NearTheHint", module=NearTheHint, force=True)
+    model = translator(generator_losses=dict(near=dict(type="NearTheHint")), discriminator_losses={})
+    hint = torch.full((4, 4, 8, 8), 255, dtype=torch.uint8)
+    logs = model.train_step({**batch(), "hint": hint}, AdversarialOptimizers(SGD)(model))
+    assert logs["G/near"] > 0

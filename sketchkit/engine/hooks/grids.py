@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
-from sketchkit.data.files import collate_pictures
 from sketchkit.engine.plots import draw_grid
+from sketchkit.engine.showcase import Showcase
 from sketchkit.registry import HOOKS
 
 
@@ -30,9 +29,7 @@ class SampleGridHook(Hook):
         if is_main_process():
             (runner.folder / "grids").mkdir(exist_ok=True)
             loader = runner.train_dataloader if runner.val_loop is None else runner.val_dataloader
-            dataset = loader.dataset
-            count = min(self.samples, len(dataset))
-            self._batch = collate_pictures([dataset[i * len(dataset) // count] for i in range(count)])
+            self._showcase = Showcase(loader.dataset, self.samples)
             if runner.iter == 0:
                 self._draw(runner, 0)
 
@@ -46,12 +43,7 @@ class SampleGridHook(Hook):
         model = runner.model
         was_training = model.training
         model.eval()
-        shown = model.val_step(self._batch)[0]
+        shown = self._showcase.shown_by(model)
         model.train(was_training)
-        columns = {caption: shown[key] for key, caption in model.captions.items() if shown.get(key) is not None}
-        size = shown["fake"].shape[-2:]
-        columns = {
-            caption: image if image.shape[-2:] == size else torch.nn.functional.interpolate(image, size)
-            for caption, image in columns.items()
-        }
+        columns = {caption: shown[key] for key, caption in model.captions.items() if key in shown}
         draw_grid(columns, runner.folder / "grids" / f"iter_{iteration:06d}.png")

@@ -79,8 +79,11 @@ class WatchdogHook(Hook):
         """Look when due, and act on the first finding."""
         if not (self.every_n_train_iters(runner, self.interval) or self.is_last_train_iter(runner)):
             return
-        last = runner.model.last_batch
-        seen = _agree(examine(outputs or {}, last["fake"], last["target"], runner.model))
+        last, model = runner.model.last_batch, runner.model
+        seen = examine(outputs or {}, last["fake"], last["target"], model)
+        if "fake_back" in last:
+            seen = {**examine(outputs or {}, last["fake_back"], last["source"], model), **seen}
+        seen = _agree(seen)
         self._said &= seen.keys()
         for finding in CAUSES:
             self._in_a_row[finding] = self._in_a_row[finding] + 1 if finding in seen else 0
@@ -137,10 +140,11 @@ def examine(outputs: Mapping[str, Tensor], fake: Tensor, target: Tensor, model: 
         seen["constant"] = f"the outputs' deviation over a picture is {spread:.4f}, the truth's {true_spread:.4f}"
     elif ends > 0.9 and ends - true_ends > 0.5:
         seen["saturated"] = f"{ends:.0%} of the output is at the ends of the range, {true_ends:.0%} of the truth"
-    for name in _games(model):
-        value = float(outputs.get(f"D/{name}", 1.0))
+    # The way back, where there is one, has terms of its own.
+    for name in (f"D/{game}{end}" for game in _games(model) for end in ("", "_back")):
+        value = float(outputs.get(name, 1.0))
         if abs(value) < 1e-4:
-            seen["discriminator_zero"] = f"D/{name} is {value:.2e}"
+            seen["discriminator_zero"] = f"{name} is {value:.2e}"
     return seen
 
 
