@@ -69,6 +69,8 @@ class AdversarialLoss(nn.Module):
         self.mode = mode
         self.real_label, self.fake_label = _range("real_label", real_label), _range("fake_label", fake_label)
         self.label_noise, self.flip_probability = label_noise, flip_probability
+        # Whether the discriminator's loss is 0 when it wins outright; a critic's is 0 when it cannot tell.
+        self.is_won_at_zero = mode != "wgan"
         self._check_labels()
 
     def forward(self, fake_output: HeadOutput, real_output: HeadOutput | None = None) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class ColorDataset(FileDataset):
     ) -> None:
         root = Path(data_root)
         if split_file is not None and split_ratios:
-            raise ConfigError("split_file and split_ratios both divide the files: give one of them")
+            raise ConfigError("split_file and split_ratios both divide the files: set one of them to None")
         files = _divide(root, split, split_ratios, split_seed) if split_ratios else choose_part(root, split, split_file)
         self._dropped: dict[Path, str] = {}
         if list_file is not None:
@@ -98,12 +99,20 @@ class ColorDataset(FileDataset):
         return kept
 
     def _keep_colorful(self, files: list[Path], minimum: float, form: str) -> list[Path]:
-        selection: Selection = sort_out(files, minimum, form)
+        selection = _sort_out(
+            tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files), minimum, form
+        )
         if not selection.kept:
             raise DataError(f"no picture has a colourfulness of {minimum:g} or more: lower min_colorfulness")
         self._dropped.update({file: f"colourfulness {value:.2f}" for file, value in selection.dropped.items()})
         # Those that cannot be read are left to the reading, which counts and reports them.
         return sorted({*selection.kept, *selection.unreadable})
+
+
+@lru_cache(maxsize=8)
+def _sort_out(files: tuple[tuple[Path, int, int], ...], minimum: float, form: str) -> Selection:
+    # A run builds its data sets twice, a sweep many times: what has not changed on the disk is measured once.
+    return sort_out([file for file, _, _ in files], minimum, form)
 
 
 def _divide(root: Path, split: str | None, ratios: Sequence[float], seed: int) -> list[Path]:

@@ -39,6 +39,8 @@ def build_transform(config: Mapping[str, Any] | Transform) -> Transform:
         ConfigError: no such transform or option.
     """
     if not isinstance(config, Mapping):
+        if not callable(config):
+            raise ConfigError(f"{config!r} is no transform: write dict(type='Resize', size=[64, 64])")
         return config
     options = {key: _build_nested(value) for key, value in config.items()}
     name = options.pop("type", None)

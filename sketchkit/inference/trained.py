@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class TrainedTranslator:
         loader = self.config.get("val_dataloader") or self.config["train_dataloader"]
         steps = loader["dataset"].get("pipeline", [])
         built = [build_transform(step) for step in steps]
-        self.steps, self.steps_back = ([one for one in built if _is_for_use(one, kind)] for kind in IMAGES)
+        self.steps, self.steps_back = (list(_for_use(built, kind)) for kind in IMAGES)
 
     def __call__(
         self,
@@ -174,11 +174,13 @@ def _find(run: Path) -> Path:
     return run
 
 
-def _is_for_use(step: Transform, kind: str) -> bool:
-    """Whether a step of the pipeline also prepares a picture of this kind to be translated: its size stays."""
-    if isinstance(step, Only):
-        return kind in step.keys and all(_is_for_use(one, kind) for one in step.steps)
-    return isinstance(step, v2.Grayscale) or kind in getattr(step, "for_use", ())
+def _for_use(steps: Iterable[Transform], kind: str) -> Iterator[Transform]:
+    """The steps of a pipeline that also prepare a picture of this kind to be translated: its size stays."""
+    for step in steps:
+        if isinstance(step, Only):
+            yield from _for_use(step.steps, kind) if kind in step.keys else ()
+        elif isinstance(step, v2.Grayscale) or kind in getattr(step, "for_use", ()):
+            yield step
 
 
 def _resize(image: Tensor, short_side: int) -> Tensor:

@@ -180,3 +180,19 @@ def test_a_roll_back_takes_the_image_pools_with_it(tmp_path):
         # The fourth iteration broke the weights, the fifth made pictures with them, and both were taken back.
         assert [len(kept[n][way]) for n in (3, 6)] == [3, 4]
         assert all(image.isfinite().all() for image in kept[6][way])
+
+
+def test_a_critic_at_zero_has_not_won():
+    """A Wasserstein critic's loss is a distance: 0 is where it cannot tell true from fake."""
+    head = dict(type="PatchDiscriminator", n_layers=1, width=4, norm=None)
+    found = []
+    for mode in ("wgan", "vanilla"):
+        model = ConditionalTranslator(
+            dict(type="TinyBackbone"),
+            dict(d=head),
+            generator_losses=dict(gan=dict(type="AdversarialLoss", mode=mode)),
+            discriminator_losses=dict(gan=dict(type="AdversarialLoss", mode=mode)),
+        )
+        picture = torch.rand(1, 3, 8, 8)
+        found.append(set(examine({"D/gan": torch.tensor(1e-6)}, picture, picture, model)))
+    assert found == [set(), {"discriminator_zero"}]

@@ -277,7 +277,7 @@ def test_what_is_for_use_is_taken_from_the_pipeline(runs, tmp_path):
     ]
     write_checkpoint(tmp_path / "iter_3.pth", {**content, "config": json.dumps(config)})
     steps = TrainedTranslator(tmp_path, "cpu").steps
-    assert [type(step).__name__ for step in steps] == ["InvertSketch", "Only", "Only"]
+    assert [type(step).__name__ for step in steps] == ["InvertSketch", "DistanceField", "DistanceField", "Grayscale"]
 
 
 def test_a_picture_of_one_channel_is_shown_grey(tmp_path):

@@ -149,9 +149,11 @@ def examine(outputs: Mapping[str, Tensor], fake: Tensor, target: Tensor, model: 
 
 
 def _games(model: Any) -> list[str]:
-    """The discriminator's terms that weigh the true against the fake, whatever the config calls them."""
-    needs = model.discriminator_objective.needs
-    return [name for name, all_ in needs.items() if {"real_output", "fake_output"} <= {*all_} and "label" not in all_]
+    """The discriminator's terms that weigh the true against the fake, and that are 0 when it wins outright."""
+    objective = model.discriminator_objective
+    weighing = [n for n, all_ in objective.needs.items() if {"real_output", "fake_output"} <= {*all_}]
+    games = [name for name in weighing if "label" not in objective.needs[name]]
+    return [name for name in games if getattr(objective.losses[name], "is_won_at_zero", True)]
 
 
 def _agree(seen: dict[str, str]) -> dict[str, str]:
