@@ -2,6 +2,7 @@
 data_root = "data/pairs"
 train_split = "train"
 val_split = "val"
+split_file = None
 image_size = 256
 load_size = None
 batch_size = 1
@@ -15,6 +16,7 @@ max_unreadable = 10
 dataset = dict(
     type="PairsDataset",
     data_root="$data_root",
+    split_file="$split_file",
     source_side="$source_side",
     side_ratio="$side_ratio",
     direction="$direction",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import click
 
@@ -38,7 +39,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(command: click.Command, arguments: list[str] | None, name: str) -> None:
-    """Run `command`; an error that a person can mend is one line, without a traceback."""
+    """Run `command`; an error that a person can mend is one line, without a traceback, and so is a warning."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         command.main(args=arguments, prog_name=name)
     except SketchkitError as error:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sketchkit.translators.style import Stroke
 
+DEFAULT = "squeezenet-pyramid"
 PRESETS = ("squeezenet", "squeezenet-pyramid", "vgg19")
 # What `--optimizer` stands for where the config has another; one evaluation an iteration in both.
 OPTIMIZERS = {
@@ -28,9 +29,7 @@ LINES = 20
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="CONTENT STYLE [STYLE]...")
 @click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The picture to write.")
-@click.option(
-    "--preset", type=click.Choice(PRESETS), default="squeezenet-pyramid", show_default=True, help="Network and losses."
-)
+@click.option("--preset", type=click.Choice(PRESETS), help=f"Network and losses; default: {DEFAULT}.")
 @click.option("--config", type=click.Path(), help="A config of your own instead of a preset.")
 @click.option("--size", type=click.IntRange(min=0), default=512, show_default=True,
               help="The longer side at most, in pixels; 0 keeps the content's size.")  # fmt: skip
@@ -50,7 +49,7 @@ LINES = 20
 def command(
     words: tuple[str, ...],
     out: str,
-    preset: str,
+    preset: str | None,
     config: str | None,
     size: int,
     iterations: int | None,
@@ -70,13 +69,16 @@ def command(
     from mmengine.device import get_device
 
     from sketchkit.engine.config import load_config
+    from sketchkit.errors import ConfigError
     from sketchkit.registry import MODELS
 
+    if config and preset:
+        raise ConfigError(f"--config {config} and --preset {preset} both say how to paint: give one of them")
     files, more = _sort(words)
     target = _target(out, files)
     flags = {"iterations": iterations, "init": init, "tile": tile}
     changes = [f"translator.{key}={value}" for key, value in flags.items() if value is not None]
-    settings = load_config(config or preset_file(preset), [*changes, *overrides, *more], plugin_files)
+    settings = load_config(config or preset_file(preset or DEFAULT), [*changes, *overrides, *more], plugin_files)
     weights = _numbers(style_weights)
     content, *styles = [_read(file, size if place == 0 else 0) for place, file in enumerate(files)]
     device = get_device()

@@ -32,6 +32,9 @@ import click
     show_default=True,
     help="Pictures a source, where the run takes noise.",
 )
+@click.option(
+    "--side", type=click.Choice(["left", "right"]), help="Translate this half of files that hold a pair side by side."
+)
 @click.option("--device", help="cpu, cuda, cuda:1, ...; default: a GPU when there is one.")
 def command(
     run: Path,
@@ -42,31 +45,35 @@ def command(
     back: bool,
     size: int | None,
     samples: int,
+    side: str | None,
     device: str | None,
 ) -> None:
     """Translate IMAGE, or every picture in DIR, with a trained RUN (a run folder or a checkpoint)."""
     from sketchkit.data.images import UnusablePicture, write_image
-    from sketchkit.errors import DataError
+    from sketchkit.errors import ConfigError, DataError
     from sketchkit.inference import TrainedTranslator
 
     jobs = list(_jobs(source, output, samples))
     _refuse_overwriting(jobs)
     translator = TrainedTranslator(run, device)
+    if samples > 1 and not translator.takes_noise:
+        raise ConfigError(f"{run} takes no noise, its samples would all be alike: leave out --samples")
     options: dict[str, Any] = {"label": label, "direction": "back" if back else "there", "size": size}
     failed = []
     with click.progressbar(jobs, label="translating", show_eta=True, hidden=len(jobs) == 1) as progress:
         for file, draw, place in progress:
             try:
-                picture, strokes = _read(file, hint)
+                picture, strokes = _read(file, side, hint, source)
                 image = translator(picture, hint=strokes, name=file.stem, draw=draw, **options)
             except DataError as error:
                 failed.append(str(error) if isinstance(error, UnusablePicture) else f"{file}: {error}")
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
             write_image(place, image)
-    click.echo(f"{len(jobs) - len(failed)} pictures in {output}")
     for line in dict.fromkeys(failed):
         click.echo(f"error: {line}", err=True)
+    if done := len(jobs) - len(failed):
+        click.echo(f"{done} picture{'s' if done > 1 else ''} in {output}")
     if failed:
         raise SystemExit(1)
 
@@ -84,17 +91,17 @@ def _jobs(source: Path, output: Path, samples: int) -> Iterator[tuple[Path, int,
     files = [source] if is_one else pictures_in(source)
     if not files:
         raise DataError(f"no picture in {source}: it is empty, or holds no file of a known format")
-    is_picture = is_one and samples == 1 and bool(output.suffix) and not output.is_dir()
+    is_picture = is_one and bool(output.suffix) and not output.is_dir()
     if is_picture and not cv2.haveImageWriter(output.name):
         raise ConfigError(f"cannot write {output}: no image format ends in '{output.suffix}', use .png or .jpg")
     for file in files:
         for draw in range(samples):
+            number = f"_{draw + 1}" if samples > 1 else ""
             if is_picture:
-                yield file, draw, output
+                yield file, draw, output.with_name(output.stem + number + output.suffix)
                 continue
             name = file.relative_to(file.parent if is_one else source)
-            end = f"_{draw + 1}.png" if samples > 1 else ".png"
-            yield file, draw, output / name.with_name(name.stem + end)
+            yield file, draw, output / name.with_name(f"{name.stem}{number}.png")
 
 
 def _refuse_overwriting(jobs: Sequence[tuple[Path, int, Path]]) -> None:
@@ -111,13 +118,21 @@ def _refuse_overwriting(jobs: Sequence[tuple[Path, int, Path]]) -> None:
         places[place] = file
 
 
-def _read(file: Path, hint: Path | None) -> tuple[Any, Any]:
+def _read(file: Path, side: str | None, hint: Path | None, source: Path) -> tuple[Any, Any]:
     """The picture, and its hint: the file given, or the one of the picture's name in the folder given."""
     from sketchkit.data.hints import read_hint
     from sketchkit.data.images import read_image
+    from sketchkit.errors import DataError
 
     picture = read_image(file)
+    if side:
+        half = picture.shape[1] // 2
+        picture = picture[:, :half] if side == "left" else picture[:, -half:]
     if hint is None:
         return picture, None
-    strokes = hint / f"{file.stem}.png" if hint.is_dir() else hint
+    strokes = hint
+    if hint.is_dir():
+        strokes = (hint / file.relative_to(source if source.is_dir() else file.parent)).with_suffix(".png")
+        if not strokes.is_file():
+            raise DataError(f"there is no hint at {strokes}: draw one, or translate the picture without --hint")
     return picture, read_hint(strokes, picture.shape[:2])

@@ -59,6 +59,7 @@ class ColorDataset(FileDataset):
         if split_file is not None and split_ratios:
             raise ConfigError("split_file and split_ratios both divide the files: set one of them to None")
         files = _divide(root, split, split_ratios, split_seed) if split_ratios else choose_part(root, split, split_file)
+        self.part = f"part '{split}' of {root}" if split else str(root)
         self._dropped: dict[Path, str] = {}
         if list_file is not None:
             files = self._keep_listed(files, root, Path(list_file))
@@ -103,7 +104,10 @@ class ColorDataset(FileDataset):
             tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files), minimum, form
         )
         if not selection.kept:
-            raise DataError(f"no picture has a colourfulness of {minimum:g} or more: lower min_colorfulness")
+            raise DataError(
+                f"none of the {len(files)} pictures of {self.part} has a colourfulness of {minimum:g} or more: lower "
+                "min_colorfulness, or divide the pictures otherwise (split_ratios, split_file)"
+            )
         self._dropped.update({file: f"colourfulness {value:.2f}" for file, value in selection.dropped.items()})
         # Those that cannot be read are left to the reading, which counts and reports them.
         return sorted({*selection.kept, *selection.unreadable})

@@ -38,9 +38,10 @@ def choose_part(root: Path, split: str | None, split_file: str | Path | None = N
     folder = root / split if split else root
     if not folder.is_dir():
         there = [f.name for f in root.iterdir() if f.is_dir()]
+        closest = did_you_mean(str(split), there) if there else "it holds no folders"
         raise DataError(
-            f"{root} has no folder {split}: {did_you_mean(str(split), there)} (split=None takes {root} itself, "
-            "`sketchkit data split` divides it)"
+            f"{root} has no folder {split}: {closest}; name it with train_split or val_split (None takes {root} "
+            "itself), or divide its files by a split_file of `sketchkit data split`"
         )
     files = pictures_in(folder)
     if not files:

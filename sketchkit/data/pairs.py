@@ -23,7 +23,7 @@ class PairsDataset(FileDataset):
     """Pairs of `source` and `target`, in one of two layouts.
 
     side_by_side: `ROOT/<split>/*.png`, two equal halves of one file (pix2pix, the Kaggle anime pairs).
-    folders: `ROOT/<split>/<A>/NAME.*` and `ROOT/<split>/<B>/NAME.*`, or `ROOT/<A>/<split>/NAME.*` and so on.
+    folders: `ROOT/<split>/<A>/NAME.*` and `ROOT/<split>/<B>/NAME.*`, or `ROOT/<A>/<split>`, or `ROOT/<split><A>`.
 
     Args:
         data_root: the folder that holds the splits.
@@ -129,7 +129,11 @@ class PairsDataset(FileDataset):
 def _two_folders(root: Path, split: str | None, names: Sequence[str]) -> tuple[Path, Path] | None:
     first, second = names
     inside = root / split if split else root
-    for a, b in ((inside / first, inside / second), (root / first / (split or ""), root / second / (split or ""))):
+    below, beside = (
+        (root / first / (split or ""), root / second / (split or "")),
+        (f"{split}{first}", f"{split}{second}"),
+    )
+    for a, b in ((inside / first, inside / second), below, (root / beside[0], root / beside[1])):
         if a.is_dir() and b.is_dir():
             return a, b
     return None

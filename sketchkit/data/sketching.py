@@ -115,7 +115,9 @@ def find_jobs(photos: Path, out: Path, val_ratio: float, seed: int) -> list[Job]
         named = ((part, *item) for part, group in parts.items() for item in _names(group, photos / part).items())
         return [Job(file, out / part / f"{name}.png") for part, file, name in named]
     names = _names(files, photos)
-    val = set(split_files(sorted(names.values()), ratios=(1 - val_ratio, val_ratio), seed=seed)["val"])
+    # Few pictures leave one for val all the same, unless none is wanted.
+    ratio = max(val_ratio, 1 / len(files)) if val_ratio and len(files) > 1 else 0.0
+    val = set(split_files(sorted(names.values()), ratios=(1 - ratio, ratio), seed=seed)["val"])
     order = {False: ("train", "val"), True: ("val", "train")}
     places = {file: [out / part / f"{name}.png" for part in order[name in val]] for file, name in names.items()}
     return [Job(file, first, (second,)) for file, (first, second) in places.items()]

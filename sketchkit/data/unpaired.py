@@ -22,7 +22,7 @@ class UnpairedDataset(FileDataset):
 
     Args:
         data_root: the folder that holds the folders.
-        split: 'train', 'test' or what the folders are called.
+        split: 'train', 'test' or what the folders are called; None takes `ROOT/A` and `ROOT/B`.
         folders: the names of the two kinds.
         direction: 'AtoB', or 'BtoA' to swap source and target.
         serial: the targets in order, and not at random: for looking at the same pictures again.
@@ -38,7 +38,7 @@ class UnpairedDataset(FileDataset):
     def __init__(
         self,
         data_root: str | Path = "data/unpaired",
-        split: str = "train",
+        split: str | None = "train",
         folders: Sequence[str] = ("A", "B"),
         direction: str = "AtoB",
         serial: bool = False,
@@ -64,13 +64,16 @@ class UnpairedDataset(FileDataset):
         return dict(zip(("source", "target"), pictures, strict=True))
 
 
-def _pictures_of(root: Path, split: str, name: str) -> list[Path]:
+def _pictures_of(root: Path, split: str | None, name: str) -> list[Path]:
     if not root.is_dir():
         raise DataError(f"no data at {root}: point to your copy with --cfg-options data_root=PATH")
-    places = [root / f"{split}{name}", root / split / name, root / name / split]
+    places = [root / f"{split}{name}", root / split / name, root / name / split] if split else [root / name]
     folder = next((place for place in places if place.is_dir()), None)
     if folder is None:
-        raise DataError(f"{root} has none of {', '.join(str(p.relative_to(root)) for p in places)}: name the folders")
+        tried = ", ".join(str(place.relative_to(root)) for place in places)
+        raise DataError(
+            f"{root} has none of {tried}: name the folders with folders=['A', 'B'], train_split and val_split"
+        )
     files = pictures_in(folder)
     if not files:
         raise DataError(f"no picture in {folder}: it is empty, or holds no file of a known format")

@@ -122,7 +122,10 @@ class AdversarialOptimizers:
         return OptimWrapperDict(**{side: self._build(part, self.sides[side]) for side, part in parts.items()})
 
     def _build(self, part: nn.Module, cfg: Mapping[str, Any]) -> OptimWrapper:
-        return build_optim_wrapper(part, {"type": "sketchkit.SyncedOptimWrapper", **self.common, **cfg})
+        try:
+            return build_optim_wrapper(part, {"type": "sketchkit.SyncedOptimWrapper", **self.common, **cfg})
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"optim_wrapper cannot be built: {' '.join(str(error).split())}") from error
 
 
 SIDES = ("generator", "discriminator")

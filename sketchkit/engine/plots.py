@@ -14,6 +14,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.utils import make_grid
 
 GAP = 2
+BETWEEN = 12  # between tables side by side
 CAPTION = 14
 COLUMN = 80
 
@@ -28,18 +29,24 @@ def draw_grid(columns: Mapping[str, Tensor], path: Path, blocks: int = 2) -> Non
     count = len(images[0])
     blocks = min(blocks, count)
     rows = -(-count // blocks)
-    order = [block * rows + row for row in range(rows) for block in range(blocks)]
-    blank = torch.ones_like(images[0][0])
-    tiles = [image[i] if i < count else blank for i in order for image in images]
-    grid = make_grid(torch.stack(tiles), nrow=blocks * len(images), padding=GAP, pad_value=1.0)
-    page = Image.new("RGB", (grid.shape[2], grid.shape[1] + CAPTION), "white")
-    page.paste(to_pil_image(grid.mul(255).round().byte()), (0, CAPTION))
+    tables = [_table([image[first : first + rows] for image in images]) for first in range(0, count, rows)]
+    width = tables[0].width + BETWEEN
+    page = Image.new("RGB", (len(tables) * width - BETWEEN, tables[0].height + CAPTION), "white")
     step = images[0].shape[-1] + GAP
-    for i, caption in enumerate([*columns] * blocks):
-        ImageDraw.Draw(page).text((i * step + GAP, 1), caption, fill="black")
+    for block, table in enumerate(tables):
+        page.paste(table, (block * width, CAPTION))
+        for i, caption in enumerate(columns):
+            ImageDraw.Draw(page).text((block * width + i * step + GAP, 1), caption, fill="black")
     temporary = path.with_suffix(".tmp")
     page.save(temporary, format="PNG")
     temporary.replace(path)
+
+
+def _table(images: Sequence[Tensor]) -> Image.Image:
+    """A row a sample and a column a kind."""
+    tiles = [image[row] for row in range(len(images[0])) for image in images]
+    grid = make_grid(torch.stack(tiles), nrow=len(images), padding=GAP, pad_value=1.0)
+    return to_pil_image(grid.mul(255).round().byte())
 
 
 def draw_columns(columns: Sequence[tuple[str, Tensor]], path: Path) -> None:
@@ -94,9 +101,13 @@ def draw_curves(rows: Sequence[Mapping[str, float]], path: Path) -> None:
 def _panels(rows: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
     names = dict.fromkeys(name for row in rows for name in row)
     accuracies = [name for name in names if name.startswith("D/") and name.endswith("accuracy")]
+    totals = [name for name in names if name.partition("/")[2].startswith("total")]
     return {
-        "generator losses": [name for name in names if name.startswith("G/")],
-        "discriminator losses": [name for name in names if name.startswith("D/") and name not in accuracies],
+        "generator losses, unweighted": [name for name in names if name.startswith("G/") and name not in totals],
+        "discriminator losses, unweighted": [
+            name for name in names if name.startswith("D/") and name not in [*accuracies, *totals]
+        ],
+        "objectives": totals,
         "discriminator accuracy": accuracies,
         "held out": [name for name in names if name.startswith("held_out/")],
     }

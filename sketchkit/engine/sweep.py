@@ -221,9 +221,12 @@ def train_setting(setting: Setting) -> Result:
         train(setting.config, setting.folder, resume="auto")
     except KeyboardInterrupt:
         return Result(setting, "interrupted")
-    except (SketchkitError, torch.OutOfMemoryError) as error:
+    except SketchkitError as error:
         # An error from a data worker carries its traceback in front.
         return Result(setting, "failed", str(error).strip().splitlines()[-1])
+    except Exception as error:
+        # Memory that runs out, a plugin that fails: the others may well do better.
+        return Result(setting, "failed", f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[-1]}")
     return Result(setting, "interrupted" if interruption.requested() else "done")
 
 
@@ -289,6 +292,8 @@ def _build_once(setting: Setting) -> None:
             warnings.simplefilter("ignore")  # the run builds them again, and then they are heard
             model = MODELS.build(model_config(setting.config)).to(get_device())
             build_optim_wrapper(model, setting.config["optim_wrapper"])
+    except ConfigError as error:
+        raise ConfigError(f"{setting.label}: {error}") from error
     except SketchkitError:
         raise
     except Exception as error:

@@ -21,6 +21,7 @@ from sketchkit.registry import DATASETS
 
 NEEDED = ("translator", "backbone", "generator_losses", "train_dataloader", "train_cfg", "optim_wrapper")
 MMENGINES_OWN = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
+LEAST = {"batch_size": 1, "num_workers": 0, "image_size": 1, "train_cfg.max_iters": 1, "train_cfg.val_interval": 1}
 MODEL_KEYS = ("backbone", "heads", "generator_losses", "discriminator_losses")
 
 
@@ -39,12 +40,19 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
     folder = Path(work_dir or config.get("work_dir") or Path("runs") / Path(config.filename or "run").stem)
     existing = latest_checkpoint(folder)
     check(config, folder, existing, bool(resume))
+    if resume and existing and int(existing.stem[5:]) >= config["train_cfg"].get("max_iters", 0):
+        print(f"{folder} is trained to iteration {existing.stem[5:]} already: raise train_cfg.max_iters to go on")
     launcher = _start_processes()
     resuming = existing is not None if resume == "auto" else resume
     runner = TranslationRunner.from_cfg(_runner_config(config, folder, bool(resuming), launcher))
-    runner.train()
-    if is_main_process():
-        _summarise(folder)
+    try:
+        runner.train()
+        if is_main_process():
+            _summarise(folder)
+    finally:
+        # Left to the interpreter's end, gloo's threads may abort the process.
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
     return folder
 
 
@@ -55,12 +63,19 @@ def check(config: Config, folder: Path, existing: Path | None, resume: bool) -> 
         ConfigError: a part is missing or no number, or the folder holds a run and this is no resume.
         DataError: the training data cannot be had.
     """
+    if (config.get("translator") or {}).get("type") == "StyleTranslator":
+        raise ConfigError(
+            f"{config.filename} trains nothing: use `sketchkit stylize CONTENT STYLE -o OUT --config` with it"
+        )
     for key in NEEDED:
         if not config.get(key):
             raise ConfigError(f"{config.filename} has no {key}")
-    for key in ("batch_size", "num_workers", "image_size"):
-        if not isinstance(value := config.get(key, 1), int | list | tuple):
-            raise ConfigError(f"{key}={value!r} is no number")
+    for key, least in LEAST.items():
+        place, _, last = key.rpartition(".")
+        value = (config[place] if place else config).get(last, least)
+        for number in value if isinstance(value, list | tuple) and value else [value]:
+            if not isinstance(number, int) or number < least:
+                raise ConfigError(f"{key}={value!r}: give a whole number of {least} or more")
     if not resume and (existing or any(row["iter"] > 0 for row in read_scalars(folder / SCALARS))):
         name = existing.name if existing else SCALARS
         raise ConfigError(f"{folder} already holds a run ({name}): go on with --resume, or choose --work-dir")

@@ -61,6 +61,11 @@ class TrainedTranslator:
         built = [build_transform(step) for step in steps]
         self.steps, self.steps_back = (list(_for_use(built, kind)) for kind in IMAGES)
 
+    @property
+    def takes_noise(self) -> bool:
+        """Whether a picture has more than one translation."""
+        return hasattr(self.networks["there"], "decode")
+
     def __call__(
         self,
         picture: np.ndarray,
@@ -90,7 +95,9 @@ class TrainedTranslator:
             ConfigError: the run knows no such direction or class, or takes no hints.
             DataError: the hint is of another size than the picture, or the picture is too small for the network.
         """
-        one_of("direction", direction, self.networks)
+        one_of("direction", direction, ("there", "back"))
+        if direction not in self.networks:
+            raise ConfigError(f"{self.path} learnt one way only: leave out --back")
         network = self.networks[direction]
         self._check_hint(network, hint, picture)
         number = self._number(network, label)

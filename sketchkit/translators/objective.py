@@ -81,6 +81,7 @@ class Objective(nn.Module):
         heads: Collection[str],
     ) -> None:
         super().__init__()
+        self.side = side
         self.losses = nn.ModuleDict()
         self.weights: dict[str, float] = {}
         self.heads: dict[str, str | None] = {}
@@ -99,12 +100,21 @@ class Objective(nn.Module):
     def forward(
         self, inputs: StepInputs, weights: Mapping[str, float] | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective (a scalar) and each term's own value, unweighted and detached; `weights` replaces some."""
+        """The objective (a scalar) and each term's own value, unweighted and detached; `weights` replaces some.
+
+        Raises:
+            ConfigError: a loss gives something other than a scalar.
+        """
         factors = {**self.weights, **(weights or {})}
         total: Tensor | float = 0.0
         values: dict[str, Tensor] = {}
         for name, loss in self.losses.items():
             value = loss(**{need: inputs(need, self.heads[name]) for need in self.needs[name]})
+            if not isinstance(value, Tensor) or value.ndim:
+                shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+                raise ConfigError(
+                    f"{self.side}_losses.{name}: {type(loss).__name__} gives {shape}, and a loss is a scalar tensor"
+                )
             values[name] = value.detach()
             total = total + factors[name] * value
         return total, values  # type: ignore[return-value]

@@ -242,3 +242,12 @@ def test_a_full_or_closed_folder_is_named(photos, tmp_path):
     (tmp_path / "out/train").write_text("a file where a folder should be")
     error = sketch(photos, tmp_path / "out", "--val-ratio", 0).exception
     assert isinstance(error, DataError) and "cannot write" in str(error) and "0.png" in str(error)
+
+
+def test_few_pictures_leave_one_for_val_and_none_where_none_is_wanted(tmp_path):
+    folder(tmp_path / "in", "a.png", "b.png", "c.png")
+    result = sketch(tmp_path / "in", tmp_path / "out")
+    assert len(list((tmp_path / "out/val").iterdir())) == 1 and "val_split" not in result.output
+    result = sketch(tmp_path / "in", tmp_path / "all", "--val-ratio", 0)
+    assert not (tmp_path / "all/val").exists()
+    assert f"data_root={tmp_path / 'all'} val_split=train" in result.output

@@ -64,7 +64,7 @@ def written(out):
 def test_one_picture_to_one_file(runs, folder, tmp_path, capsys, name):
     translate(runs("pix2pix"), folder / "a.png", "-o", tmp_path / name)
     assert np.array_equal(read_image(tmp_path / name), TrainedTranslator(runs("pix2pix"), "cpu")(noise()))
-    assert f"1 pictures in {tmp_path / name}" in capsys.readouterr().out
+    assert f"1 picture in {tmp_path / name}" in capsys.readouterr().out
 
 
 def test_a_folder_keeps_its_shape_and_its_pictures_their_sizes(runs, folder, tmp_path, capsys):
@@ -109,7 +109,7 @@ def test_the_way_back(runs, folder, tmp_path, capsys):
     assert not np.array_equal(back, there)
     assert np.array_equal(back, TrainedTranslator(runs("cycle"), "cpu")(noise(), direction="back"))
     line = failed(capsys, runs("pix2pix"), folder / "a.png", "-o", tmp_path / "x.png", "--back", code=2)
-    assert "direction='back' is not a choice: known: there" in line
+    assert "learnt one way only: leave out --back" in line
 
 
 def test_labels(runs, folder, tmp_path, capsys):
@@ -152,7 +152,7 @@ def test_a_folder_of_hints_goes_by_name(runs, folder, tmp_path, capsys):
     assert written(tmp_path / "out") == ["a.png", "b.png"]
     captured = capsys.readouterr()
     assert "2 pictures in" in captured.out
-    assert f"error: cannot read {tmp_path / 'hints/c.png'}: No such file" in captured.err
+    assert f"c.png: there is no hint at {tmp_path / 'hints/more/c.png'}" in captured.err
 
 
 @pytest.mark.parametrize(
@@ -178,15 +178,15 @@ def test_bad_pictures_among_several_are_listed_and_the_others_written(runs, fold
     (folder / "a.png").write_bytes((folder / "a.png").read_bytes()[:80])
     (folder / "z.jpg").write_bytes(b"")
     write_image(folder / "narrow.png", noise(20, 1))
-    translate(runs("cycle"), folder, "-o", tmp_path / "out", "--samples", 2, code=1)
-    assert written(tmp_path / "out") == ["b_1.png", "b_2.png", "more/c_1.png", "more/c_2.png"]
+    translate(runs("cycle"), folder, "-o", tmp_path / "out", code=1)
+    assert written(tmp_path / "out") == ["b.png", "more/c.png"]
     captured = capsys.readouterr()
     errors = [line for line in captured.err.splitlines() if line.startswith("error: ")]
     assert [line.split()[1].rstrip(":") for line in errors] == [
         str(folder / n) for n in ("a.png", "narrow.png", "z.jpg")
     ]
     assert "needs pictures of 8x8 or more" in errors[1]
-    assert f"4 pictures in {tmp_path / 'out'}" in captured.out
+    assert f"2 pictures in {tmp_path / 'out'}" in captured.out
 
 
 @pytest.mark.parametrize(
@@ -254,3 +254,26 @@ def test_a_run_trained_with_a_plugin_needs_no_flag_and_says_when_the_file_is_gon
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert "mine.py" in line and "Traceback" not in done.stderr
+
+
+def test_half_of_a_file_that_holds_a_pair(runs, tmp_path):
+    left, right = noise(16, 20, 1), noise(16, 20, 2)
+    write_image(tmp_path / "pair.png", np.concatenate([left, right], 1))
+    translator = TrainedTranslator(runs("pix2pix"), "cpu")
+    for side, half in (("left", left), ("right", right)):
+        translate(runs("pix2pix"), tmp_path / "pair.png", "--side", side, "-o", tmp_path / "out.png")
+        assert np.array_equal(read_image(tmp_path / "out.png"), translator(half))
+
+
+def test_samples_without_noise_are_refused_and_with_it_go_beside_the_name(runs, folder, tmp_path, capsys):
+    words = [folder / "a.png", "--samples", 2, "-o", tmp_path / "out.png"]
+    assert "takes no noise" in failed(capsys, runs("pix2pix"), *words, code=2)
+    label = TrainedTranslator(runs("classes"), "cpu").classes[0]
+    translate(runs("classes"), *words, "--label", label)
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out_1.png", "out_2.png"]
+
+
+def test_a_picture_without_a_hint_in_the_folder_of_hints_is_named(runs, folder, tmp_path, capsys):
+    (tmp_path / "hints").mkdir()
+    line = failed(capsys, runs("hints"), folder / "a.png", "--hint", tmp_path / "hints", "-o", tmp_path / "o", code=1)
+    assert f"{folder / 'a.png'}: there is no hint at {tmp_path / 'hints' / 'a.png'}" in line

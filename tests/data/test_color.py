@@ -93,7 +93,7 @@ def test_the_threshold_is_inclusive_and_may_be_too_high(root):
     for file in root.rglob("*.png"):
         save(file, np.full((16, 16, 3), (200, 100, 0), np.uint8))
     assert len(ColorDataset(root, split=None, min_colorfulness=54.08)) == 20
-    with pytest.raises(DataError, match=r"no picture has a colourfulness of 54\.09 or more"):
+    with pytest.raises(DataError, match=r"none of the 20 pictures of .* has a colourfulness of 54\.09 or more"):
         ColorDataset(root, split=None, min_colorfulness=54.09)
 
 

@@ -267,3 +267,10 @@ def test_a_jpeg_pair_is_cut_in_the_middle(tmp_path):
     sample = PairsDataset(tmp_path, split=None)[0]
     assert sample["source"].float().mean() == pytest.approx(250, abs=2)
     assert (sample["target"].float().mean((1, 2)) - torch.tensor([10.0, 60, 200])).abs().max() < 4
+
+
+def test_folders_may_be_named_as_cyclegans(folders):
+    for side in "AB":
+        (folders / "train" / side).rename(folders / f"train{side}")
+    dataset = PairsDataset(folders)
+    assert not dataset.is_side_by_side and len(dataset) > 1

@@ -143,3 +143,10 @@ def test_the_sample_set_is_read(tmp_path):
     counts = {kind: len(list((tmp_path / "set" / f"train{kind}").iterdir())) for kind in "AB"}
     assert counts["A"] != counts["B"]
     assert len(UnpairedDataset(tmp_path / "set")) == max(counts.values())
+
+
+def test_no_split_takes_the_folders_of_the_root(tmp_path):
+    dataset = UnpairedDataset(fill(tmp_path, "{kind}"), split=None)
+    assert [source for source, _ in values(dataset)] == [0, 1, 2, 0, 1, 2, 0]
+    with pytest.raises(DataError, match=r"has none of x: name the folders with folders="):
+        UnpairedDataset(tmp_path, split=None, folders=("x", "B"))

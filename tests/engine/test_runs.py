@@ -17,7 +17,7 @@ from sketchkit.engine.checkpoints import read_checkpoint
 from sketchkit.engine.config import load_config
 from sketchkit.engine.hooks.progress import read_scalars
 from sketchkit.engine.train import train
-from sketchkit.errors import CheckpointError, ConfigError, DataError
+from sketchkit.errors import CheckpointError, ConfigError, DataError, TrainingStopped
 from tests.conftest import ROOT, TINY, tiny_overrides
 
 EMA = "translator.ema={'type': 'MomentumAnnealingEMA', 'momentum': 0.01, 'gamma': 10}"
@@ -172,7 +172,12 @@ def test_a_run_that_has_no_checkpoint_yet_is_not_overwritten_either(tiny_config,
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("batch_size=abc", "batch_size='abc' is no number"),
+        ("batch_size=abc", "batch_size='abc': give a whole number of 1 or more"),
+        ("batch_size=0", "batch_size=0: give"),
+        ("num_workers=-1", "num_workers=-1: give a whole number of 0 or more"),
+        ("image_size=0", "image_size=0: give"),
+        ("train_cfg.max_iters=abc", r"train_cfg\.max_iters='abc': give"),
+        ("translator={'type': 'StyleTranslator'}", "sketchkit stylize"),
         ("train_dataloader=None", "has no train_dataloader"),
         ("generator_losses=None", "has no generator_losses"),
     ],
@@ -181,6 +186,27 @@ def test_a_config_that_cannot_work_is_refused_first(tiny_config, tmp_path, overr
     with pytest.raises(ConfigError, match=message):
         train(tiny_config(override), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_rate_that_no_optimiser_takes_is_one_line(tiny_config, tmp_path):
+    with pytest.raises(ConfigError, match=r"optim_wrapper cannot be built: .*-1"):
+        train(tiny_config("optim_wrapper.generator.optimizer.lr=-1"), tmp_path / "run")
+
+
+def test_a_run_that_is_done_says_so(finished, tmp_path, capsys):
+    folder, config = finished
+    shutil.copytree(folder, tmp_path / "done")
+    train(config, tmp_path / "done", resume=True)
+    assert "is trained to iteration 6 already: raise train_cfg.max_iters to go on" in capsys.readouterr().out
+
+
+def test_running_statistics_that_are_not_finite_stop_a_run(tiny_config, tmp_path):
+    """Such a run would end without a checkpoint."""
+    with pytest.raises(TrainingStopped, match=r"non_finite \(.*backbone"):
+        train(
+            tiny_config("optim_wrapper.generator.optimizer.lr=1e38", "default_hooks.watchdog.interval=1"),
+            tmp_path / "r",
+        )
 
 
 def test_a_longer_resume_follows_its_own_schedule(finished, tmp_path, tiny_config):

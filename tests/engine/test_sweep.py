@@ -15,7 +15,7 @@ from sketchkit.data.images import write_image
 from sketchkit.engine import sweep as module
 from sketchkit.engine.checkpoints import read_checkpoint
 from sketchkit.engine.config import load_config
-from sketchkit.engine.plots import COLUMN, _wrapped, draw_columns
+from sketchkit.engine.plots import BETWEEN, COLUMN, _wrapped, draw_columns
 from sketchkit.engine.sweep import Sweep, parse_words, split_values
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError, DataError
@@ -162,7 +162,7 @@ def test_each_column_shows_what_the_runs_own_grid_shows(finished):
         for sample in range(SAMPLES):
             # The grid: two blocks of two rows; source, target, output and second noise in each.
             block, row = divmod(sample, 2)
-            lefts = {kind: GAP + (4 * block + kind) * (SIZE + GAP) for kind in (0, 1, 2)}
+            lefts = {kind: block * (4 * (SIZE + GAP) + GAP + BETWEEN) + GAP + kind * (SIZE + GAP) for kind in (0, 1, 2)}
             shown = {kind: cell(grid, left, LINE + GAP + row * (SIZE + GAP)) for kind, left in lefts.items()}
             assert np.array_equal(columns[0][sample], shown[0])
             assert np.array_equal(columns[1][sample], shown[1])
@@ -255,7 +255,7 @@ def test_values_that_are_not_finite_are_null_in_the_json(finished, tmp_path):
         (["generator_losses.pixel.weigth=1,2"], [], "did you mean 'weight'"),
         ([f"{KEY}=1", "backbone.width=4,wide"], [], "backbone.width=wide cannot be built"),
         ([f"{KEY}=1,much"], [], "pixel.weight=much cannot be built"),
-        (["optim_wrapper.discriminator.optimizer.lr=1,fast"], [], "lr=fast cannot be built"),
+        (["optim_wrapper.discriminator.optimizer.lr=1,fast"], [], "lr=fast: optim_wrapper cannot be built"),
         (["heads.discriminator.type=TinyHead,TinyHaed"], [], "'TinyHead'"),
         ([f"{KEY}=1"], ["data_root=nowhere"], "nowhere"),
         ([f"{KEY}=1"], ["train_dataloader=None"], "has no train_dataloader"),
@@ -358,3 +358,14 @@ def test_captions_are_whole_and_stay_over_their_columns(tmp_path):
     first, second, third = (ink[:, GAP + i * step : GAP + (i + 1) * step] for i in range(3))
     assert first.any() and not second.any() and np.array_equal(first, third)
     assert not first[:, -GAP:].any()
+
+
+def test_a_plugin_that_fails_is_a_failed_setting_and_the_others_go_on(monkeypatch, tmp_path):
+    from sketchkit.engine import sweep
+
+    def broken(config, folder, resume):
+        raise RuntimeError("first line\nshapes do not match")
+
+    monkeypatch.setattr(sweep, "train", broken)
+    result = sweep.train_setting(sweep.Setting(tmp_path, "a=1", {"a": "1"}, None))
+    assert (result.state, result.reason) == ("failed", "RuntimeError: shapes do not match")

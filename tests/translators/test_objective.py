@@ -82,3 +82,15 @@ def test_missing_weights_say_how_to_drop_the_term():
         WeightsError, match=r"generator_losses\.p: net.* drop the term with --cfg-options generator_losses\.p=None"
     ):
         objective(dict(p=dict(type="NeedsWeights")))
+
+
+@pytest.mark.parametrize(("value", "shape"), [(torch.ones(2, 3), r"\(2, 3\)"), (1.0, "float")])
+def test_what_is_no_scalar_is_refused_by_its_terms_name(value, shape):
+    class Wrong(nn.Module):
+        def forward(self, fake):
+            return value
+
+    LOSSES.register_module(name="NoScalar", module=Wrong, force=True)
+    objective = Objective(dict(mine=dict(type="NoScalar")), "generator", ("fake",), (), [])
+    with pytest.raises(ConfigError, match=rf"generator_losses\.mine: Wrong gives {shape}, and a loss is a scalar"):
+        objective(StepInputs({"fake": lambda _: torch.ones(1)}, {}))

@@ -23,9 +23,13 @@ SKETCHY, OTHER = 24, 6
               help="Which layout to write: the Sketchy Database's, picture and sketch side by side, "
               "sketches and pictures that are no pairs, or pictures alone.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same bytes.")
-@click.option("--photos", type=int, help=f"Photos a class; default: {SKETCHY} for sketchy, {OTHER} for the others.")
-@click.option("--sketches", type=int, help="Sketches a photo, for sketchy alone; default: 3.")
-@click.option("--size", default=128, show_default=True, help="Side in pixels.")
+@click.option(
+    "--photos",
+    type=click.IntRange(min=1),
+    help=f"Photos a class; default: {SKETCHY} for sketchy, {OTHER} for the others.",
+)
+@click.option("--sketches", type=click.IntRange(min=1), help="Sketches a photo, for sketchy alone; default: 3.")
+@click.option("--size", type=click.IntRange(min=16), default=128, show_default=True, help="Side in pixels.")
 def command(out: Path, kind: str, seed: int, photos: int | None, sketches: int | None, size: int) -> None:
     """Draw a small data set into OUT, in the exact layout of a well-known one."""
     options: dict[str, Any] = dict(seed=seed, size=size)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @click.argument("photos", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--method", type=click.Choice(["xdog", "canny", "sobel"]), default="xdog", show_default=True)
-@click.option("--sigma", metavar="PIXELS", help="Blur before the lines are drawn; LOW,HIGH draws one a picture.")
+@click.option("--sigma", metavar="PIXELS",
+              help="Blur before the lines are drawn: 1.5 suits 512 pixels, 0.7 256; LOW,HIGH varies it.")  # fmt: skip
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE",
               help="Another option of the method, such as epsilon=0 or low=0.1; a range as for --sigma.")  # fmt: skip
 @click.option("--size", type=click.IntRange(min=8), help="Bring the short side to this; default: as it is.")
@@ -57,7 +58,8 @@ def command(
     bad = _write_all(writer, workers, on_error)
     _tell(out, writer, there, bad)
     if not lines_only:
-        click.echo(f"train on it: sketchkit train configs/autopainter_lineart.py --cfg-options data_root={out}")
+        more = "" if (out / "val").is_dir() else " val_split=train"
+        click.echo(f"train on it: sketchkit train configs/autopainter_lineart.py --cfg-options data_root={out}{more}")
     if len(bad) == len(writer) and not there:
         raise SystemExit(1)
 

@@ -69,7 +69,8 @@ class RunRecordHook(Hook):
         if not is_main_process():
             return
         draw_curves(read_scalars(runner.folder / SCALARS), runner.folder / "curves.png")
-        bad = runner.train_dataloader.dataset.unreadable()
+        loaders = [runner.train_dataloader, *([runner.val_dataloader] if runner.val_loop is not None else [])]
+        bad = sorted({file for loader in loaders for file in loader.dataset.unreadable()})
         if bad:
             (runner.folder / "unreadable.txt").write_text("\n".join(map(str, bad)) + "\n")
             print(f"{len(bad)} unreadable files were left out; see {runner.folder / 'unreadable.txt'}")

@@ -126,7 +126,9 @@ def examine(outputs: Mapping[str, Tensor], fake: Tensor, target: Tensor, model: 
     """What is wrong with a translator, as finding -> detail; `fake` and `target` (B,C,H,W) in [-1, 1]."""
     seen = {}
     bad = [name for name, value in outputs.items() if not bool(value.isfinite())]
-    bad += [name for name, value in model.named_parameters() if not bool(value.isfinite().all())]
+    # Running statistics too: a checkpoint that holds such ones is not written.
+    weights = ((name, value) for name, value in model.state_dict().items() if value.is_floating_point())
+    bad += [name for name, value in weights if not bool(value.isfinite().all())]
     if bad or not bool(fake.isfinite().all()):
         names = ", ".join(bad[:4]) or "the pictures"
         return {"non_finite": f"{names}{', ...' if len(bad) > 4 else ''}"}
