@@ -1,4 +1,5 @@
 # Colour pictures alone, in one folder; pictures without colour are left out.
+_base_ = "loaders.py"
 data_root = "data/color"
 split_ratios = [0.8, 0.1, 0.1]
 split_seed = 0
@@ -36,18 +37,8 @@ train_dataloader = dict(
             dict(type="RandomHorizontalFlip", p=0.5),
         ],
     ),
-    sampler=dict(type="ResumableSampler", shuffle=True, seed="$seed"),
-    batch_size="$batch_size",
-    num_workers="$num_workers",
-    collate_fn=dict(type="collate_pictures"),
 )
 val_dataloader = dict(
     dataset=dict(**dataset, split="$val_split", pipeline=[dict(type="Resize", size=["$image_size", "$image_size"])]),
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    batch_size="$batch_size",
-    num_workers="$num_workers",
-    collate_fn=dict(type="collate_pictures"),
 )
 del dataset
-val_evaluator = dict(type="HeldOutMetric")
-val_cfg = dict()

@@ -1,4 +1,5 @@
 # Pairs of registered pictures, side by side in one file or of one name in two folders.
+_base_ = "loaders.py"
 data_root = "data/pairs"
 train_split = "train"
 val_split = "val"
@@ -33,18 +34,8 @@ train_dataloader = dict(
             dict(type="RandomHorizontalFlip", p=0.5),
         ],
     ),
-    sampler=dict(type="ResumableSampler", shuffle=True, seed="$seed"),
-    batch_size="$batch_size",
-    num_workers="$num_workers",
-    collate_fn=dict(type="collate_pictures"),
 )
 val_dataloader = dict(
     dataset=dict(**dataset, split="$val_split", pipeline=[dict(type="Resize", size=["$image_size", "$image_size"])]),
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    batch_size="$batch_size",
-    num_workers="$num_workers",
-    collate_fn=dict(type="collate_pictures"),
 )
 del dataset
-val_evaluator = dict(type="HeldOutMetric")
-val_cfg = dict()

@@ -1,4 +1,5 @@
 # The Sketchy Database (Sangkloy et al. 2016), or anything in its layout.
+_base_ = "loaders.py"
 data_root = "data/sketchy"
 categories = 125
 image_size = 64
@@ -30,10 +31,6 @@ train_dataloader = dict(
             dict(type="Only", keys=["target"], transform=dict(type="ColorJitter", brightness=0.1, contrast=0.1)),
         ],
     ),
-    sampler=dict(type="ResumableSampler", shuffle=True, seed="$seed"),
-    batch_size="$batch_size",
-    num_workers="$num_workers",
-    collate_fn=dict(type="collate_pictures"),
 )
 val_dataloader = dict(
     dataset=dict(
@@ -41,11 +38,5 @@ val_dataloader = dict(
         split="test",
         pipeline=[dict(type="InvertSketch"), dict(type="Resize", size=["$image_size", "$image_size"])],
     ),
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    batch_size="$batch_size",
-    num_workers="$num_workers",
-    collate_fn=dict(type="collate_pictures"),
 )
 del dataset
-val_evaluator = dict(type="HeldOutMetric")
-val_cfg = dict()

@@ -1,4 +1,5 @@
 # Two folders of pictures that do not belong to each other: trainA and trainB, testA and testB.
+_base_ = "loaders.py"
 data_root = "data/unpaired"
 train_split = "train"
 val_split = "test"
@@ -39,10 +40,6 @@ train_dataloader = dict(
             for key in ("source", "target")
         ],
     ),
-    sampler=dict(type="ResumableSampler", shuffle=True, seed="$seed"),
-    batch_size="$batch_size",
-    num_workers="$num_workers",
-    collate_fn=dict(type="collate_pictures"),
 )
 val_dataloader = dict(
     dataset=dict(
@@ -51,11 +48,6 @@ val_dataloader = dict(
         serial=True,
         pipeline=[dict(type="Resize", size=["$image_size", "$image_size"])],
     ),
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    batch_size="$batch_size",
-    num_workers="$num_workers",
-    collate_fn=dict(type="collate_pictures"),
 )
 del dataset
 val_evaluator = dict(type="CycleMetric")
-val_cfg = dict()

@@ -1,0 +1,15 @@
+# How samples are drawn and put together; what is read is said by the data set's own base.
+train_dataloader = dict(
+    sampler=dict(type="ResumableSampler", shuffle=True, seed="$seed"),
+    batch_size="$batch_size",
+    num_workers="$num_workers",
+    collate_fn=dict(type="collate_pictures"),
+)
+val_dataloader = dict(
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    batch_size="$batch_size",
+    num_workers="$num_workers",
+    collate_fn=dict(type="collate_pictures"),
+)
+val_evaluator = dict(type="HeldOutMetric")
+val_cfg = dict()
