@@ -11,6 +11,8 @@ from sketchkit.engine.hooks.progress import read_scalars
 from tests.conftest import ROOT
 from tools import benchmark as tool
 
+pytestmark = pytest.mark.slow  # whole runs
+
 NARROW = ["backbone.width=4", "heads.discriminator.width=4", "batch_size=2"]
 CASES = [
     ("overfit", "pairs", ("held_out/l1",), "pix2pix_facades"),

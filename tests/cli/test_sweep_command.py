@@ -14,6 +14,8 @@ from sketchkit.cli import main
 from sketchkit.cli.sweep import _spread
 from tests.conftest import ROOT, TINY, tiny_overrides
 
+pytestmark = pytest.mark.slow  # whole runs
+
 DEMO = str(ROOT / "configs/sketchygan_demo.py")
 KEY = "generator_losses.pixel.weight"
 

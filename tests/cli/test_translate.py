@@ -14,6 +14,8 @@ from sketchkit.inference import TrainedTranslator
 from tests.conftest import TINY
 from tests.small_runs import SIZE, small_run
 
+pytestmark = pytest.mark.slow  # whole runs
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):

@@ -10,6 +10,8 @@ from sketchkit.inference import TrainedTranslator
 from sketchkit.registry import DATASETS
 from tests.small_runs import small_run
 
+pytestmark = pytest.mark.slow  # whole runs
+
 CENTERED = "+translator.data_preprocessor=dict(type='TranslationPreprocessor',normalization='centered')"
 
 

@@ -111,6 +111,7 @@ HARD = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overrides", HARD, ids=["parts", "networks", "momentum"])
 def test_other_runs_resume_bit_for_bit_too(overrides, tiny_config, tmp_path):
     config = tiny_config(EMA, *overrides)
@@ -125,6 +126,7 @@ def test_other_runs_resume_bit_for_bit_too(overrides, tiny_config, tmp_path):
     assert losses(whole) == losses(cut)
 
 
+@pytest.mark.slow
 def test_a_resume_goes_on_with_its_own_checkpoint_not_with_what_it_started_from(finished, tiny_config, tmp_path):
     start = f"load_from={finished[0] / 'iter_6.pth'}"
     train(tiny_config(EMA, start, "train_cfg.max_iters=3"), tmp_path / "fine")
@@ -132,6 +134,7 @@ def test_a_resume_goes_on_with_its_own_checkpoint_not_with_what_it_started_from(
     assert [row["iter"] for row in losses(tmp_path / "fine") if "G/total" in row] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_schedule_may_be_added_on_resume(tiny_config, tmp_path):
     train(tiny_config("train_cfg.max_iters=3"), tmp_path / "run")
     train(tiny_config(SCHEDULE), tmp_path / "run", resume=True)
@@ -139,6 +142,7 @@ def test_a_schedule_may_be_added_on_resume(tiny_config, tmp_path):
     assert rows[6] == pytest.approx(1e-3 * (1 - 0.9 * 5 / 5), abs=1.1e-4)
 
 
+@pytest.mark.slow
 def test_a_plateau_schedule_is_restored(tiny_config, tmp_path):
     plateau = (
         "param_scheduler=[{'type': 'ReduceOnPlateauLR', 'monitor': 'held_out/l1', 'patience': 0, 'factor': 0.5, "
@@ -263,6 +267,7 @@ def test_missing_data_is_one_line(tiny_config, tmp_path):
     assert "sketchkit data sample" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_centered_normalisation_trains_and_resumes(tiny_config, tmp_path):
     config = tiny_config("translator.data_preprocessor=dict(type='TranslationPreprocessor', normalization='centered')")
     folder = train(config, tmp_path / "centered")
@@ -277,6 +282,7 @@ def test_several_losses_change_what_is_learnt(finished, tiny_config, tmp_path):
     assert losses(tmp_path / "weight")[2]["G/pixel"] != losses(finished[0])[2]["G/pixel"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("amp", ["bf16", "fp16"])
 def test_mixed_precision_trains_and_resumes(tiny_config, tmp_path, amp):
     config = tiny_config(f"optim_wrapper.amp={amp}", "optim_wrapper.allow_slow_amp=True", EMA)

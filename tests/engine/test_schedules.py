@@ -31,6 +31,7 @@ def test_fractions_are_of_the_whole_run_and_whole_numbers_stay():
         count_iterations(dict(LINEAR, end=1.5), 10)
 
 
+@pytest.mark.slow
 def test_constant_for_half_the_run_then_linearly_to_zero(tiny_config, tmp_path):
     """lr (1 - max(0, i - n) / n) for 2 n iterations, as pix2pix and CycleGAN have it by epochs."""
     # mmengine's schedule of n iterations takes n - 1 steps: the first iteration of the second half has the full rate.

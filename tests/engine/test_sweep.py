@@ -22,6 +22,8 @@ from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import LOSSES
 from tests.conftest import ROOT, TINY, tiny_overrides
 
+pytestmark = pytest.mark.slow  # whole runs
+
 DEMO = ROOT / "configs/sketchygan_demo.py"
 KEY = "generator_losses.pixel.weight"
 SIZE, SAMPLES, GAP, LINE = 16, 3, 2, 14

@@ -17,6 +17,8 @@ from sketchkit.errors import ConfigError, TrainingStopped
 from sketchkit.translators import ConditionalTranslator, CycleTranslator
 from tests.conftest import ROOT, TINY
 
+pytestmark = pytest.mark.slow  # whole runs
+
 SGD = {side: dict(optimizer=dict(type="SGD", lr=0.1)) for side in ("generator", "discriminator")}
 LOOK = ["default_hooks.watchdog.interval=1", "default_hooks.watchdog.begin=1", "default_hooks.watchdog.patience=2"]
 NAN = "+generator_losses.bad=dict(type='FailsOnce')"

@@ -133,6 +133,7 @@ def test_a_whole_generator_starts_without_checkerboard_but_for_transposed_convol
     assert shares["pixel_shuffle"] < 0.01
 
 
+@pytest.mark.slow
 def test_the_checkerboard_stays_in_training_longest_with_transposed_convolutions() -> None:
     """After sixty steps on smooth pairs, beside the share that the targets themselves have."""
 
