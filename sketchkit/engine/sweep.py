@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import csv
 import gc
-import hashlib
 import itertools
 import json
 import math
 import os
-import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,7 @@ from sketchkit.engine.config import load_config
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.plots import draw_columns
 from sketchkit.engine.showcase import Showcase
+from sketchkit.engine.sweep_words import file_name, leaves, parse_words, plain_keys, short_key
 from sketchkit.engine.train import check, model_config, train
 from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.inference.trained import TrainedTranslator
@@ -40,7 +39,6 @@ from sketchkit.registry import DATASETS, MODELS, SCOPE
 RECORD, TABLE, PICTURE = "sweep.json", "table.csv", "sweep.png"
 COMPARED = ("held_out/", "G/")
 PLACES = ("plugin_files", "import_folder")
-NAME_LENGTH = 120
 
 
 @dataclass(frozen=True)
@@ -107,14 +105,14 @@ class Sweep:
         self.folder = Path(out or Path("runs") / f"sweep_{Path(path).stem}")
         self._record = {"config": str(path), "fixed": list(fixed), "base": base}
         self._refuse_other_runs()
-        short = {key: _short(key, base) for key in grid}
+        short = {key: short_key(key, base) for key in grid}
         self.settings = []
         for combination in itertools.product(*grid.values()):
             values = dict(zip(grid, combination, strict=True))
             label = ",".join(f"{short[key]}={value}" for key, value in values.items())
             changes = [f"{key}={value}" for key, value in values.items()]
             config = load_config(path, [*fixed, *changes], plugin_files)
-            self.settings.append(Setting(self.folder / _file_name(label), label, values, config))
+            self.settings.append(Setting(self.folder / file_name(label), label, values, config))
         for setting in self.settings:
             _build_once(setting)
 
@@ -142,14 +140,14 @@ class Sweep:
         names = scalar_names(results)
         with (self.folder / TABLE).open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow([*_plain(results[0].setting.values), "state", "iterations", *names, "reason"])
+            writer.writerow([*plain_keys(results[0].setting.values), "state", "iterations", *names, "reason"])
             for one in results:
                 numbers = [one.scalars.get(name, "") for name in names]
                 writer.writerow([*one.setting.values.values(), one.state, one.iterations, *numbers, one.reason])
         self._write_record(
             [
                 {
-                    "run": one.setting.folder.name, "values": _plain(one.setting.values), "state": one.state,
+                    "run": one.setting.folder.name, "values": plain_keys(one.setting.values), "state": one.state,
                     "reason": one.reason, "iterations": one.iterations,
                     "scalars": {name: value if math.isfinite(value) else None for name, value in one.scalars.items()},
                 }
@@ -194,10 +192,10 @@ class Sweep:
                 raise ConfigError(f"{self.folder} holds runs that no sweep has made: name another folder with --out")
             return
         try:
-            before = dict(_leaves(json.loads((self.folder / RECORD).read_text())["base"]))
+            before = dict(leaves(json.loads((self.folder / RECORD).read_text())["base"]))
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"{self.folder / RECORD} is damaged: name another folder with --out") from error
-        now = dict(_leaves(self._record["base"]))
+        now = dict(leaves(self._record["base"]))
         other = [key for key in before.keys() | now.keys() if before.get(key, ...) != now.get(key, ...)]
         if other:
             names = [".".join(key) for key in sorted(other, key=lambda key: (len(key), key))]
@@ -236,52 +234,6 @@ def scalar_names(results: Sequence[Result]) -> list[str]:
     return sorted(names, key=lambda name: name.startswith("G/"))
 
 
-def parse_words(words: Sequence[str], fixed: Sequence[str] = ()) -> dict[str, list[str]]:
-    """`KEY=VALUE1,VALUE2` words -> key -> values, both as written.
-
-    Raises:
-        ConfigError: no word, no value, or a key or a value given twice.
-    """
-    if not words:
-        raise ConfigError("no key to sweep: give KEY=VALUE1,VALUE2,... before --cfg-options, whose words are fixed")
-    taken = {override.partition("=")[0].lstrip("+") for override in fixed}
-    grid: dict[str, list[str]] = {}
-    for word in words:
-        key, separator, text = word.partition("=")
-        values = split_values(text)
-        if not separator or not all(values):
-            raise ConfigError(f"'{word}' lacks a value: write {key}=VALUE1,VALUE2,...")
-        if key.lstrip("+") in _plain(grid):
-            raise ConfigError(f"{key} is given twice: list its values behind one '{key}='")
-        if key.lstrip("+") in taken:
-            raise ConfigError(f"{key} is to be swept and fixed by --cfg-options: drop one of the two")
-        if len({*values}) < len(values):
-            raise ConfigError(f"'{word}' names a value twice")
-        grid[key] = values
-    return grid
-
-
-def split_values(text: str) -> list[str]:
-    """The parts between those commas that no bracket and no quote encloses.
-
-    Raises:
-        ConfigError: a bracket or a quote does not close.
-    """
-    values, depth, quote = [""], 0, ""
-    for character in text:
-        if character == "," and not depth and not quote:
-            values.append("")
-            continue
-        if quote or character in "'\"":
-            quote = "" if character == quote else quote or character
-        else:
-            depth += (character in "([{") - (character in ")]}")
-        values[-1] += character
-    if depth or quote:
-        raise ConfigError(f"'{text}': a bracket or a quote does not close")
-    return [value.strip() for value in values]
-
-
 def _build_once(setting: Setting) -> None:
     """Build what a run is made of, so that a value that does not work costs no training."""
     if setting.config.get("train_cfg") and setting.is_trained:
@@ -303,33 +255,3 @@ def _build_once(setting: Setting) -> None:
 def _held_out(config: Config, samples: int) -> Showcase:
     """Samples of the held-out data; without any, of the training data."""
     return Showcase(DATASETS.build((config.get("val_dataloader") or config["train_dataloader"])["dataset"]), samples)
-
-
-def _short(key: str, base: Mapping[str, Any]) -> str:
-    """The key's end that names one place of the config: `tv.weight`, but `discriminator_losses.gan.weight`."""
-    parts = key.lstrip("+").split(".")
-    places = {path[:end] for path, _ in _leaves(base) for end in range(1, len(path))}
-    for length in range(2, len(parts)):
-        parents = tuple(parts[-length:-1])
-        if not parents[0].isdigit() and sum(place[-len(parents) :] == parents for place in places) == 1:
-            return ".".join(parts[-length:])
-    return ".".join(parts)
-
-
-def _file_name(label: str) -> str:
-    """The label, where it can name a folder; else what can, with a digest of the whole."""
-    name = re.sub(r"[^\w.,=+()\[\]-]+", "_", label)[:NAME_LENGTH]
-    return name if name == label else f"{name}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
-
-
-def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if not isinstance(value, dict | list) or not value:
-        yield path, value
-        return
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        yield from _leaves(item, (*path, str(key)))
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with keys that do not say whether they were there before."""
-    return {key.lstrip("+"): value for key, value in values.items()}

@@ -16,7 +16,8 @@ from sketchkit.engine import sweep as module
 from sketchkit.engine.checkpoints import read_checkpoint
 from sketchkit.engine.config import load_config
 from sketchkit.engine.plots import BETWEEN, COLUMN, _wrapped, draw_columns
-from sketchkit.engine.sweep import Sweep, parse_words, split_values
+from sketchkit.engine.sweep import Sweep
+from sketchkit.engine.sweep_words import parse_words, split_values
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import LOSSES
