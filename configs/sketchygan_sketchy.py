@@ -1,6 +1,6 @@
 # sketchkit train configs/sketchygan_sketchy.py --cfg-options data_root=PATH
 # SketchyGAN as the Sketch2Img report trains it (Wang et al. 2019, after Chen & Hays, CVPR 2018): the whole objective.
-_base_ = ["_base_/runtime.py", "_base_/sketchy.py"]
+_base_ = ["_base_/runtime.py", "_base_/adversarial.py", "_base_/sketchy.py"]
 
 translator = dict(type="ConditionalTranslator")
 backbone = dict(type="MRUGenerator", image_size="$image_size", num_classes="$num_classes")
@@ -19,13 +19,7 @@ discriminator_losses = dict(
     dragan=dict(type="DRAGANPenalty", weight=10.0),
 )
 
-optim_wrapper = dict(
-    constructor="AdversarialOptimizers",
-    amp=None,
-    allow_slow_amp=False,
-    generator=dict(optimizer=dict(type="Adam", lr=1e-4, betas=(0.5, 0.999), fused=True)),
-    discriminator=dict(optimizer=dict(type="Adam", lr=2e-4, betas=(0.5, 0.999), fused=True)),
-)
+optim_wrapper = dict(generator=dict(optimizer=dict(lr=1e-4)))
 param_scheduler = None
 # 20 epochs of the whole database's training split, some 67,000 sketches.
-train_cfg = dict(type="TrainLoop", max_iters=84_000, val_interval=5000)
+train_cfg = dict(max_iters=84_000, val_interval=5000)

@@ -63,3 +63,18 @@ def tiny_config(sample_root):
 def tiny_plugin():
     """The tiny networks, registered."""
     plugins.load_file(TINY)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """`runs(kind)`: the folder of a run of that kind, trained when it is first asked for."""
+    from tests.small_runs import small_run
+
+    done = {}
+
+    def get(kind):
+        if kind not in done:
+            done[kind] = small_run(kind, tmp_path_factory.mktemp(kind))
+        return done[kind]
+
+    return get

@@ -82,15 +82,13 @@ def _jobs(source: Path, output: Path, samples: int) -> Iterator[tuple[Path, int,
     """Each picture to make: its source, which draw of the noise, and where it goes."""
     import cv2
 
-    from sketchkit.data.files import pictures_in
+    from sketchkit.data.folders import some_pictures
     from sketchkit.errors import ConfigError, DataError
 
     is_one = not source.is_dir()
     if is_one and not source.is_file():
         raise DataError(f"no picture or folder at {source}: check the path")
-    files = [source] if is_one else pictures_in(source)
-    if not files:
-        raise DataError(f"no picture in {source}: it is empty, or holds no file of a known format")
+    files = [source] if is_one else some_pictures(source)
     is_picture = is_one and bool(output.suffix) and not output.is_dir()
     if is_picture and not cv2.haveImageWriter(output.name):
         raise ConfigError(f"cannot write {output}: no image format ends in '{output.suffix}', use .png or .jpg")

@@ -10,14 +10,13 @@ from typing import Any
 from sketchkit.data.color import ColorDataset
 from sketchkit.data.files import FileDataset, pictures_in
 from sketchkit.data.images import read_image
-from sketchkit.data.pairs import PairsDataset
+from sketchkit.data.pairs import PairsDataset, two_folders
 from sketchkit.data.sides import find_source_side
 from sketchkit.data.sketchy import SketchyDataset
 from sketchkit.data.splits import PARTS
 from sketchkit.data.unpaired import UnpairedDataset
 from sketchkit.errors import DataError
 
-KINDS = ("sketchy", "pairs", "unpaired", "color")
 Looking = Callable[[Sequence[Any]], Any]
 
 
@@ -42,7 +41,7 @@ def find_kind(root: Path) -> str:
         return "sketchy"
     if any((root / f"{part}A").is_dir() for part in PARTS):
         return "unpaired"
-    if any(_holds_pairs(root, part) for part in (*PARTS, None)):
+    if any(two_folders(root, part) for part in (*PARTS, None)):
         return "pairs"
     files = pictures_in(root)
     if not files:
@@ -87,7 +86,7 @@ def _parts(root: Path, kind: str) -> Iterator[tuple[str, FileDataset]]:
     for part in PARTS:
         if kind == "unpaired" and (root / f"{part}A").is_dir():
             yield part, UnpairedDataset(root, part, serial=True)
-        elif kind == "pairs" and ((root / part).is_dir() or _holds_pairs(root, part)):
+        elif kind == "pairs" and ((root / part).is_dir() or two_folders(root, part)):
             yield part, PairsDataset(root, part)
         else:
             continue
@@ -98,12 +97,6 @@ def _parts(root: Path, kind: str) -> Iterator[tuple[str, FileDataset]]:
         yield "all", PairsDataset(root, None)
     if kind == "color":
         yield "all", ColorDataset(root, None)
-
-
-def _holds_pairs(root: Path, part: str | None) -> bool:
-    inside = root / part if part else root
-    places = [(inside / "A", inside / "B"), (root / "A" / (part or ""), root / "B" / (part or ""))]
-    return any(a.is_dir() and b.is_dir() for a, b in places)
 
 
 def _try_sample(dataset: FileDataset, index: int, problems: list[str]) -> None:

@@ -29,8 +29,7 @@ def choose_part(root: Path, split: str | None, split_file: str | Path | None = N
         DataError: there is no such folder, part or file, or no picture in it.
         ConfigError: a split file and no part of it.
     """
-    if not root.is_dir():
-        raise DataError(f"no data at {root}: point to your copy with --cfg-options data_root=PATH")
+    require_root(root)
     if split_file is not None:
         if split is None:
             raise ConfigError(f"split_file={split_file} needs the part of it to take: split='train'")
@@ -43,6 +42,25 @@ def choose_part(root: Path, split: str | None, split_file: str | Path | None = N
             f"{root} has no folder {split}: {closest}; name it with train_split or val_split (None takes {root} "
             "itself), or divide its files by a split_file of `sketchkit data split`"
         )
+    return some_pictures(folder)
+
+
+def require_root(root: Path) -> None:
+    """Check that the data are there.
+
+    Raises:
+        DataError: they are not.
+    """
+    if not root.is_dir():
+        raise DataError(f"no data at {root}: point to your copy with --cfg-options data_root=PATH")
+
+
+def some_pictures(folder: Path) -> list[Path]:
+    """The picture files below `folder`, sorted.
+
+    Raises:
+        DataError: there is no such folder, or no picture in it.
+    """
     files = pictures_in(folder)
     if not files:
         raise DataError(f"no picture in {folder}: it is empty, or holds no file of a known format")

@@ -66,7 +66,7 @@ class PairsDataset(FileDataset):
         swap = check_direction(direction)
         self.side_ratio, self.needs_color = side_ratio, needs_color
         root = Path(data_root)
-        both = _two_folders(root, split, folders)
+        both = two_folders(root, split, folders)
         self.is_side_by_side = layout == "side_by_side" or (layout == "auto" and both is None)
         if self.is_side_by_side:
             found: list[tuple[Path, ...]] = [(file,) for file in choose_part(root, split, split_file)]
@@ -126,7 +126,8 @@ class PairsDataset(FileDataset):
         return report.side
 
 
-def _two_folders(root: Path, split: str | None, names: Sequence[str]) -> tuple[Path, Path] | None:
+def two_folders(root: Path, split: str | None, names: Sequence[str] = ("A", "B")) -> tuple[Path, Path] | None:
+    """The folders of sources and targets, in whichever of the layouts they exist; None where they do not."""
     first, second = names
     inside = root / split if split else root
     below, beside = (

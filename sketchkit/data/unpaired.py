@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sketchkit.data.files import FileDataset, Picture, pictures_in, spread
-from sketchkit.data.folders import check_direction
+from sketchkit.data.files import FileDataset, Picture, spread
+from sketchkit.data.folders import check_direction, require_root, some_pictures
 from sketchkit.data.randomness import stable_seed
 from sketchkit.data.transforms import Transform
 from sketchkit.errors import DataError
@@ -65,8 +65,7 @@ class UnpairedDataset(FileDataset):
 
 
 def _pictures_of(root: Path, split: str | None, name: str) -> list[Path]:
-    if not root.is_dir():
-        raise DataError(f"no data at {root}: point to your copy with --cfg-options data_root=PATH")
+    require_root(root)
     places = [root / f"{split}{name}", root / split / name, root / name / split] if split else [root / name]
     folder = next((place for place in places if place.is_dir()), None)
     if folder is None:
@@ -74,7 +73,4 @@ def _pictures_of(root: Path, split: str | None, name: str) -> list[Path]:
         raise DataError(
             f"{root} has none of {tried}: name the folders with folders=['A', 'B'], train_split and val_split"
         )
-    files = pictures_in(folder)
-    if not files:
-        raise DataError(f"no picture in {folder}: it is empty, or holds no file of a known format")
-    return files
+    return some_pictures(folder)

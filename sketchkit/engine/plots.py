@@ -37,6 +37,11 @@ def draw_grid(columns: Mapping[str, Tensor], path: Path, blocks: int = 2) -> Non
         page.paste(table, (block * width, CAPTION))
         for i, caption in enumerate(columns):
             ImageDraw.Draw(page).text((block * width + i * step + GAP, 1), caption, fill="black")
+    _save(page, path)
+
+
+def _save(page: Image.Image, path: Path) -> None:
+    """As PNG, which readers never see half of."""
     temporary = path.with_suffix(".tmp")
     page.save(temporary, format="PNG")
     temporary.replace(path)
@@ -70,9 +75,7 @@ def draw_columns(columns: Sequence[tuple[str, Tensor]], path: Path) -> None:
             pen.text((GAP + i * step, 1 + j * CAPTION), line, fill="black", font=font)
         for j, image in enumerate(column):
             page.paste(to_pil_image(image), (GAP + i * step, top + j * (height + GAP)))
-    temporary = path.with_suffix(".tmp")
-    page.save(temporary, format="PNG")
-    temporary.replace(path)
+    _save(page, path)
 
 
 def draw_curves(rows: Sequence[Mapping[str, float]], path: Path) -> None:

@@ -24,6 +24,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch.nn import functional as F
 
+from sketchkit.data.splits import write_whole
 from sketchkit.engine import interruption
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.config import load_config
@@ -206,9 +207,7 @@ class Sweep:
             )
 
     def _write_record(self, settings: list[dict[str, Any]]) -> None:
-        temporary = self.folder / f".{RECORD}.tmp"
-        temporary.write_text(json.dumps({**self._record, "settings": settings}, indent=2) + "\n")
-        temporary.replace(self.folder / RECORD)
+        write_whole(self.folder / RECORD, json.dumps({**self._record, "settings": settings}, indent=2) + "\n")
 
 
 def train_setting(setting: Setting) -> Result:

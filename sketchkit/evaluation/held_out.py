@@ -11,13 +11,8 @@ from torch import Tensor
 from sketchkit.registry import METRICS
 
 
-@METRICS.register_module()
-class HeldOutMetric(BaseMetric):
-    """`held_out/l1` and `held_out/diversity`, means over the samples; pictures in [-1, 1].
-
-    l1: mean |output - truth| over the pixels. diversity: mean |output - second output| over the pixels, the second one
-    from another noise; left out where the generator takes none.
-    """
+class SampleMeans(BaseMetric):
+    """Means over the samples of what `rows` measures on each."""
 
     default_prefix = "held_out"
 
@@ -25,12 +20,13 @@ class HeldOutMetric(BaseMetric):
         # mmengine's other way, through files, leaves a folder in the working directory.
         super().__init__(collect_device="gpu")
 
+    def rows(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
+        """name -> a value a sample, of one batch of `val_step`'s pictures."""
+        raise NotImplementedError
+
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Take one batch of `val_step`'s pictures."""
-        for shown in data_samples:
-            rows = {"l1": _distance(shown["fake"], shown["target"])}
-            if shown["fake_alt"] is not None:
-                rows["diversity"] = _distance(shown["fake"], shown["fake_alt"])
+        for rows in map(self.rows, data_samples):
             self.results.extend(dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True))
 
     def compute_metrics(self, results: list[dict[str, float]]) -> dict[str, float]:
@@ -39,27 +35,34 @@ class HeldOutMetric(BaseMetric):
 
 
 @METRICS.register_module()
-class CycleMetric(BaseMetric):
+class HeldOutMetric(SampleMeans):
+    """`held_out/l1` and `held_out/diversity`, means over the samples; pictures in [-1, 1].
+
+    l1: mean |output - truth| over the pixels. diversity: mean |output - second output| over the pixels, the second one
+    from another noise; left out where the generator takes none.
+    """
+
+    def rows(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
+        """l1, and diversity where there is a second output."""
+        rows = {"l1": _distance(shown["fake"], shown["target"])}
+        if shown["fake_alt"] is not None:
+            rows["diversity"] = _distance(shown["fake"], shown["fake_alt"])
+        return rows
+
+
+@METRICS.register_module()
+class CycleMetric(SampleMeans):
     """`held_out/cycle` and `held_out/cycle_back`: mean |picture - picture translated there and back|, in [-1, 1].
 
     Unpaired pictures have no truth to compare with: this is what can be measured without a network.
     """
 
-    default_prefix = "held_out"
-
-    def __init__(self) -> None:
-        super().__init__(collect_device="gpu")
-
-    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
-        """Take one batch of `val_step`'s pictures."""
-        for shown in data_samples:
-            there = _distance(shown["cycled"], shown["source"])
-            back = _distance(shown["cycled_back"], shown["target"])
-            self.results.extend({"cycle": a, "cycle_back": b} for a, b in zip(there, back, strict=True))
-
-    def compute_metrics(self, results: list[dict[str, float]]) -> dict[str, float]:
-        """The means over all samples of all processes."""
-        return {name: sum(row[name] for row in results) / len(results) for name in results[0]}
+    def rows(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
+        """The error of the source and that of the target."""
+        return {
+            "cycle": _distance(shown["cycled"], shown["source"]),
+            "cycle_back": _distance(shown["cycled_back"], shown["target"]),
+        }
 
 
 def _distance(a: Tensor, b: Tensor) -> list[float]:

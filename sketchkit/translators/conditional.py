@@ -68,6 +68,10 @@ class ConditionalTranslator(Translator):
             discriminator_losses or {}, "discriminator", (*GIVEN, *real), (), names
         )
         refuse_mixing(self.discriminator_objective, self.heads)
+        self._hint_channels: int | None = getattr(self.backbone, "hint_channels", None)
+        takes = self._hint_channels != 0 and "hint" in inspect.signature(self.backbone.forward).parameters
+        needs = [*self.generator_objective.needs.values(), *self.discriminator_objective.needs.values()]
+        self._looks_at_hints = takes or any("hint" in named for named in needs)
         self.ema = MODELS.build({**ema, "model": self.backbone}) if ema else None
         self.discriminator_steps = discriminator_steps
         self.accumulate = accumulate
@@ -145,15 +149,12 @@ class ConditionalTranslator(Translator):
         Raises:
             ConfigError: says which of the two it is.
         """
-        channels: int | None = getattr(self.backbone, "hint_channels", None)
-        if not has_hint and channels:
+        if not has_hint and self._hint_channels:
             raise ConfigError(
-                f"backbone.hint_channels={channels} and the data have no hints: end the pipeline of "
+                f"backbone.hint_channels={self._hint_channels} and the data have no hints: end the pipeline of "
                 "train_dataloader with dict(type='ColorHints'), or set hint_channels=0"
             )
-        takes = channels != 0 and "hint" in inspect.signature(self.backbone.forward).parameters
-        objectives = (self.generator_objective, self.discriminator_objective)
-        if has_hint and not takes and not any("hint" in needs for one in objectives for needs in one.needs.values()):
+        if has_hint and not self._looks_at_hints:
             raise ConfigError(
                 "the data have hints and the backbone takes none: set backbone.hint_channels=4 where it has that "
                 "option, or take ColorHints out of the pipeline"

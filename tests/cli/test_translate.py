@@ -17,19 +17,6 @@ from tests.small_runs import SIZE, small_run
 pytestmark = pytest.mark.slow  # whole runs
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """`runs(kind)`: the folder of a run of that kind, trained when it is first asked for."""
-    done = {}
-
-    def get(kind):
-        if kind not in done:
-            done[kind] = small_run(kind, tmp_path_factory.mktemp(kind))
-        return done[kind]
-
-    return get
-
-
 def noise(height=20, width=30, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 

@@ -25,19 +25,6 @@ KINDS = ("classes", "pix2pix", "hints", "recolor", "cycle")
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """`runs(kind)`: the folder of a run of that kind, trained when it is first asked for."""
-    done = {}
-
-    def get(kind):
-        if kind not in done:
-            done[kind] = small_run(kind, tmp_path_factory.mktemp(kind))
-        return done[kind]
-
-    return get
-
-
-@pytest.fixture(scope="module")
 def translators(runs):
     done = {}
 
