@@ -1,13 +1,15 @@
 """Every registry, with the contract an entry obeys.
 
-BACKBONES, HEADS and LOSSES are stand-alone: mmengine allows one child per parent and scope, so that three children of
-its MODELS in one scope are impossible. Whatever the Runner builds by itself is a child of mmengine's root.
+BACKBONES, HEADS, LOSSES and PICTURE_METRICS are stand-alone: mmengine allows one child per parent and scope, so that
+three children of its MODELS in one scope are impossible. Whatever the Runner builds by itself is a child of mmengine's
+root; METRICS are what its validation builds, and one of them measures by the PICTURE_METRICS.
 
 Backbone: `forward(source, *, label=None, hint=None, noise=None) -> image`; what it takes is declared by its signature.
     Attributes `in_channels`, `out_channels`, `size_multiple` (what H and W must divide by). One that takes noise also
     has `noise_shape(height, width) -> tuple`, `encode(source, ...) -> state` and `decode(state, noise) -> image`.
 Head: `forward(image, source=None, label=None) -> HeadOutput`.
 Loss: an `nn.Module` whose `forward` names the inputs it needs; see `sketchkit.translators.objective`.
+Picture metric: a `PictureMetric` under its short name ('fid'); see `sketchkit.evaluation.contract`.
 """
 
 from __future__ import annotations
@@ -148,7 +150,8 @@ def _failures() -> str:
 BACKBONES = PluginRegistry("backbone", scope=SCOPE)
 HEADS = PluginRegistry("head", scope=SCOPE)
 LOSSES = PluginRegistry("loss", scope=SCOPE)
-PLUGIN_REGISTRIES = (BACKBONES, HEADS, LOSSES)
+PICTURE_METRICS = PluginRegistry("metric", scope=SCOPE)
+PLUGIN_REGISTRIES = (BACKBONES, HEADS, LOSSES, PICTURE_METRICS)
 
 
 def _child(root: Registry) -> SketchRegistry:

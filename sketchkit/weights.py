@@ -17,6 +17,7 @@ import textwrap
 import urllib.request
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -34,7 +35,8 @@ _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.")
 class WeightsFile:
     """One published file.
 
-    names: the file names it goes by, the first for downloads; size in bytes and sha256 of that one, where published.
+    names: the file names it goes by, the first for downloads; none where nothing is published. size in bytes and
+    sha256 of that one, where published.
     """
 
     url: str
@@ -68,7 +70,6 @@ def known_file(name: str) -> WeightsFile:
 
     Raises:
         ConfigError: no such network.
-        WeightsError: nobody publishes weights for it.
     """
     if name in KNOWN:
         return KNOWN[name]
@@ -89,6 +90,8 @@ def resolve_weights(name: str, path: str | Path | None = None, offline: bool | N
     known = known_file(name)
     if path is not None:
         return _given(Path(path).expanduser(), name, known)
+    if not known.names:
+        raise WeightsError(f"nobody publishes weights of {name}: give the path of a file")
     folders = search_folders()
     for file in (folder / filename for folder in folders for filename in known.names):
         if file.is_file():
@@ -105,6 +108,21 @@ def search_folders() -> list[Path]:
     """Where files are looked for, in order; downloads go to the last."""
     own = os.environ.get("SKETCHKIT_WEIGHTS")
     return [*([Path(own).expanduser()] if own else []), Path(torch.hub.get_dir()) / "checkpoints"]
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file, in hex; it is read once as long as its size and time of change stay the same."""
+    state = path.stat()
+    return _digest(path.resolve(), state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, size: int, changed: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -173,7 +191,7 @@ def _timm_file(name: str) -> WeightsFile:
         return WeightsFile(url, (f"{repository.rpartition('/')[2]}.safetensors",))
     if published is not None and published.url:
         return WeightsFile(published.url, (published.url.rpartition("/")[2],))
-    raise WeightsError(f"timm publishes no weights for '{name}': give the path of a file")
+    return WeightsFile("", ())
 
 
 def _given(path: Path, name: str, known: WeightsFile) -> Path:
@@ -184,15 +202,13 @@ def _given(path: Path, name: str, known: WeightsFile) -> Path:
 
 
 def _verify(file: Path, name: str, known: WeightsFile) -> Path:
-    expected, digest = known.digest(name), hashlib.sha256()
+    expected = known.digest(name)
     if not expected:
         return file
-    with file.open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    if not digest.hexdigest().startswith(expected):
+    digest = file_digest(file)
+    if not digest.startswith(expected):
         raise WeightsError(
-            f"{file} ({file.stat().st_size} bytes) is not {name}: its sha256 starts with {digest.hexdigest()[:8]}, not "
+            f"{file} ({file.stat().st_size} bytes) is not {name}: its sha256 starts with {digest[:8]}, not "
             f"{expected[:8]}: delete it, and get it again from {known.url}"
         )
     return file
@@ -222,7 +238,8 @@ def _download(known: WeightsFile, folder: Path) -> Path:
 
 def _missing(name: str, known: WeightsFile, folders: list[Path], reason: str) -> WeightsError:
     files = " or ".join(known.names)
-    size = f" ({known.size / 2**20:.1f} MB)" if known.size else ""
+    facts = [f"{known.size / 2**20:.1f} MB" if known.size else "", f"sha256 {known.sha256}" if known.sha256 else ""]
+    about = f" ({', '.join(filter(None, facts))})" if any(facts) else ""
     places = ", ".join(map(str, folders))
     command = f"curl -L --create-dirs -o {folders[0] / known.names[0]} {known.url}"
-    return WeightsError(f"{name} needs {files}{size}: not in {places}, and {reason}; put it there with: {command}")
+    return WeightsError(f"{name} needs {files}{about}: not in {places}, and {reason}; put it there with: {command}")

@@ -6,6 +6,8 @@ split_seed = 0
 split_file = None
 train_split = "train"
 val_split = "val"
+# What `sketchkit eval RUN` measures.
+test_split = "test"
 list_file = None
 min_colorfulness = 5
 colorfulness_form = "absolute"

@@ -11,5 +11,7 @@ val_dataloader = dict(
     num_workers="$num_workers",
     collate_fn=dict(type="collate_pictures"),
 )
-val_evaluator = dict(type="HeldOutMetric")
+# What else a validation measures: metrics=['lpips', 'fid'], as `sketchkit eval` does.
+metrics = []
+val_evaluator = dict(type="HeldOutMetric", picture_metrics="$metrics")
 val_cfg = dict()

@@ -13,6 +13,7 @@ from sketchkit.errors import SketchkitError
 
 COMMANDS = {
     "data": "Make, check and prepare data sets.",
+    "eval": "Measure pictures, or a trained run: FID, KID, LPIPS and more.",
     "info": "Networks, parameters, FLOPs and objective of a config.",
     "plugins": "List backbones, heads and losses, and what failed to load.",
     "stylize": "Paint a picture in the style of others.",

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from sketchkit.engine.sweep import Result
 
 FIXED = "--cfg-options"
-# Which end of a held-out scalar is the good one.
-BETTER = {"held_out/l1": min, "held_out/cycle": min, "held_out/cycle_back": min, "held_out/diversity": max}
 
 
 class SweepCommand(click.Command):
@@ -96,8 +94,17 @@ def _table(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _best(name: str, results: Sequence[Result]) -> float | None:
+    from sketchkit.errors import ConfigError
+    from sketchkit.evaluation.held_out import HELD_OUT, better_end
+
     values = [one.scalars[name] for one in results if one.state == "done" and name in one.scalars]
-    return BETTER[name](values) if name in BETTER and len(values) > 1 else None
+    if not name.startswith(HELD_OUT) or len(values) < 2:
+        return None
+    try:
+        return better_end(name.removeprefix(HELD_OUT))(values)
+    except ConfigError:
+        # What belongs to a metric, such as a deviation, has no good end.
+        return None
 
 
 def _cell(one: Result, name: str, best: Mapping[str, float]) -> str:

@@ -6,15 +6,18 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from sketchkit.errors import DataError
 
+T = TypeVar("T")
 JPEG_START = b"\xff\xd8\xff"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 # In entropy-coded data a marker is 0xFF and anything but a stuffed zero, a restart (D0-D7) or a fill byte.
@@ -31,12 +34,35 @@ class UnreadableImage(UnusablePicture):
     """A file that is missing, empty, cut short, or no image."""
 
 
+class Probe(NamedTuple):
+    """What a look at an image file says without decoding it: SHA-256 of its bytes in hex, size in pixels, format."""
+
+    digest: str
+    width: int
+    height: int
+    format: str
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """The file as (H, W, 3) uint8 RGB: turned by its EXIF tag, 16 bits scaled to 8, transparency laid on white.
 
     Raises:
         UnreadableImage: the file is missing, empty, cut short, or not an image; the message names it.
     """
+    return _understood(path, _decode)
+
+
+def probe_image(path: str | Path) -> Probe:
+    """Look at a file's bytes and header; the size is that of the picture as `read_image` turns it.
+
+    Raises:
+        UnreadableImage: as `read_image`; of formats other than JPEG and PNG only the header is looked at.
+    """
+    return _understood(path, _probe)
+
+
+def _understood(path: str | Path, reader: Callable[[bytes], T]) -> T:
+    """What `reader` makes of the file's bytes, its failures in words that name the file."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -44,7 +70,7 @@ def read_image(path: str | Path) -> np.ndarray:
     if not data:
         raise UnreadableImage(f"{path} is empty: fetch the file again or remove it")
     try:
-        return _decode(data)
+        return reader(data)
     except (OSError, ValueError, SyntaxError, cv2.error, Image.DecompressionBombError) as error:
         # Pillow's own words name the memory that was looked at, not the file.
         is_unknown = isinstance(error, UnidentifiedImageError)
@@ -67,6 +93,18 @@ def write_image(path: str | Path, image: np.ndarray, *, quality: int = 95) -> No
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     temporary.write_bytes(data.tobytes())
     temporary.replace(path)
+
+
+def _probe(data: bytes) -> Probe:
+    if data.startswith(JPEG_START):
+        _check_jpeg(data)
+    elif data.startswith(PNG_START):
+        list(_png_chunks(data))
+    with Image.open(io.BytesIO(data)) as image:
+        # Orientations 5 to 8 of the EXIF standard lie on their side.
+        is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+        width, height = reversed(image.size) if is_turned else image.size
+        return Probe(sha256(data).hexdigest(), width, height, (image.format or "unknown").lower())
 
 
 def _decode(data: bytes) -> np.ndarray:

@@ -63,6 +63,10 @@ class UnpairedDataset(FileDataset):
         """The two pictures as they are."""
         return dict(zip(("source", "target"), pictures, strict=True))
 
+    def about(self, index: int, files: Sequence[Path]) -> dict[str, Any]:
+        """`key` names the source, `target_key` the target, which belongs to it by chance only."""
+        return {**super().about(index, files), "target_key": self.name_of(files[1])}
+
 
 def _pictures_of(root: Path, split: str | None, name: str) -> list[Path]:
     require_root(root)

@@ -1,37 +1,142 @@
-"""What a validation during training measures on held-out pairs."""
+"""What a validation during training measures on held-out samples: means that need no network, and picture metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import torch
+from mmengine.device import get_device
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
-from sketchkit.registry import METRICS
+from sketchkit.errors import ConfigError
+from sketchkit.evaluation.contract import PictureMetric, Seen, Setup, View
+from sketchkit.evaluation.judging import look_at
+from sketchkit.evaluation.selection import RANDOM, Spec, make_metrics
+from sketchkit.registry import METRICS, PICTURE_METRICS, did_you_mean
+
+HELD_OUT = "held_out/"
+Better = Callable[[Iterable[float]], float]
+# The means of the classes below, and which end of each is the good one.
+MEANS: dict[str, Better] = {"l1": min, "diversity": max, "cycle": min, "cycle_back": min}
+
+
+def better_end(name: str) -> Better:
+    """`min` or `max`: which end is the good one of what validations measure by this name.
+
+    Raises:
+        ConfigError: nothing has that name, or neither end is good.
+    """
+    if name in MEANS:
+        return MEANS[name]
+    known = PICTURE_METRICS.names()
+    entry = name.removesuffix(RANDOM)
+    if entry not in known:
+        raise ConfigError(f"nothing is measured by the name {name!r}: {did_you_mean(name, [*MEANS, *known])}")
+    better = PICTURE_METRICS.get(entry).better
+    if better is None:
+        raise ConfigError(f"{name} is better at neither end: choose by another metric")
+    return better
 
 
 class SampleMeans(BaseMetric):
-    """Means over the samples of what `rows` measures on each."""
+    """Means over the samples of what `values` measures on each; and picture metrics, as `sketchkit eval` has them.
 
-    default_prefix = "held_out"
+    Args:
+        picture_metrics: names of PICTURE_METRICS, or configs with options; each becomes `held_out/NAME`.
+        weights: network -> the file with its weights, for networks that metrics need.
+        allow_random_weights: for tests; see `Setup`.
 
-    def __init__(self) -> None:
+    Raises:
+        ConfigError: a metric compares pairs, and the samples are none.
+        WeightsError: a network's weights cannot be had.
+    """
+
+    default_prefix = HELD_OUT.rstrip("/")
+    means: tuple[str, ...] = ()
+    paired = True
+
+    def __init__(
+        self,
+        picture_metrics: Sequence[Spec] = (),
+        weights: Mapping[str, str | Path] | None = None,
+        allow_random_weights: bool = False,
+    ) -> None:
         # mmengine's other way, through files, leaves a folder in the working directory.
         super().__init__(collect_device="gpu")
+        setup = Setup(get_device(), weights or {}, allow_random_weights)
+        self.metrics = make_metrics(picture_metrics, setup)
+        for name, metric in self.metrics.items():
+            if not self.paired and "pair" in metric.needs:
+                raise ConfigError(f"metrics: {name} compares pairs, and unpaired pictures are none: leave it out")
+        # The truth is the same in every validation: its rows are kept by content.
+        self._real: dict[str, Tensor] = {}
 
-    def rows(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
+    @property
+    def measured(self) -> list[str]:
+        """The names that a validation may report."""
+        return [*self.means, *self.metrics]
+
+    def values(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
         """name -> a value a sample, of one batch of `val_step`'s pictures."""
         raise NotImplementedError
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Take one batch of `val_step`'s pictures."""
-        for rows in map(self.rows, data_samples):
-            self.results.extend(dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True))
+        for shown in data_samples:
+            means = self.values(shown)
+            samples = [dict(zip(means, values, strict=True)) for values in zip(*means.values(), strict=True)]
+            rows = self._rows(shown) if self.metrics else [{} for _ in samples]
+            keys = zip(shown["key"], shown.get("target_key", shown["key"]), strict=True)
+            numbers = shown["label"].tolist() if shown.get("label") is not None else [None] * len(samples)
+            self.results.extend(
+                {"means": mean, "rows": row, "key": key, "target_key": target, "label": number}
+                for mean, row, (key, target), number in zip(samples, rows, keys, numbers, strict=True)
+            )
 
-    def compute_metrics(self, results: list[dict[str, float]]) -> dict[str, float]:
-        """The means over all samples of all processes."""
-        return {name: sum(row[name] for row in results) / len(results) for name in results[0]}
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """The means over all samples of all processes, and the metrics of all their pictures."""
+        means = [one["means"] for one in results]
+        values = {name: sum(row[name] for row in means) / len(means) for name in means[0]}
+        for metric in self.metrics.values():
+            values.update(metric.compute(self._seen(metric, results)))
+        return values
+
+    def _rows(self, shown: Mapping[str, Any]) -> list[dict[str, Tensor]]:
+        """For each sample 'VIEW ROLE' -> row."""
+        fakes = [to_bytes(image) for image in shown.get("draws", [shown["fake"]])]
+        reals = to_bytes(shown["target"])
+        rows: list[dict[str, Tensor]] = [{} for _ in reals]
+        needed = {(m.view.key, role): m.view for m in self.metrics.values() for role in m.needs if role != "labels"}
+        for (key, role), view in needed.items():
+            groups = {"real": [reals], "fake": fakes[:1], "pair": [reals, fakes[0]], "draws": fakes}[role]
+            prepared = {str(i): view.prepare(*pictures) for i, pictures in enumerate(zip(*groups, strict=True))}
+            seen = self._look_at_real(view, prepared, reals) if role == "real" else look_at(view, prepared)
+            for i, row in seen.items():
+                rows[int(i)][f"{key} {role}"] = row
+        return rows
+
+    def _look_at_real(self, view: View, prepared: dict[str, Tensor], pictures: Iterable[Tensor]) -> dict[str, Tensor]:
+        digests = [hashlib.sha256(picture.numpy().tobytes()).hexdigest() for picture in pictures]
+        keys = dict(zip(prepared, (f"{view.key} {digest}" for digest in digests), strict=True))
+        self._real.update(look_at(view, {keys[i]: prepared[i] for i in prepared if keys[i] not in self._real}))
+        return {i: self._real[key] for i, key in keys.items()}
+
+    def _seen(self, metric: PictureMetric, results: Sequence[Mapping[str, Any]]) -> Seen:
+        """The rows of all samples, in the order of their names, each name once: what `sketchkit eval` has as files."""
+        wanted: dict[str, Any] = {}
+        for role in (role for role in metric.needs if role != "labels"):
+            name = "target_key" if role == "real" else "key"
+            rows = {one[name]: one["rows"][f"{metric.view.key} {role}"] for one in results}
+            wanted[role] = torch.stack([rows[key] for key in sorted(rows)])
+        if "labels" in metric.needs:
+            classes = (self.dataset_meta or {}).get("classes") or []
+            numbers = {one["key"]: one["label"] for one in results}
+            wanted["labels"] = [classes[numbers[key]] for key in sorted(numbers)]
+        return Seen(**wanted)
 
 
 @METRICS.register_module()
@@ -42,12 +147,14 @@ class HeldOutMetric(SampleMeans):
     from another noise; left out where the generator takes none.
     """
 
-    def rows(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
+    means = ("l1", "diversity")
+
+    def values(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
         """l1, and diversity where there is a second output."""
-        rows = {"l1": _distance(shown["fake"], shown["target"])}
+        values = {"l1": _distance(shown["fake"], shown["target"])}
         if shown["fake_alt"] is not None:
-            rows["diversity"] = _distance(shown["fake"], shown["fake_alt"])
-        return rows
+            values["diversity"] = _distance(shown["fake"], shown["fake_alt"])
+        return values
 
 
 @METRICS.register_module()
@@ -57,12 +164,20 @@ class CycleMetric(SampleMeans):
     Unpaired pictures have no truth to compare with: this is what can be measured without a network.
     """
 
-    def rows(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
+    means = ("cycle", "cycle_back")
+    paired = False
+
+    def values(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
         """The error of the source and that of the target."""
         return {
             "cycle": _distance(shown["cycled"], shown["source"]),
             "cycle_back": _distance(shown["cycled_back"], shown["target"]),
         }
+
+
+def to_bytes(image: Tensor) -> Tensor:
+    """Pictures (B, 1 or 3, H, W) in [-1, 1] as (B, 3, H, W) uint8 on the CPU: clamped and rounded, as in a file."""
+    return image.detach().float().clamp(-1, 1).add(1).mul(127.5).round().byte().expand(-1, 3, -1, -1).cpu()
 
 
 def _distance(a: Tensor, b: Tensor) -> list[float]:

@@ -36,6 +36,7 @@ class TrainedTranslator:
     Args:
         run: a run folder, of which the latest checkpoint is taken, or a checkpoint.
         device: where to compute; default: a GPU when there is one.
+        config: a resolved config to build the networks by; default: the one in the checkpoint.
 
     Raises:
         CheckpointError: there is no checkpoint, or it is damaged, unsafe or of another architecture.
@@ -43,16 +44,17 @@ class TrainedTranslator:
         ConfigError: there is no such device.
     """
 
-    def __init__(self, run: str | Path, device: str | torch.device | None = None) -> None:
+    def __init__(self, run: str | Path, device: str | torch.device | None = None, config: Config | None = None) -> None:
         self.path = _find(Path(run))
         content = read_checkpoint(self.path)
-        self.config = Config(json.loads(content["config"]))
+        self.config = Config(json.loads(content["config"])) if config is None else config
         load_plugins(self.config, (), self.path.parent)
         self.classes: list[str] = content["classes"]
+        self.iteration: int = content["iter"]
         self.model = MODELS.build(_bare(model_config(self.config)))
         state = {key: value for key, value in content["model"].items() if not key.startswith(LEFT_OUT)}
         load_strictly(self.model, state, self.path)
-        self.device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = usable_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model.to(self.device).eval()
         self.networks: Mapping[str, Any] = self.model.networks()
         # What is for use is the same in both; a run may go without a validation.
@@ -163,7 +165,12 @@ def _bare(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, **BARE, **({"back": back} if "back" in config else {})}
 
 
-def _usable(device: str | torch.device) -> torch.device:
+def usable_device(device: str | torch.device) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        ConfigError: it cannot be computed on.
+    """
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:

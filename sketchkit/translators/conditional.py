@@ -124,22 +124,28 @@ class ConditionalTranslator(Translator):
                 self.ema.update_parameters(self.backbone)
         return logs
 
-    def val_step(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Two pictures of every sample, from noises fixed by the sample's name, with what they are judged against.
+    def val_step(self, data: Mapping[str, Any], draws: int = 2) -> list[dict[str, Any]]:
+        """Pictures of every sample, from noises fixed by the sample's name, with what they are judged against.
 
-        Returns one dict: key, source, target, fake, fake_alt (B,C,H,W) in [-1, 1]; fake_alt is None without noise.
+        Args:
+            draws: noises a sample, where the generator takes any.
+
+        Returns one dict: key, label; source, target, fake, fake_alt (B,C,H,W) in [-1, 1]; draws, the pictures of all
+        noises, of which fake is the first and fake_alt the second, None without.
         """
         batch = self.data_preprocessor(data, training=False)
         with torch.no_grad():
             generation = Generation(self.generator, batch)
-            draws = 2 if generation.takes_noise else 1
-            images = [generation(generation.noise_of(batch["key"], draw)) for draw in range(draws)]
+            numbers = range(draws if generation.takes_noise else 1)
+            images = [generation(generation.noise_of(batch["key"], number)) for number in numbers]
         picture, source = self.data_preprocessor.to_picture, batch["source"]
-        fakes = [picture(image, "target", source) for image in images] + [None] * (2 - draws)
+        fakes = [picture(image, "target", source) for image in images]
         shown = {key: picture(batch[key], key, source) for key in ("source", "target")}
         if "hint" in batch:
             shown["hint"] = batch["hint"][:, :3]
-        return [dict(key=batch["key"], label=batch.get("label"), fake=fakes[0], fake_alt=fakes[1], **shown)]
+        second = fakes[1] if len(fakes) > 1 else None
+        about = {"key": batch["key"], "label": batch.get("label"), "draws": fakes}
+        return [dict(**about, fake=fakes[0], fake_alt=second, **shown)]
 
     test_step = val_step
 

@@ -153,19 +153,20 @@ class CycleTranslator(Translator):
     def val_step(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Every picture there and back, both ways, from noises fixed by the sample's name where there are any.
 
-        Returns one dict: key; source, fake (there), cycled (and back); target, fake_back, cycled_back; all (B,C,H,W)
-        in [-1, 1].
+        Returns one dict: key and target_key, the samples' names; source, fake (there), cycled (and back); target,
+        fake_back, cycled_back; all (B,C,H,W) in [-1, 1].
         """
         batch = self.data_preprocessor(data, training=False)
-        shown: dict[str, Any] = {"key": batch["key"], "source": batch["source"], "target": batch["target"]}
+        shown: dict[str, Any] = {"source": batch["source"], "target": batch["target"]}
         with torch.no_grad():
             for direction, start, end in (("there", "source", ""), ("back", "target", "_back")):
                 shown[f"fake{end}"] = self._translate(batch[start], direction, batch["key"])
                 shown[f"cycled{end}"] = self._translate(shown[f"fake{end}"], BACK[direction], batch["key"])
         kinds = {"source": "source", "fake_back": "source", "cycled": "source"}
         picture = self.data_preprocessor.to_picture
-        pictures = {name: picture(image, kinds.get(name, "target")) for name, image in shown.items() if name != "key"}
-        return [{"key": batch["key"], **pictures}]
+        pictures = {name: picture(image, kinds.get(name, "target")) for name, image in shown.items()}
+        names = {name: batch[name] for name in ("key", "target_key") if name in batch}
+        return [{**names, **pictures}]
 
     test_step = val_step
 

@@ -7,12 +7,39 @@ from typing import Any
 from mmengine.hooks import CheckpointHook
 
 from sketchkit.engine.checkpoints import is_finite
-from sketchkit.registry import HOOKS
+from sketchkit.errors import ConfigError
+from sketchkit.evaluation.held_out import HELD_OUT, better_end
+from sketchkit.registry import HOOKS, did_you_mean
 
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """Saves every `interval` iterations; weights that are not finite replace no older checkpoint."""
+    """Saves every `interval` iterations; weights that are not finite replace no older checkpoint.
+
+    Args:
+        save_best: what a validation measures, such as 'fid' or 'l1', or several; the checkpoint that was best by it is
+            kept besides, as best_held_out_<name>_iter_<iteration>.pth.
+        options: mmengine's.
+
+    Raises:
+        ConfigError: nothing is measured by that name, or neither end of it is the good one.
+    """
+
+    def __init__(self, *, save_best: str | list[str] | None = None, **options: Any) -> None:
+        names = [save_best] if isinstance(save_best, str) else save_best or []
+        names = [name.removeprefix(HELD_OUT) for name in names]
+        rules = ["less" if better_end(name) is min else "greater" for name in names]
+        best = {"save_best": [HELD_OUT + name for name in names], "rule": rules} if names else {}
+        super().__init__(**best, **options)
+
+    def before_train(self, runner: Any) -> None:
+        """Refuse a run whose validation does not measure what the best checkpoint is chosen by."""
+        if self.save_best and runner.val_loop is not None:
+            measured = [HELD_OUT + name for metric in runner.val_evaluator.metrics for name in metric.measured]
+            for name in self.save_best:
+                if name not in measured:
+                    raise ConfigError(f"save_best={name!r} is not measured: {did_you_mean(name, measured)}")
+        super().before_train(runner)
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
         # mmengine removes the oldest file before it asks the runner, which refuses such weights, to write the new one.

@@ -1,0 +1,68 @@
+"""Colourfulness: whether outputs are as colourful as real pictures (Hasler & Suesstrunk 2003)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sketchkit.data.colorfulness import FORMS, colorfulness
+from sketchkit.evaluation.contract import PictureMetric, Seen, Setup, View
+from sketchkit.registry import PICTURE_METRICS, one_of
+
+
+class ColorfulnessView(View):
+    """The colourfulness of a picture: a row of 1, float64.
+
+    Args:
+        form: see `sketchkit.data.colorfulness.colorfulness`.
+
+    Raises:
+        ConfigError: there is no such form.
+    """
+
+    dtype = torch.float64
+
+    def __init__(self, form: str) -> None:
+        one_of("form", form, FORMS)
+        self.form = form
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The form."""
+        return {"view": "colorfulness", "version": 1, "form": self.form}
+
+    def prepare(self, *pictures: Tensor) -> Tensor:
+        """One picture (3, H, W) uint8 -> (1,)."""
+        (picture,) = pictures
+        return colorfulness(picture[None], self.form).to(self.dtype)
+
+
+@PICTURE_METRICS.register_module(name="colorfulness")
+class Colorfulness(PictureMetric):
+    """The mean colourfulness of the fakes less that of the real pictures.
+
+    0 is best: below it the fakes are too pale, above it too colourful. So neither end is better.
+
+    Args:
+        setup: see `Setup`; nothing of it matters here.
+        form: 'signed' as in the paper, or 'absolute'; see `sketchkit.data.colorfulness.colorfulness`.
+
+    Raises:
+        ConfigError: there is no such form.
+    """
+
+    def __init__(self, setup: Setup = Setup(), form: str = "signed") -> None:
+        self.view = ColorfulnessView(form)
+
+    def compute(self, seen: Seen) -> dict[str, float]:
+        """{'colorfulness': the difference, and each set's mean: 'colorfulness_real', 'colorfulness_fake'}."""
+        assert seen.real is not None
+        real, fake = seen.real.mean().item(), self.per_sample(seen).mean().item()
+        return {"colorfulness": fake - real, "colorfulness_real": real, "colorfulness_fake": fake}
+
+    def per_sample(self, seen: Seen) -> Tensor:
+        """The colourfulness (N,) of each fake."""
+        assert seen.fake is not None
+        return seen.fake[:, 0]

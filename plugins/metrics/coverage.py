@@ -1,0 +1,112 @@
+"""Precision and recall of a set of pictures: are the fakes like real ones, and are all the real ones reached.
+
+Improved precision and recall (Kynkäänniemi et al., NeurIPS 2019, eqs. 1 and 2): a set is taken for the union of balls
+around its features, each as wide as the way to its k-th nearest neighbour in the set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from sketchkit.errors import ConfigError, DataError
+from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
+from sketchkit.evaluation.feature_views import feature_view
+from sketchkit.evaluation.frechet import check_features
+from sketchkit.registry import PICTURE_METRICS
+
+BLOCK = 2048  # rows and columns of the distances in memory at a time
+
+
+class Coverage(PictureMetric):
+    """The share of one set that lies in the union of the other's balls.
+
+    Args:
+        setup: see `Setup`.
+        feature_extractor, resize: see `feature_view`.
+        neighbours: k, which neighbour a ball reaches to.
+
+    Raises:
+        ConfigError: no neighbour.
+    """
+
+    better: ClassVar[Callable[[Iterable[float]], float] | None] = max
+    least = 2
+
+    def __init__(
+        self, setup: Setup = Setup(), feature_extractor: str = "inception", resize: str = "tf", neighbours: int = 3
+    ) -> None:
+        if neighbours < 1:
+            raise ConfigError(f"neighbours={neighbours} makes no balls: give 1 or more")
+        self.view = feature_view(setup, feature_extractor, resize)
+        self.neighbours = neighbours
+
+    def share(self, points: Tensor, centres: Tensor) -> float:
+        """How many of the points (N, D) lie in a ball of the centres (M, D): 0 to 1."""
+        check_features(points, least=1)
+        check_features(centres, least=1)
+        if len(centres) <= self.neighbours:
+            raise DataError(
+                f"{len(centres)} pictures have no {self.neighbours} neighbours each: "
+                f"give at least {self.neighbours + 1}, or a smaller neighbours"
+            )
+        return covered(points, centres, radii(centres, self.neighbours)).double().mean().item()
+
+
+@PICTURE_METRICS.register_module(name="precision")
+class Precision(Coverage):
+    """The share of fakes that lie where real pictures do: 0 to 1. Its options are those of `Coverage`."""
+
+    def compute(self, seen: Seen) -> dict[str, float]:
+        """{'precision': the share of fakes in the balls of the real pictures}.
+
+        Raises:
+            DataError: no more real pictures than neighbours, no fakes, or features that are not finite.
+        """
+        assert seen.real is not None and seen.fake is not None
+        return {"precision": self.share(seen.fake, seen.real)}
+
+
+@PICTURE_METRICS.register_module(name="recall")
+class Recall(Coverage):
+    """The share of real pictures that lie where fakes do: 0 to 1. Its options are those of `Coverage`."""
+
+    def compute(self, seen: Seen) -> dict[str, float]:
+        """{'recall': the share of real pictures in the balls of the fakes}.
+
+        Raises:
+            DataError: no more fakes than neighbours, no real pictures, or features that are not finite.
+        """
+        assert seen.real is not None and seen.fake is not None
+        return {"recall": self.share(seen.real, seen.fake)}
+
+
+def radii(centres: Tensor, neighbours: int) -> Tensor:
+    """The distance (M,) of each of the centres (M, D) to its k-th nearest neighbour among the others, float64."""
+    # A centre is its own nearest neighbour.
+    ranks = neighbours + 1
+    found = []
+    for rows in centres.split(BLOCK):
+        nearest = [_distances(rows, others) for others in centres.split(BLOCK)]
+        nearest = [part.topk(min(ranks, part.shape[1]), largest=False).values for part in nearest]
+        found.append(torch.cat(nearest, 1).kthvalue(ranks).values)
+    return torch.cat(found)
+
+
+def covered(points: Tensor, centres: Tensor, reach: Tensor) -> Tensor:
+    """Which of the points (N, D) lie within `reach` (M,) of one of the centres (M, D): (N,) bool."""
+    balls = list(zip(centres.split(BLOCK), reach.split(BLOCK), strict=True))
+    return torch.cat(
+        [
+            torch.stack([(_distances(rows, middles) <= far).any(1) for middles, far in balls]).any(0)
+            for rows in points.split(BLOCK)
+        ]
+    )
+
+
+def _distances(first: Tensor, second: Tensor) -> Tensor:
+    """(M, D) and (N, D) -> (M, N) float64."""
+    return torch.cdist(first.double(), second.double())

@@ -1,0 +1,71 @@
+"""Inception Score: how sure a classifier is of each picture, and how many classes it sees (Salimans et al., 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sketchkit.errors import ConfigError, DataError
+from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
+from sketchkit.evaluation.feature_views import feature_view
+from sketchkit.evaluation.frechet import check_features
+from sketchkit.registry import PICTURE_METRICS
+
+
+@PICTURE_METRICS.register_module(name="is")
+class InceptionScore(PictureMetric):
+    """exp of the mean KL(p(class | picture) || p(class)): 1 to the number of classes, over parts of the fakes.
+
+    Args:
+        setup: see `Setup`; its seed shuffles the pictures.
+        feature_extractor, resize: see `feature_view`; only 'inception' has classes.
+        splits: how many parts the pictures are dealt into; the score grows with the pictures in a part.
+
+    Raises:
+        ConfigError: an extractor without classes, or no split.
+    """
+
+    needs = ("fake",)
+    better: ClassVar[Callable[[Iterable[float]], float] | None] = max
+    least = 2
+
+    def __init__(
+        self, setup: Setup = Setup(), feature_extractor: str = "inception", resize: str = "tf", splits: int = 10
+    ) -> None:
+        if splits < 1:
+            raise ConfigError(f"splits={splits} leaves nothing to measure: give 1 or more")
+        self.view = feature_view(setup, feature_extractor, resize)
+        logits: Callable[[Tensor], Tensor] | None = getattr(self.view, "logits", None)
+        if logits is None:
+            raise ConfigError("is needs the logits of the Inception network: leave out --feature-extractor")
+        self.logits, self.seed, self.splits = logits, setup.seed, splits
+
+    def compute(self, seen: Seen) -> dict[str, float]:
+        """{'is': the mean over the splits, 'is_std': their deviation (over all of them)}.
+
+        Raises:
+            DataError: fewer pictures than splits, or features that are not finite.
+        """
+        assert seen.fake is not None
+        check_features(seen.fake)
+        count = len(seen.fake)
+        if count < self.splits:
+            raise DataError(f"is cannot deal {count} pictures into {self.splits} splits: give splits={count} or less")
+        # torch-fidelity's order and parts: the same seed gives the same score.
+        order = torch.from_numpy(np.random.RandomState(self.seed).permutation(count))
+        bounds = [i * count // self.splits for i in range(self.splits + 1)]
+        logits = self.logits(seen.fake).cpu()[order]
+        scores = [score(logits[start:end]) for start, end in pairwise(bounds)]
+        return {"is": float(np.mean(scores)), "is_std": float(np.std(scores))}
+
+
+def score(logits: Tensor) -> float:
+    """exp of the mean over pictures of KL(p(y|x) || p(y)), p(y) the mean of p(y|x); logits (N, classes)."""
+    given = logits.double().log_softmax(1)
+    overall = given.logsumexp(0) - np.log(len(given))
+    return (given.exp() * (given - overall)).sum(1).mean().exp().item()

@@ -1,0 +1,69 @@
+"""LPIPS: how far outputs are from the truth (Zhang et al. 2018), or from one another (Zhu et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+from torch import Tensor
+
+from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
+from sketchkit.evaluation.lpips_view import DrawsView, LpipsView
+from sketchkit.registry import PICTURE_METRICS
+
+
+@PICTURE_METRICS.register_module(name="lpips")
+class Lpips(PictureMetric):
+    """The mean LPIPS of the pairs: 0 for equal ones, about 0.7 for pictures that have nothing in common.
+
+    Args:
+        setup, net: see `LpipsView`; the paper's authors score with 'alex'.
+
+    Raises:
+        ConfigError, WeightsError: see `LpipsView`.
+    """
+
+    needs = ("pair",)
+    better: ClassVar[Callable[[Iterable[float]], float] | None] = min
+
+    def __init__(self, setup: Setup = Setup(), net: str = "alex") -> None:
+        self.view = LpipsView(setup, net)
+
+    def compute(self, seen: Seen) -> dict[str, float]:
+        """{'lpips': the mean over the pairs}."""
+        return {"lpips": self.per_sample(seen).double().mean().item()}
+
+    def per_sample(self, seen: Seen) -> Tensor:
+        """The LPIPS (N,) of each pair."""
+        assert seen.pair is not None
+        return seen.pair[:, 0]
+
+
+@PICTURE_METRICS.register_module(name="lpips-diversity")
+class LpipsDiversity(PictureMetric):
+    """The mean LPIPS between the outputs of one source, then over the sources: 0 where noise changes nothing.
+
+    Zhu et al., "Toward Multimodal Image-to-Image Translation", section 5, take random pairs; here are all pairs.
+    It says nothing of how good the outputs are: noise is diverse too.
+
+    Args:
+        setup, net: see `LpipsView`.
+
+    Raises:
+        ConfigError, WeightsError: see `LpipsView`.
+    """
+
+    needs = ("draws",)
+    better: ClassVar[Callable[[Iterable[float]], float] | None] = max
+
+    def __init__(self, setup: Setup = Setup(), net: str = "alex") -> None:
+        self.view = DrawsView(setup, net)
+
+    def compute(self, seen: Seen) -> dict[str, float]:
+        """{'lpips-diversity': the mean over the sources}."""
+        return {"lpips-diversity": self.per_sample(seen).double().mean().item()}
+
+    def per_sample(self, seen: Seen) -> Tensor:
+        """The mean LPIPS (N,) of all pairs of each source's outputs."""
+        assert seen.draws is not None
+        return seen.draws[:, 0]

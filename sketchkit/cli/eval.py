@@ -1,0 +1,188 @@
+"""`sketchkit eval RUN` and `sketchkit eval REAL FAKE`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from sketchkit.evaluation.calls import EvaluationCall
+    from sketchkit.evaluation.contract import Setup
+    from sketchkit.evaluation.selection import Spec
+
+COMMON = ("feature_extractor", "resize")
+OF_RUNS = ("split", "data", "draws", "config", "cfg_options")
+INTERRUPTED = 130  # what shells give a command that Ctrl-C has ended
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("targets", nargs=-1, required=True, metavar="RUN | REAL FAKE", type=PATH)
+@click.option("-m", "--metric", "metrics", multiple=True, metavar="NAME", help="Repeat for several.")
+@click.option("--metric-options", multiple=True, metavar="METRIC.OPTION=VALUE", help="Such as kid.subsets=100.")
+@click.option(
+    "--feature-extractor",
+    metavar="inception|timm:NAME|PATH",
+    help="The network whose features fid, kid, precision and recall compare; default: inception.",
+)
+@click.option("--resize", help="How pictures come to its size: tf (default), pytorch or clean.")
+@click.option("--weights", multiple=True, metavar="NETWORK=PATH", help="The file with a network's weights.")
+@click.option("--offline", is_flag=True, help="Never download weights.")
+@click.option("--allow-random-weights", is_flag=True, help="For tests; a score is then named so.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="What to do about pictures that cannot be used, or have no partner.",
+)
+@click.option("--split", help="RUN: the part of its data; default: its test_split, else the one it was validated on.")
+@click.option("--data", type=PATH, help="RUN: where its data lie now.")
+@click.option("--draws", type=click.IntRange(min=1), help="RUN: noises a source; default: 2.")
+@click.option("--config", type=click.Path(), help="RUN: a config in place of its own.")
+@click.option("--cfg-options", multiple=True, metavar="KEY=VALUE", help="RUN: changes to that config.")
+@click.option("--save-stats", type=PATH, metavar="FILE.npz", help="Keep REAL's statistics.")
+@click.option("--report", type=PATH, metavar="OUT.html", help="Write a page to look at.")
+@click.option("-o", "--output", type=PATH, help="Where to write the result; default: RUN/metrics.json.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--workers", type=click.IntRange(min=0), default=2, show_default=True, help="Processes that read.")
+@click.option("--device", help="cpu, cuda, cuda:1, ...; default: a GPU when there is one.")
+@click.option("--seed", type=int, default=2020, show_default=True, help="Of what a metric draws at random.")
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep what was seen in each picture.")
+@click.option(
+    "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers metrics."
+)
+def command(targets: tuple[Path, ...], **options: Any) -> None:
+    """Measure pictures: those of a trained RUN, or those in FAKE against those in REAL.
+
+    REAL and FAKE are folders, or text files with a path a line; REAL may be statistics kept by --save-stats. Without
+    --metric, everything is measured whose weights are at hand.
+    """
+    from sketchkit import plugins
+
+    for file in options["plugin_files"]:
+        plugins.load_file(file)
+    _check(targets, options)
+    call = _call(options)
+    try:
+        outcome = call.run(*targets, **_run_options(options)) if len(targets) == 1 else call.folders(*targets)
+    except KeyboardInterrupt:
+        click.echo("stopped; what was seen so far is kept: the same command goes on", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    output = options["output"]
+    if output is None and len(targets) == 1:
+        output = (targets[0] if targets[0].is_dir() else targets[0].parent) / "metrics.json"
+    if options["report"]:
+        outcome.write_report(options["report"], " against ".join(map(str, reversed(targets))))
+    _show(outcome.result, output, options)
+
+
+def _check(targets: tuple[Path, ...], options: Mapping[str, Any]) -> None:
+    """Refuse what cannot be meant, before any work."""
+    from sketchkit.errors import ConfigError
+    from sketchkit.evaluation.kept import check_target
+
+    if len(targets) > 2:
+        raise ConfigError(f"{len(targets)} places are given: name a run, or two sets of pictures")
+    given = [name for name in OF_RUNS if options[name]]
+    if len(targets) == 2 and given:
+        raise ConfigError(f"--{given[0].replace('_', '-')} is for runs, and two sets of pictures are given")
+    if options["cfg_options"] and not options["config"]:
+        raise ConfigError("--cfg-options changes the config that --config names: give that too")
+    if options["save_stats"]:
+        check_target(options["save_stats"])
+    for name in ("report", "output"):
+        if options[name] and not options[name].parent.is_dir():
+            raise ConfigError(f"--{name} {options[name]}: there is no folder {options[name].parent}")
+
+
+def _call(options: Mapping[str, Any]) -> EvaluationCall:
+    from sketchkit.evaluation.calls import EvaluationCall
+    from sketchkit.evaluation.store import RowStore, cache_folder
+
+    return EvaluationCall(
+        setup=_setup(options),
+        metrics=_specs(options["metrics"], options["metric_options"]),
+        common={name: options[name] for name in COMMON if options[name]},
+        store=None if options["no_cache"] else RowStore(cache_folder()),
+        on_error=options["on_error"],
+        workers=options["workers"],
+        save_stats=options["save_stats"],
+        shown=_progress,
+        say=lambda line: click.echo(line, err=True),
+    )
+
+
+def _setup(options: Mapping[str, Any]) -> Setup:
+    import torch
+
+    from sketchkit.errors import ConfigError
+    from sketchkit.evaluation.contract import Setup
+    from sketchkit.inference.trained import usable_device
+
+    device = usable_device(options["device"] or ("cuda" if torch.cuda.is_available() else "cpu"))
+    weights = {}
+    for word in options["weights"]:
+        network, equals, path = word.partition("=")
+        if not (network and equals and path):
+            raise ConfigError(f"--weights {word}: write NETWORK=PATH, such as inception_fid=PATH")
+        weights[network] = path
+    return Setup(str(device), weights, options["allow_random_weights"], options["offline"] or None, options["seed"])
+
+
+def _specs(names: Iterable[str], words: Iterable[str]) -> list[Spec]:
+    """The metrics named, with their options; naming options of one measures it."""
+    from sketchkit.evaluation.selection import parse_options
+
+    options = parse_options(words)
+    return [{"type": name, **options.get(name, {})} for name in dict.fromkeys([*names, *options])]
+
+
+def _run_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    from sketchkit.engine.config import load_config
+
+    config = load_config(options["config"], options["cfg_options"]) if options["config"] else None
+    given = {name: options[name] for name in ("split", "data", "draws") if options[name]}
+    return {"config": config, **given}
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], object]]:
+    """A bar with images a second and the time left, on the screen only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    rate = TextColumn("{task.fields[rate]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None, rate="")
+
+        def show(done: int, total: int) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(task, completed=done, total=total, rate=f"{speed:.1f}/s" if speed else "")
+
+        yield show
+
+
+def _show(result: Mapping[str, Any], output: Path | None, options: Mapping[str, Any]) -> None:
+    from sketchkit.evaluation.results import aligned, table, write_result
+
+    if output is not None:
+        write_result(output, result)
+    if options["as_json"]:
+        click.echo(json.dumps(result, indent=2))
+        return
+    click.echo("\n".join(aligned(table(result["metrics"]))))
+    for note in result["notes"]:
+        click.echo(f"note: {note}")
+    looked, seconds = result["pictures_looked_at"], result["seconds"]
+    rate = f", {looked / seconds:.1f} a second" if looked else " (all were known)"
+    click.echo(f"{looked} pictures looked at in {seconds:.1f} s{rate}")
+    for kind, place in (("result", output), ("report", options["report"]), ("statistics", options["save_stats"])):
+        if place is not None:
+            click.echo(f"{kind}: {place}")

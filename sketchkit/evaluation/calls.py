@@ -1,0 +1,130 @@
+"""A call of `sketchkit eval`: what is to be measured is found out, made where it must be, and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from sketchkit.errors import ConfigError
+from sketchkit.evaluation.contract import PictureMetric, Setup
+from sketchkit.evaluation.evaluate import Outcome, evaluate
+from sketchkit.evaluation.judging import Progress
+from sketchkit.evaluation.kept import SUFFIX, load_statistics
+from sketchkit.evaluation.pairing import make_items
+from sketchkit.evaluation.pictures import FAIL, read_set
+from sketchkit.evaluation.run_pictures import RunJudge
+from sketchkit.evaluation.selection import Spec, make_metrics, usable
+from sketchkit.evaluation.store import RowStore
+from sketchkit.inference import TrainedTranslator
+from sketchkit.registry import PICTURE_METRICS
+
+# What is measured when nothing is named: what needs no weights, and of the rest what has them at hand.
+PLAIN = ("l1", "psnr", "ssim", "colorfulness", "checkerboard")
+WITH_WEIGHTS = ("fid", "lpips")
+# What shows how far a part of the call is, for as long as it runs, under a title.
+Shown = Callable[[str], AbstractContextManager[Progress | None]]
+
+
+@dataclass(frozen=True)
+class EvaluationCall:
+    """How to measure, whatever is measured.
+
+    Attributes:
+        setup: device, weights, seed.
+        metrics: what to measure; empty for what can be measured without fetching weights.
+        common: options of all metrics that have them.
+        store: rows kept so far, or None.
+        on_error: 'fail' or 'skip'; see `judge`.
+        workers: processes that read pictures.
+        save_stats: where to keep statistics of the real set.
+        shown: makes what shows the progress.
+        say: told, in one line, what is left out.
+    """
+
+    setup: Setup
+    metrics: Sequence[Spec] = ()
+    common: Mapping[str, Any] = field(default_factory=dict)
+    store: RowStore | None = None
+    on_error: str = FAIL
+    workers: int = 2
+    save_stats: Path | None = None
+    shown: Shown = lambda title: nullcontext()
+    say: Callable[[str], object] = print
+
+    def folders(self, real: Path, fake: Path) -> Outcome:
+        """Judge the pictures in `fake` against those in `real`: folders, lists, or (real) kept statistics.
+
+        Raises:
+            SketchkitError: see `read_set`, `make_metrics`, `make_items`, `evaluate`.
+        """
+        kept = load_statistics(real) if real.suffix == SUFFIX else None
+        fakes = read_set(fake, self.on_error)
+        reals = None if kept else read_set(real, self.on_error)
+        is_paired = reals is not None and set(fakes.pictures) <= set(reals.pictures)
+        metrics = self._make(self.metrics or self._default(is_paired, has_real=reals is not None), reals is not None)
+        items, alone = make_items(reals, fakes, metrics.values(), self.on_error)
+        return self._evaluate(metrics, items=items, real=kept or reals, fake=fakes, alone=alone)
+
+    def run(
+        self,
+        run: Path,
+        config: Config | None = None,
+        split: str | None = None,
+        data: Path | None = None,
+        draws: int = 2,
+    ) -> Outcome:
+        """Translate the held-out split of a run, and judge that.
+
+        Args:
+            run: a run folder or a checkpoint.
+            config: a resolved config in place of the run's own.
+            split, data, draws: see `RunJudge`.
+
+        Raises:
+            SketchkitError: see `TrainedTranslator`, `RunJudge`, `make_metrics`, `evaluate`.
+        """
+        judge = RunJudge(TrainedTranslator(run, self.setup.device, config), split, data, draws)
+        named = self.metrics or judge.translator.config.get("metrics") or self._default(judge.is_paired)
+        metrics = self._make(named)
+        judge.check(metrics)
+        with self.shown("translating") as progress:
+            made = judge.translate(self.workers, self.on_error, progress)
+        return self._evaluate(metrics, items=made.items, real=made.real, fake=made.fake, generator=made.about)
+
+    def _make(self, specs: Sequence[Spec], companions: bool = True) -> dict[str, PictureMetric]:
+        return make_metrics(specs, self.setup, self.common, companions)
+
+    def _default(self, is_paired: bool, has_real: bool = True) -> list[str]:
+        names = [name for name in (*PLAIN, *WITH_WEIGHTS) if _fits(name, is_paired, has_real)]
+        good, without = usable([name for name in names if name in WITH_WEIGHTS], self.setup, self.common)
+        for name, reason in without.items():
+            self.say(f"{name} is left out: {reason}")
+        chosen = [name for name in names if name in (*PLAIN, *good)]
+        if not chosen:
+            raise ConfigError("nothing can be measured without weights here: name a --metric to see what it lacks")
+        return chosen
+
+    def _evaluate(self, metrics: Mapping[str, PictureMetric], **sets: Any) -> Outcome:
+        with self.shown("looking") as progress:
+            return evaluate(
+                metrics,
+                **sets,
+                setup=self.setup,
+                store=self.store,
+                workers=self.workers,
+                on_error=self.on_error,
+                save_stats=self.save_stats,
+                progress=progress,
+            )
+
+
+def _fits(name: str, is_paired: bool, has_real: bool) -> bool:
+    metric = PICTURE_METRICS.get(name)
+    if "real" in metric.needs and not has_real:
+        return metric.takes_statistics
+    return is_paired or "pair" not in metric.needs

@@ -1,0 +1,158 @@
+"""Two sets of pictures and the metrics asked for -> a result, with everything it depends on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from sketchkit.engine.checkpoints import versions
+from sketchkit.errors import ConfigError
+from sketchkit.evaluation import results
+from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
+from sketchkit.evaluation.frechet import Statistics
+from sketchkit.evaluation.judging import Item, Judged, Progress, judge
+from sketchkit.evaluation.kept import KeptStatistics, load_statistics, save_statistics
+from sketchkit.evaluation.pictures import FAIL, PictureSet
+from sketchkit.evaluation.report import Pair, write_report
+from sketchkit.evaluation.store import RowStore
+
+RANKING = ("lpips", "l1")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an evaluation found: the result as it is written, and what a report is made of."""
+
+    result: dict[str, Any]
+    metrics: Mapping[str, PictureMetric]
+    items: Sequence[Item]
+    judged: Judged
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Every output with its values by those metrics that have one for each."""
+        values: dict[Path, dict[str, float]] = {}
+        for name, metric in self.metrics.items():
+            samples = metric.per_sample(self.judged.seen(metric, self.items))
+            role = next((role for role in ("pair", "draws", "fake") if role in metric.needs), "real")
+            tasks = self.judged.judged(metric, self.items, role)
+            for task, value in zip(tasks, [] if samples is None else samples.tolist(), strict=samples is not None):
+                fake = task.pictures[1 if role == "pair" else 0]
+                values.setdefault(fake.file, {})[name] = value
+        return [
+            Pair(fake.name, item.real.file if item.real else None, fake.file, values[fake.file])
+            for item in self.items
+            for fake in item.fakes
+            if fake.file in values
+        ]
+
+    def write_report(self, path: Path, title: str) -> None:
+        """Write the page with the worst and the best pairs, and how the values spread."""
+        ranked_by = next((name for name in RANKING if name in self.metrics), None)
+        write_report(
+            path,
+            title=title,
+            rows=results.table(self.result["metrics"]),
+            notes=self.result["notes"],
+            protocol={key: str(self.result[key]) for key in ("time", "seed", "device")}
+            | {key: str(value) for key, value in (self.result["generator"] or {}).items()},
+            pairs=self.pairs,
+            ranked_by=ranked_by,
+            better=self.metrics[ranked_by].better if ranked_by else None,
+        )
+
+
+def evaluate(
+    metrics: Mapping[str, PictureMetric],
+    items: Sequence[Item],
+    real: PictureSet | KeptStatistics,
+    fake: PictureSet,
+    *,
+    setup: Setup,
+    store: RowStore | None = None,
+    workers: int = 2,
+    on_error: str = FAIL,
+    save_stats: Path | None = None,
+    alone: Sequence[str] = (),
+    generator: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Judge `items` by the metrics.
+
+    Args:
+        metrics: of one `make_metrics` with the same `setup`.
+        items: of the two sets; see `make_items` and `RunJudge`.
+        real: the reference set, or statistics kept of one.
+        store, workers, on_error, progress: see `judge`.
+        save_stats: the file to keep the statistics of the real set in; one that is there must be of this set.
+        alone: names left out of pairs, for the result.
+        generator: what made the fakes, for the result.
+
+    Raises:
+        DataError: pictures cannot be used, are too few, or kept statistics do not match.
+        ConfigError: statistics are given or asked for, and a metric cannot do with them.
+    """
+    started = time.perf_counter()
+    kept = real if isinstance(real, KeptStatistics) else None
+    statistics = _usable(kept, metrics)
+    keeper = _keeper(metrics) if save_stats else None
+    if save_stats and save_stats.exists() and keeper and isinstance(real, PictureSet):
+        load_statistics(save_stats).check(keeper.view, real.fingerprint)
+    judged = judge(metrics.values(), items, statistics, store, workers, on_error, progress)
+    seen = {name: judged.seen(metric, items, statistics) for name, metric in metrics.items()}
+    if save_stats and keeper and isinstance(real, PictureSet) and not save_stats.exists():
+        _save(save_stats, keeper, judged.seen(keeper, items), real)
+    scores = {name: results.score(name, metric, seen[name]) for name, metric in metrics.items()}
+    seconds = time.perf_counter() - started
+    pictures = real if isinstance(real, PictureSet) else None
+    notes = list(results.notes(scores, pictures, fake))
+    if kept is not None and kept.view is None:
+        notes.append(f"{kept.path} does not say how its statistics were taken: that they match is on your word")
+    result = {
+        "format": results.FORMAT,
+        "metrics": scores,
+        "notes": notes,
+        "real": results.describe(pictures)
+        if pictures
+        else {"statistics": str(real.path), "of": kept and kept.fingerprint},
+        "fake": results.describe(fake),
+        "left_out": {"unpaired": list(alone), "unusable": sorted(set(judged.failed.values()))},
+        "generator": dict(generator) if generator else None,
+        "seed": setup.seed,
+        "device": setup.device,
+        "versions": versions(),
+        "command": sys.argv,
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "pictures_looked_at": judged.looked_at,
+    }
+    return Outcome(result, metrics, items, judged)
+
+
+def _usable(kept: KeptStatistics | None, metrics: Mapping[str, PictureMetric]) -> Statistics | None:
+    if kept is None:
+        return None
+    for name, metric in metrics.items():
+        if metric.takes_statistics:
+            kept.check(metric.view)
+        elif {"real", "pair"} & set(metric.needs):
+            raise ConfigError(f"{name} needs the real pictures themselves: give their folder in place of {kept.path}")
+    return kept.statistics
+
+
+def _keeper(metrics: Mapping[str, PictureMetric]) -> PictureMetric:
+    """The metric whose real rows make the statistics."""
+    for metric in metrics.values():
+        if metric.takes_statistics:
+            return metric
+    raise ConfigError("--save-stats keeps what fid needs: add --metric fid")
+
+
+def _save(path: Path, keeper: PictureMetric, seen: Seen, real: PictureSet) -> None:
+    if seen.real is not None:
+        save_statistics(path, Statistics.of(seen.real), keeper.view, real.fingerprint)

@@ -1,0 +1,227 @@
+"""What a classifier's last layer sees in a picture: the rows of FID, KID, the Inception Score, precision and recall."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sketchkit.errors import ConfigError
+from sketchkit.evaluation import inception, resizing
+from sketchkit.evaluation.contract import Setup, View
+from sketchkit.registry import one_of
+from sketchkit.weights import TIMM, file_digest, known_file, load_weights, read_tensors, resolve_weights
+
+INCEPTION = "inception"
+ENDINGS = (".pth", ".pt", ".safetensors")
+# On a CPU the maps of few pictures stay in its caches: Inception took 75 ms a picture in batches of 4, 94 ms in 32.
+CPU_PART = 4
+
+
+def feature_view(setup: Setup, feature_extractor: str = INCEPTION, resize: str = "tf") -> FeatureView:
+    """The view of a network that is named in words.
+
+    Args:
+        setup: see `Setup`; its `weights` are looked up by 'inception_fid' or 'timm:NAME'.
+        feature_extractor: 'inception', which published scores are of; a file with other weights of that network;
+            'timm:NAME'; or 'timm:NAME|FILE'.
+        resize: see `sketchkit.evaluation.resizing.resize`.
+
+    Raises:
+        ConfigError: no such extractor, network, or resizing.
+        WeightsError: the weights cannot be had. They are read at the first `look`, which raises it if they do not fit.
+    """
+    if feature_extractor == INCEPTION:
+        return InceptionView(setup, resize)
+    if feature_extractor.startswith(TIMM):
+        network, _, file = feature_extractor.partition("|")
+        return TimmView(setup, network, resize, file or None)
+    if feature_extractor.endswith(ENDINGS) or Path(feature_extractor).is_file():
+        return InceptionView(setup, resize, feature_extractor)
+    forms = "'inception', 'timm:NAME', 'timm:NAME|FILE', or a file with weights of the Inception network"
+    raise ConfigError(f"feature_extractor='{feature_extractor}' is not a choice: give {forms}")
+
+
+class FeatureView(View):
+    """Resize, scale, network: the network is built and its weights are read at the first `look` only.
+
+    Attributes:
+        network_name: as weights are looked up by.
+        file: its weights; None where they are random.
+        weights: the file's sha256 in hex, or 'random'.
+        size: of the pictures that the network takes: a square's side, or (height, width).
+    """
+
+    size: int | tuple[int, int]
+
+    def __init__(self, setup: Setup, network_name: str, resize: str, file: str | Path | None) -> None:
+        one_of("resize", resize, resizing.MODES)
+        self.network_name, self.resize = network_name, resize
+        self.device, self.seed = torch.device(setup.device), setup.seed
+        known_file(network_name)  # refuses names that nobody knows
+        given = file or setup.weights.get(network_name)
+        is_random = setup.allow_random_weights and given is None
+        self.file = None if is_random else resolve_weights(network_name, given)
+        self.weights = "random" if self.file is None else file_digest(self.file)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The network, its weights, and how pictures get to its size."""
+        seed = {} if self.file else {"seed": self.seed}
+        names = {"view": "features", "version": 1, "network": self.network_name, "weights": self.weights, **seed}
+        return {**names, "resize": self.resize, "size": self.size, "width": self.width}
+
+    def prepare(self, *pictures: Tensor) -> Tensor:
+        """One picture (3, H, W) uint8 -> (3, h, w) float32 as the network takes it."""
+        (picture,) = pictures
+        return self.scale(resizing.resize(picture, self.size, self.resize))
+
+    def look(self, batch: Tensor) -> Tensor:
+        """(B, 3, h, w) -> features (B, width) float32 on the view's device, in full precision.
+
+        Raises:
+            WeightsError: at the first call, when the weights do not fit.
+        """
+        part = CPU_PART if self.device.type == "cpu" else len(batch)
+        with torch.inference_mode(), full_precision(self.device):
+            return torch.cat([self.network(images.to(self.device)) for images in batch.split(part)])
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """Images (B, 3, h, w) -> features (B, width)."""
+        # Inits draw from the CPU's stream, which goes on afterwards as if there had been none; torch.manual_seed would
+        # set those of the GPUs as well.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.seed)
+            return self.build().to(self.device)
+
+    @abstractmethod
+    def scale(self, picture: Tensor) -> Tensor:
+        """Values of 0..255 to those that the network was trained with."""
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """The network with its weights, in eval mode."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Data workers prepare pictures, and need no copy of the network.
+        return {name: value for name, value in self.__dict__.items() if name != "network"}
+
+
+class InceptionView(FeatureView):
+    """The 2,048 features of FID's Inception network.
+
+    Args:
+        setup: see `Setup`.
+        resize: 'tf', 'pytorch' or 'clean'.
+        file: its weights, before `setup.weights['inception_fid']`.
+
+    Raises:
+        ConfigError, WeightsError: see `feature_view`.
+    """
+
+    width = inception.WIDTH
+    size = inception.SIZE
+
+    def __init__(self, setup: Setup, resize: str = "tf", file: str | Path | None = None) -> None:
+        super().__init__(setup, inception.NETWORK, resize, file)
+
+    def scale(self, picture: Tensor) -> Tensor:
+        """TensorFlow's graph scales to [-1, 127/128], pytorch-fid to [-1, 1]."""
+        return picture / 255 * 2 - 1 if self.resize == "pytorch" else (picture - 128) / 128
+
+    def build(self) -> nn.Module:
+        """With its normalisations folded in: features differ from the plain network's by some 1e-6 of their size."""
+        return inception.fuse(inception.inception(self.file, self.seed))
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Rows (N, 2048) -> class logits (N, 1008) without the bias, on the view's device."""
+        with torch.inference_mode(), full_precision(self.device):
+            return inception.logits(self.network, features.to(self.device))
+
+
+class TimmView(FeatureView):
+    """The pooled features of a timm network, at the size and scale it was trained with.
+
+    Args:
+        setup: see `Setup`.
+        network_name: 'timm:NAME'.
+        resize: 'tf', 'pytorch' or 'clean'.
+        file: its weights, before `setup.weights['timm:NAME']`; with a classifier of any number of classes, or without.
+
+    Raises:
+        ConfigError: no such network, or it gives no single row; see also `feature_view`.
+        WeightsError: see `feature_view`.
+    """
+
+    def __init__(self, setup: Setup, network_name: str, resize: str = "tf", file: str | Path | None = None) -> None:
+        super().__init__(setup, network_name, resize, file)
+        from timm.data import resolve_model_data_config
+
+        self.name = network_name.removeprefix(TIMM)
+        # Without memory: enough to know the shapes.
+        with torch.device("meta"):
+            outline = _create(self.name, classes=0)
+        config = resolve_model_data_config(outline)
+        _, height, width = config["input_size"]
+        self.size = height if height == width else (height, width)
+        self.width = _width(outline, network_name, (height, width))
+        self.classifier = outline.pretrained_cfg.get("classifier")
+        self.mean, self.std = (torch.tensor(config[name]).view(3, 1, 1) for name in ("mean", "std"))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """As of any features, and what timm says of the scale."""
+        return {**super().identity, "mean": self.mean.flatten().tolist(), "std": self.std.flatten().tolist()}
+
+    def scale(self, picture: Tensor) -> Tensor:
+        """To the mean and deviation that the network was trained with."""
+        return (picture / 255 - self.mean) / self.std
+
+    def build(self) -> nn.Module:
+        """The network without its classifier."""
+        network = _create(self.name, self._classes())
+        if self.file:
+            load_weights(network, self.network_name, self.file)
+        network.reset_classifier(0)
+        return network.requires_grad_(False)
+
+    def _classes(self) -> int:
+        """How many classes the classifier in the file has; 0 when there is none."""
+        first = self.classifier if isinstance(self.classifier, str) else next(iter(self.classifier or ()), None)
+        weight = read_tensors(self.file).get(f"{first}.weight") if self.file else None
+        return 0 if weight is None else len(weight)
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Neither autocast, nor TF32 or bf16 in place of float32; what was set before is set again afterwards."""
+    convolutions, products = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = convolutions
+        torch.set_float32_matmul_precision(products)
+
+
+def _create(name: str, classes: int) -> Any:
+    """A network in eval mode; no type of timm's says what all of them have."""
+    import timm
+
+    return timm.create_model(name, num_classes=classes).eval()
+
+
+def _width(outline: nn.Module, network_name: str, size: tuple[int, int]) -> int:
+    seen = outline(torch.empty(1, 3, *size, device="meta"))
+    if not isinstance(seen, Tensor) or seen.ndim != 2:
+        raise ConfigError(f"{network_name} gives maps and not one row a picture: choose a network that pools")
+    return seen.shape[1]

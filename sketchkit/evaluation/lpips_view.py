@@ -1,0 +1,148 @@
+"""How far pictures that belong together are apart, as a network sees them: LPIPS (Zhang et al., CVPR 2018).
+
+The linear heads are those of the `lpips` package, version 0.1; the trunk's weights are found as all others are. The
+package builds no network here: it would look for its own weights, and take any file without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sketchkit.data.images import UnusablePicture
+from sketchkit.errors import WeightsError
+from sketchkit.evaluation.contract import Setup, View
+from sketchkit.evaluation.feature_views import full_precision
+from sketchkit.features import FeatureNetwork
+from sketchkit.registry import one_of
+from sketchkit.weights import file_digest, read_tensors, resolve_weights
+
+LEAST_SIDE = 32
+HEADS = "0.1"
+# The package's, which keeps a place where nothing is seen from dividing by 0.
+EPSILON = 1e-10
+
+
+class Trunk(NamedTuple):
+    """A torchvision network, which of its `features` are compared, and how many channels each of those has."""
+
+    network: str
+    layers: tuple[int, ...]
+    channels: tuple[int, ...]
+
+
+TRUNKS = {
+    "alex": Trunk("alexnet", (1, 4, 7, 9, 11), (64, 192, 384, 256, 256)),
+    "squeeze": Trunk("squeezenet1_1", (1, 4, 7, 9, 10, 11, 12), (64, 128, 256, 384, 384, 512, 512)),
+    "vgg": Trunk("vgg16", (3, 8, 15, 22, 29), (64, 128, 256, 512, 512)),
+}
+
+
+class LpipsView(View):
+    """The LPIPS of a pair; of more pictures, the mean over all pairs of them. Rows of 1, 0 for equal pictures.
+
+    Args:
+        setup: `weights` may name a file for the trunk: alexnet, squeezenet1_1 or vgg16.
+        net: the trunk: 'alex', 'squeeze' or 'vgg'.
+
+    Raises:
+        ConfigError: there is no such trunk.
+        WeightsError: its weights cannot be had. They are read at the first `look`, which raises it if they do not fit.
+    """
+
+    name: ClassVar[str] = "lpips"
+
+    def __init__(self, setup: Setup, net: str = "alex") -> None:
+        one_of("net", net, TRUNKS)
+        self.net, self.trunk = net, TRUNKS[net]
+        self.device, self.seed = torch.device(setup.device), setup.seed
+        given = setup.weights.get(self.trunk.network)
+        is_random = setup.allow_random_weights and given is None
+        self.file = None if is_random else resolve_weights(self.trunk.network, given)
+        self.weights = "random" if self.file is None else file_digest(self.file)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The trunk, the digest of its weights, and the version of the heads."""
+        seed = {} if self.file else {"seed": self.seed}
+        network, heads = self.trunk.network, f"lpips {HEADS}"
+        return {"view": self.name, "version": 1, "network": network, "weights": self.weights, **seed, "heads": heads}
+
+    def prepare(self, *pictures: Tensor) -> Tensor:
+        """Two or more pictures (3, H, W) uint8 of one size -> (K, 3, H, W) float32 in [-1, 1].
+
+        Raises:
+            UnusablePicture: they differ in size, or a side is shorter than 32 pixels.
+        """
+        check_sizes(self.name, pictures, LEAST_SIDE)
+        return torch.stack(pictures).float() / 127.5 - 1
+
+    def look(self, batch: Tensor) -> Tensor:
+        """(B, K, 3, H, W) -> (B, 1); each picture goes through the trunk once."""
+        # One item at a time: a row is the same to the last bit in any batch, and memory is that of K pictures.
+        with torch.inference_mode(), full_precision(self.device):
+            return torch.stack([self._mean_distance(pictures.to(self.device)) for pictures in batch])
+
+    def _mean_distance(self, pictures: Tensor) -> Tensor:
+        """(K, 3, H, W) -> (1,): sum_l mean_hw sum_c w_lc (f_lc - g_lc)^2 (equation 1), then the mean over pairs."""
+        network, heads = self._network
+        pairs, total = list(combinations(range(len(pictures)), 2)), pictures.new_zeros(1)
+        for maps, head in zip(network(pictures), heads, strict=True):
+            seen = maps / (maps.square().sum(1, keepdim=True).sqrt() + EPSILON)
+            for one, other in pairs:
+                total = total + ((seen[one] - seen[other]).square() * head).sum(0).mean()
+        return total / len(pairs)
+
+    @cached_property
+    def _network(self) -> tuple[FeatureNetwork, list[Tensor]]:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.seed)  # for random weights
+            # The package's scaling of [-1, 1] is ImageNet's mean and deviation, which FeatureNetwork applies.
+            network = FeatureNetwork(self.trunk.network, self.trunk.layers, self.file)
+        return network.to(self.device), [head.to(self.device) for head in read_heads(self.net)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Data workers prepare pictures, and need no copy of the network.
+        return {name: value for name, value in self.__dict__.items() if name != "_network"}
+
+
+class DrawsView(LpipsView):
+    """The mean LPIPS over all pairs of a source's outputs (Zhu et al., NeurIPS 2017, section 5)."""
+
+    name = "lpips draws"
+
+
+def read_heads(net: str) -> list[Tensor]:
+    """The `lpips` package's weights (C, 1, 1) of the channels, one for each layer of the trunk.
+
+    Raises:
+        WeightsError: the package's file is not what version 0.1 of the heads is.
+    """
+    import lpips
+
+    file, channels = Path(lpips.__file__).parent / "weights" / f"v{HEADS}" / f"{net}.pth", TRUNKS[net].channels
+    if not file.is_file():
+        raise WeightsError(f"the package lpips has no heads at {file}: install it again with: pip install lpips")
+    state, expected = read_tensors(file), {f"lin{i}.model.1.weight": (1, n, 1, 1) for i, n in enumerate(channels)}
+    if {name: tuple(tensor.shape) for name, tensor in state.items()} != expected:
+        raise WeightsError(f"{file} does not hold the heads of '{net}': install the package again, lpips>=0.1.4")
+    return [state[name][0] for name in expected]
+
+
+def check_sizes(measure: str, pictures: Sequence[Tensor], least: int = 1) -> None:
+    """Refuse pictures (3, H, W) that cannot be laid on one another, or are too small.
+
+    Raises:
+        UnusablePicture: sizes differ, or a side has fewer than `least` pixels.
+    """
+    sizes = dict.fromkeys(f"{picture.shape[-1]}x{picture.shape[-2]}" for picture in pictures)
+    if len(sizes) > 1:
+        raise UnusablePicture(f"{measure} compares pictures of one size and got {' and '.join(sizes)}: resize one set")
+    if min(pictures[0].shape[-2:]) < least:
+        raise UnusablePicture(f"{measure} needs pictures of {least}x{least} or more and got {next(iter(sizes))}")

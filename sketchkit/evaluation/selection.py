@@ -1,0 +1,105 @@
+"""Names -> metrics that share what they can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sketchkit.errors import ConfigError, WeightsError
+from sketchkit.evaluation.contract import PictureMetric, Setup, View
+from sketchkit.registry import PICTURE_METRICS, options_of
+
+Spec = str | Mapping[str, Any]
+RANDOM = "_random"
+
+
+def make_metrics(
+    specs: Sequence[Spec], setup: Setup, common: Mapping[str, Any] | None = None, companions: bool = True
+) -> dict[str, PictureMetric]:
+    """Metrics by name, in the order asked for, their companions among them; views that see the same are one object.
+
+    A metric whose network has random weights is named so: `fid_random`.
+
+    Args:
+        specs: names, or configs with `type` and options.
+        common: options for those metrics that have them, such as `resize` and `feature_extractor`.
+        companions: whether what belongs beside a metric, as KID beside FID, is measured too.
+
+    Raises:
+        ConfigError: an unknown metric or option, or one that is asked for twice.
+        WeightsError: a network's weights cannot be had.
+    """
+    wanted = [_config(spec) for spec in specs]
+    names = [config["type"] for config in wanted]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ConfigError(f"metric {sorted(twice)[0]} is asked for twice: name it once")
+    views: dict[str, View] = {}
+    made: dict[str, PictureMetric] = {}
+    for config in _with_companions(wanted) if companions else wanted:
+        metric = PICTURE_METRICS.build({**_options(config["type"], common or {}), **config}, setup=setup)
+        metric.view = views.setdefault(metric.view.key, metric.view)
+        made[config["type"] + (RANDOM if metric.view.is_random else "")] = metric
+    return made
+
+
+def usable(
+    names: Iterable[str], setup: Setup, common: Mapping[str, Any] | None = None
+) -> tuple[list[str], dict[str, str]]:
+    """Those of the metrics whose weights are at hand, and the others with the reason; nothing is downloaded."""
+    good, without = list[str](), dict[str, str]()
+    for name in names:
+        try:
+            PICTURE_METRICS.build({"type": name, **_options(name, common or {})}, setup=setup)
+            good.append(name)
+        except WeightsError as error:
+            without[name] = str(error)
+    return good, without
+
+
+def parse_options(words: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """METRIC.OPTION=VALUE words as metric -> options.
+
+    Raises:
+        ConfigError: a word of another form.
+    """
+    from sketchkit.engine.config import parse_value
+
+    options: dict[str, dict[str, Any]] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        metric, dot, option = key.partition(".")
+        if not (equals and dot and metric and option):
+            raise ConfigError(f"'{word}' is not of the form METRIC.OPTION=VALUE, such as kid.subsets=100")
+        options.setdefault(metric, {})[option] = parse_value(text)
+    return options
+
+
+def _config(spec: Spec) -> dict[str, Any]:
+    config = {"type": spec} if isinstance(spec, str) else dict(spec)
+    if not isinstance(config.get("type"), str):
+        raise ConfigError(f"{spec!r} is no metric: give a name, or dict(type=NAME, ...)")
+    return config
+
+
+def _with_companions(wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The configs with what is measured beside them, on the same view, behind each."""
+    names = {config["type"] for config in wanted}
+    whole = []
+    for config in wanted:
+        whole.append(dict(config))
+        companion = PICTURE_METRICS.get(config["type"]).companion
+        if companion and companion not in names:
+            names.add(companion)
+            whole.append({**_shared_options(config, companion), "type": companion})
+    return whole
+
+
+def _shared_options(config: Mapping[str, Any], companion: str) -> dict[str, Any]:
+    known = options_of(PICTURE_METRICS.get(companion))[0]
+    return {key: value for key, value in config.items() if key in known}
+
+
+def _options(name: str, common: Mapping[str, Any]) -> dict[str, Any]:
+    known = options_of(PICTURE_METRICS.get(name))[0]
+    return {key: value for key, value in common.items() if key in known}

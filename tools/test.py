@@ -1,0 +1,18 @@
+"""Measure a checkpoint: `python tools/test.py CONFIG CHECKPOINT`; the same door as `sketchkit eval CHECKPOINT`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+# A bare checkout works without being installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from sketchkit.cli import run
+from sketchkit.cli.eval import command
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    # CONFIG comes first here, and is an option there.
+    named = bool(arguments) and not arguments[0].startswith("-")
+    run(command, ["--config", *arguments] if named else arguments, "test.py")
