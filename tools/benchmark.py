@@ -1,7 +1,8 @@
-"""Does training work? Small runs on real data that must reach a goal: `python tools/benchmark.py overfit|cycle`.
+"""Does training work, and is evaluation fast? `python tools/benchmark.py overfit|cycle|eval`, each with its goal.
 
 `overfit`: pix2pix must learn eight pairs by heart. `cycle`: CycleGAN must learn to come back to where it started. Both
 take minutes on two CPU cores, are the published configs made small, and go through the same door as `sketchkit train`.
+`eval`: FID beside torch-fidelity; see `benchmark_eval.py`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import click
 
 # A bare checkout works without being installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import benchmark_eval
 
 from sketchkit.cli import run
 
@@ -139,7 +142,10 @@ def shared(iterations: int) -> Callable[[Callable], Callable]:
 
 @click.group()
 def benchmark() -> None:
-    """Train small, and say whether a goal was reached: exit 0 if so, 1 if not, 2 for a wrong call."""
+    """Say whether a goal was reached: exit 0 if so, 1 if not, 2 for a wrong call."""
+
+
+benchmark.add_command(benchmark_eval.command)
 
 
 @benchmark.command()

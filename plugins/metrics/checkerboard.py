@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,7 +56,7 @@ class Checkerboard(PictureMetric):
         ConfigError: a stride below 2.
     """
 
-    better: ClassVar[Callable[[Iterable[float]], float] | None] = min
+    better = "lower"
 
     def __init__(self, setup: Setup = Setup(), stride: int = 2) -> None:
         self.view = CheckerboardView(stride)

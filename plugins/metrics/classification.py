@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +80,7 @@ class Classification(PictureMetric):
     """
 
     needs = ("fake", "labels")
-    better: ClassVar[Callable[[Iterable[float]], float] | None] = max
+    better = "higher"
 
     def __init__(
         self,

@@ -6,9 +6,6 @@ around its features, each as wide as the way to its k-th nearest neighbour in th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -33,7 +30,7 @@ class Coverage(PictureMetric):
         ConfigError: no neighbour.
     """
 
-    better: ClassVar[Callable[[Iterable[float]], float] | None] = max
+    better = "higher"
     least = 2
 
     def __init__(

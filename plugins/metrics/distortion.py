@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from sketchkit.evaluation.contract import PictureMetric, Seen, Setup, View
-from sketchkit.evaluation.lpips_view import check_sizes
+from sketchkit.evaluation.views import check_sizes
 from sketchkit.registry import PICTURE_METRICS
 
 PEAK = 255
@@ -110,7 +109,7 @@ class Psnr(PairMean):
         setup: see `Setup`; nothing of it matters here.
     """
 
-    better: ClassVar[Callable[[Iterable[float]], float] | None] = max
+    better = "higher"
 
     def __init__(self, setup: Setup = Setup()) -> None:
         self.view = PsnrView()
@@ -129,7 +128,7 @@ class Ssim(PairMean):
         setup: see `Setup`; nothing of it matters here.
     """
 
-    better: ClassVar[Callable[[Iterable[float]], float] | None] = max
+    better = "higher"
 
     def __init__(self, setup: Setup = Setup()) -> None:
         self.view = SsimView()
@@ -143,7 +142,7 @@ class L1(PairMean):
         setup: see `Setup`; nothing of it matters here.
     """
 
-    better: ClassVar[Callable[[Iterable[float]], float] | None] = min
+    better = "lower"
 
     def __init__(self, setup: Setup = Setup()) -> None:
         self.view = L1View()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import ClassVar
-
 from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
 from sketchkit.evaluation.feature_views import feature_view
 from sketchkit.evaluation.frechet import frechet_distance
@@ -22,7 +19,7 @@ class FrechetDistance(PictureMetric):
         feature_extractor, resize: see `feature_view`; scores compare only where both agree.
     """
 
-    better: ClassVar[Callable[[Iterable[float]], float] | None] = min
+    better = "lower"
     least = 2
     takes_statistics = True
     companion = "kid"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import pairwise
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ class InceptionScore(PictureMetric):
     """
 
     needs = ("fake",)
-    better: ClassVar[Callable[[Iterable[float]], float] | None] = max
+    better = "higher"
     least = 2
 
     def __init__(

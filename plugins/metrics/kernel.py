@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import ClassVar
-
 import numpy as np
 from torch import Tensor
 
@@ -34,7 +31,7 @@ class KernelDistance(PictureMetric):
         ConfigError: no subset, or one of fewer than two pictures.
     """
 
-    better: ClassVar[Callable[[Iterable[float]], float] | None] = min
+    better = "lower"
     least = 2
 
     def __init__(

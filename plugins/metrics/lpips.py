@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import ClassVar
-
 from torch import Tensor
 
 from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
@@ -24,7 +21,7 @@ class Lpips(PictureMetric):
     """
 
     needs = ("pair",)
-    better: ClassVar[Callable[[Iterable[float]], float] | None] = min
+    better = "lower"
 
     def __init__(self, setup: Setup = Setup(), net: str = "alex") -> None:
         self.view = LpipsView(setup, net)
@@ -54,7 +51,7 @@ class LpipsDiversity(PictureMetric):
     """
 
     needs = ("draws",)
-    better: ClassVar[Callable[[Iterable[float]], float] | None] = max
+    better = "higher"
 
     def __init__(self, setup: Setup = Setup(), net: str = "alex") -> None:
         self.view = DrawsView(setup, net)

@@ -101,7 +101,7 @@ def _best(name: str, results: Sequence[Result]) -> float | None:
     if not name.startswith(HELD_OUT) or len(values) < 2:
         return None
     try:
-        return better_end(name.removeprefix(HELD_OUT))(values)
+        return min(values) if better_end(name.removeprefix(HELD_OUT)) == "lower" else max(values)
     except ConfigError:
         # What belongs to a metric, such as a deviation, has no good end.
         return None

@@ -124,7 +124,7 @@ class EvaluationCall:
 
 
 def _fits(name: str, is_paired: bool, has_real: bool) -> bool:
-    metric = PICTURE_METRICS.get(name)
+    metric: type[PictureMetric] = PICTURE_METRICS.get(name)
     if "real" in metric.needs and not has_real:
         return metric.takes_statistics
     return is_paired or "pair" not in metric.needs

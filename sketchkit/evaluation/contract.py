@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from sketchkit.evaluation.frechet import Statistics
-from sketchkit.weights import resolve_weights
+from sketchkit.weights import known_file, resolve_weights
 
 # torch-fidelity's, so that what is drawn at random (subsets, splits) is drawn alike.
 SEED = 2020
@@ -51,6 +51,7 @@ class Setup:
             WeightsError: there is none, and random ones are not allowed.
             ConfigError: there is no such network.
         """
+        known_file(network)
         path = path or self.weights.get(network)
         if path is None and self.allow_random_weights:
             return None
@@ -117,7 +118,7 @@ class PictureMetric(ABC):
     Attributes:
         view: what it sees with.
         needs: which rows `compute` is given, of ROLES, and 'labels'.
-        better: `min` or `max`, the end that is good; None where neither is.
+        better: "lower" or "higher"; None where neither end is the good one.
         least: rows of each kind without which it cannot be computed.
         takes_statistics: whether `compute` can do with `Seen.statistics` in place of real rows.
         companion: the metric that is measured beside it in any case.
@@ -125,7 +126,7 @@ class PictureMetric(ABC):
 
     view: View
     needs: ClassVar[tuple[str, ...]] = ("real", "fake")
-    better: ClassVar[Callable[[Iterable[float]], float] | None] = None
+    better: ClassVar[str | None] = None
     least: ClassVar[int] = 1
     takes_statistics: ClassVar[bool] = False
     companion: ClassVar[str | None] = None

@@ -13,7 +13,7 @@ from typing import Any
 from sketchkit.engine.checkpoints import versions
 from sketchkit.errors import ConfigError
 from sketchkit.evaluation import results
-from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
+from sketchkit.evaluation.contract import PictureMetric, Setup
 from sketchkit.evaluation.frechet import Statistics
 from sketchkit.evaluation.judging import Item, Judged, Progress, judge
 from sketchkit.evaluation.kept import KeptStatistics, load_statistics, save_statistics
@@ -63,7 +63,7 @@ class Outcome:
             | {key: str(value) for key, value in (self.result["generator"] or {}).items()},
             pairs=self.pairs,
             ranked_by=ranked_by,
-            better=self.metrics[ranked_by].better if ranked_by else None,
+            better=max if ranked_by and self.metrics[ranked_by].better == "higher" else min,
         )
 
 
@@ -100,26 +100,18 @@ def evaluate(
     started = time.perf_counter()
     kept = real if isinstance(real, KeptStatistics) else None
     statistics = _usable(kept, metrics)
-    keeper = _keeper(metrics) if save_stats else None
-    if save_stats and save_stats.exists() and keeper and isinstance(real, PictureSet):
-        load_statistics(save_stats).check(keeper.view, real.fingerprint)
+    if save_stats is not None:
+        _check_kept(save_stats, _keeper(metrics), real)
     judged = judge(metrics.values(), items, statistics, store, workers, on_error, progress)
     seen = {name: judged.seen(metric, items, statistics) for name, metric in metrics.items()}
-    if save_stats and keeper and isinstance(real, PictureSet) and not save_stats.exists():
-        _save(save_stats, keeper, judged.seen(keeper, items), real)
+    if save_stats is not None and not save_stats.exists():
+        _keep(save_stats, _keeper(metrics), judged, items, real)
     scores = {name: results.score(name, metric, seen[name]) for name, metric in metrics.items()}
-    seconds = time.perf_counter() - started
-    pictures = real if isinstance(real, PictureSet) else None
-    notes = list(results.notes(scores, pictures, fake))
-    if kept is not None and kept.view is None:
-        notes.append(f"{kept.path} does not say how its statistics were taken: that they match is on your word")
     result = {
         "format": results.FORMAT,
         "metrics": scores,
-        "notes": notes,
-        "real": results.describe(pictures)
-        if pictures
-        else {"statistics": str(real.path), "of": kept and kept.fingerprint},
+        "notes": list(results.notes(scores, real, fake)),
+        "real": results.describe(real),
         "fake": results.describe(fake),
         "left_out": {"unpaired": list(alone), "unusable": sorted(set(judged.failed.values()))},
         "generator": dict(generator) if generator else None,
@@ -128,7 +120,7 @@ def evaluate(
         "versions": versions(),
         "command": sys.argv,
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
+        "seconds": round(time.perf_counter() - started, 3),
         "pictures_looked_at": judged.looked_at,
     }
     return Outcome(result, metrics, items, judged)
@@ -153,6 +145,17 @@ def _keeper(metrics: Mapping[str, PictureMetric]) -> PictureMetric:
     raise ConfigError("--save-stats keeps what fid needs: add --metric fid")
 
 
-def _save(path: Path, keeper: PictureMetric, seen: Seen, real: PictureSet) -> None:
-    if seen.real is not None:
-        save_statistics(path, Statistics.of(seen.real), keeper.view, real.fingerprint)
+def _check_kept(path: Path, keeper: PictureMetric, real: PictureSet | KeptStatistics) -> None:
+    """Refuse to keep what is kept already, and a file that is of something else."""
+    if isinstance(real, KeptStatistics):
+        raise ConfigError(f"--save-stats keeps the statistics of pictures, and {real.path} holds some already")
+    if path.exists():
+        load_statistics(path).check(keeper.view, real.fingerprint)
+
+
+def _keep(
+    path: Path, keeper: PictureMetric, judged: Judged, items: Sequence[Item], real: PictureSet | KeptStatistics
+) -> None:
+    rows = judged.seen(keeper, items).real
+    if rows is not None and isinstance(real, PictureSet):
+        save_statistics(path, Statistics.of(rows), keeper.view, real.fingerprint)

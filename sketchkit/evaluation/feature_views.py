@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +11,10 @@ from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
 from sketchkit.evaluation import inception, resizing
-from sketchkit.evaluation.contract import Setup, View
+from sketchkit.evaluation.contract import Setup
+from sketchkit.evaluation.views import NetworkView, full_precision
 from sketchkit.registry import one_of
-from sketchkit.weights import TIMM, file_digest, known_file, load_weights, read_tensors, resolve_weights
+from sketchkit.weights import TIMM, load_weights, read_tensors
 
 INCEPTION = "inception"
 ENDINGS = (".pth", ".pt", ".safetensors")
@@ -48,13 +46,10 @@ def feature_view(setup: Setup, feature_extractor: str = INCEPTION, resize: str =
     raise ConfigError(f"feature_extractor='{feature_extractor}' is not a choice: give {forms}")
 
 
-class FeatureView(View):
-    """Resize, scale, network: the network is built and its weights are read at the first `look` only.
+class FeatureView(NetworkView):
+    """Resize, scale, network.
 
     Attributes:
-        network_name: as weights are looked up by.
-        file: its weights; None where they are random.
-        weights: the file's sha256 in hex, or 'random'.
         size: of the pictures that the network takes: a square's side, or (height, width).
     """
 
@@ -62,20 +57,20 @@ class FeatureView(View):
 
     def __init__(self, setup: Setup, network_name: str, resize: str, file: str | Path | None) -> None:
         one_of("resize", resize, resizing.MODES)
-        self.network_name, self.resize = network_name, resize
-        self.device, self.seed = torch.device(setup.device), setup.seed
-        known_file(network_name)  # refuses names that nobody knows
-        given = file or setup.weights.get(network_name)
-        is_random = setup.allow_random_weights and given is None
-        self.file = None if is_random else resolve_weights(network_name, given)
-        self.weights = "random" if self.file is None else file_digest(self.file)
+        super().__init__(setup, network_name, file)
+        self.resize = resize
 
     @property
     def identity(self) -> dict[str, Any]:
         """The network, its weights, and how pictures get to its size."""
-        seed = {} if self.file else {"seed": self.seed}
-        names = {"view": "features", "version": 1, "network": self.network_name, "weights": self.weights, **seed}
-        return {**names, "resize": self.resize, "size": self.size, "width": self.width}
+        return {
+            "view": "features",
+            "version": 1,
+            **self.origin,
+            "resize": self.resize,
+            "size": self.size,
+            "width": self.width,
+        }
 
     def prepare(self, *pictures: Tensor) -> Tensor:
         """One picture (3, H, W) uint8 -> (3, h, w) float32 as the network takes it."""
@@ -92,26 +87,9 @@ class FeatureView(View):
         with torch.inference_mode(), full_precision(self.device):
             return torch.cat([self.network(images.to(self.device)) for images in batch.split(part)])
 
-    @cached_property
-    def network(self) -> nn.Module:
-        """Images (B, 3, h, w) -> features (B, width)."""
-        # Inits draw from the CPU's stream, which goes on afterwards as if there had been none; torch.manual_seed would
-        # set those of the GPUs as well.
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self.seed)
-            return self.build().to(self.device)
-
     @abstractmethod
     def scale(self, picture: Tensor) -> Tensor:
         """Values of 0..255 to those that the network was trained with."""
-
-    @abstractmethod
-    def build(self) -> nn.Module:
-        """The network with its weights, in eval mode."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Data workers prepare pictures, and need no copy of the network.
-        return {name: value for name, value in self.__dict__.items() if name != "network"}
 
 
 class InceptionView(FeatureView):
@@ -197,20 +175,6 @@ class TimmView(FeatureView):
         first = self.classifier if isinstance(self.classifier, str) else next(iter(self.classifier or ()), None)
         weight = read_tensors(self.file).get(f"{first}.weight") if self.file else None
         return 0 if weight is None else len(weight)
-
-
-@contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """Neither autocast, nor TF32 or bf16 in place of float32; what was set before is set again afterwards."""
-    convolutions, products = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
-    torch.backends.cudnn.allow_tf32 = False
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.autocast(device.type, enabled=False):
-            yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = convolutions
-        torch.set_float32_matmul_precision(products)
 
 
 def _create(name: str, classes: int) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,12 @@ from sketchkit.evaluation.selection import RANDOM, Spec, make_metrics
 from sketchkit.registry import METRICS, PICTURE_METRICS, did_you_mean
 
 HELD_OUT = "held_out/"
-Better = Callable[[Iterable[float]], float]
 # The means of the classes below, and which end of each is the good one.
-MEANS: dict[str, Better] = {"l1": min, "diversity": max, "cycle": min, "cycle_back": min}
+MEANS = {"l1": "lower", "diversity": "higher", "cycle": "lower", "cycle_back": "lower"}
 
 
-def better_end(name: str) -> Better:
-    """`min` or `max`: which end is the good one of what validations measure by this name.
+def better_end(name: str) -> str:
+    """'lower' or 'higher': which end is the good one of what validations measure by this name.
 
     Raises:
         ConfigError: nothing has that name, or neither end is good.
@@ -36,10 +35,10 @@ def better_end(name: str) -> Better:
     entry = name.removesuffix(RANDOM)
     if entry not in known:
         raise ConfigError(f"nothing is measured by the name {name!r}: {did_you_mean(name, [*MEANS, *known])}")
-    better = PICTURE_METRICS.get(entry).better
-    if better is None:
+    metric: type[PictureMetric] = PICTURE_METRICS.get(entry)
+    if metric.better is None:
         raise ConfigError(f"{name} is better at neither end: choose by another metric")
-    return better
+    return metric.better
 
 
 class SampleMeans(BaseMetric):

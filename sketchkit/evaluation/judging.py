@@ -71,16 +71,28 @@ class Judged:
     looked_at: int = 0
 
     def seen(self, metric: PictureMetric, items: Sequence[Item], statistics: Statistics | None = None) -> Seen:
-        """What `metric` is to be computed of, in the order of the items."""
-        roles = roles_of(metric, statistics)
-        rows = {role: self._stack(metric.view, items, role) for role in roles}
-        labels = [item.label for item in items for t in tasks_of(metric.view, [item], "fake") if t.key in self.rows]
-        wanted = {"labels": labels} if "labels" in metric.needs else {}
-        return Seen(**rows, **wanted, statistics=statistics if metric.takes_statistics else None)
+        """What `metric` is to be computed of, in the order of the items.
+
+        Raises:
+            DataError: it needs the class of an output that has none.
+        """
+        wanted: dict[str, Any] = {role: self._stack(metric.view, items, role) for role in roles_of(metric, statistics)}
+        if "labels" in metric.needs:
+            wanted["labels"] = self._labels(metric, items)
+        return Seen(**wanted, statistics=statistics if metric.takes_statistics else None)
 
     def judged(self, metric: PictureMetric, items: Sequence[Item], role: str) -> list[Task]:
         """The tasks behind the rows of one role, in their order."""
         return [task for task in tasks_of(metric.view, items, role) if task.key in self.rows]
+
+    def _labels(self, metric: PictureMetric, items: Sequence[Item]) -> list[str]:
+        labels = []
+        for item in items:
+            for task in self.judged(metric, [item], "fake"):
+                if item.label is None:
+                    raise DataError(f"{task.pictures[0].file} has no class: put outputs into folders of their classes")
+                labels.append(item.label)
+        return labels
 
     def _stack(self, view: View, items: Sequence[Item], role: str) -> Tensor:
         rows = [self.rows[task.key] for task in tasks_of(view, items, role) if task.key in self.rows]
@@ -138,14 +150,14 @@ def look_at(view: View, prepared: Mapping[str, Tensor]) -> dict[str, Tensor]:
     shapes: dict[torch.Size, list[str]] = {}
     for key, tensor in prepared.items():
         shapes.setdefault(tensor.shape, []).append(key)
-    rows = {}
+    rows: dict[str, Tensor] = {}
     for keys in shapes.values():
         batch = view.look(torch.stack([prepared[key] for key in keys]))
         rows.update(zip(keys, batch.to("cpu", view.dtype).unbind(), strict=True))
     return rows
 
 
-class _Files(Dataset[list[tuple[int, Any]]]):
+class _Files(Dataset[list[Any]]):
     """Each item's pictures, read once and prepared for all its tasks; what cannot be used is its reason instead."""
 
     def __init__(self, todo: Sequence[Sequence[Task]]) -> None:

@@ -6,8 +6,7 @@ package builds no network here: it would look for its own weights, and take any 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -15,13 +14,12 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from sketchkit.data.images import UnusablePicture
 from sketchkit.errors import WeightsError
-from sketchkit.evaluation.contract import Setup, View
-from sketchkit.evaluation.feature_views import full_precision
+from sketchkit.evaluation.contract import Setup
+from sketchkit.evaluation.views import NetworkView, check_sizes, full_precision
 from sketchkit.features import FeatureNetwork
 from sketchkit.registry import one_of
-from sketchkit.weights import file_digest, read_tensors, resolve_weights
+from sketchkit.weights import read_tensors
 
 LEAST_SIDE = 32
 HEADS = "0.1"
@@ -44,7 +42,7 @@ TRUNKS = {
 }
 
 
-class LpipsView(View):
+class LpipsView(NetworkView):
     """The LPIPS of a pair; of more pictures, the mean over all pairs of them. Rows of 1, 0 for equal pictures.
 
     Args:
@@ -61,18 +59,12 @@ class LpipsView(View):
     def __init__(self, setup: Setup, net: str = "alex") -> None:
         one_of("net", net, TRUNKS)
         self.net, self.trunk = net, TRUNKS[net]
-        self.device, self.seed = torch.device(setup.device), setup.seed
-        given = setup.weights.get(self.trunk.network)
-        is_random = setup.allow_random_weights and given is None
-        self.file = None if is_random else resolve_weights(self.trunk.network, given)
-        self.weights = "random" if self.file is None else file_digest(self.file)
+        super().__init__(setup, self.trunk.network)
 
     @property
     def identity(self) -> dict[str, Any]:
         """The trunk, the digest of its weights, and the version of the heads."""
-        seed = {} if self.file else {"seed": self.seed}
-        network, heads = self.trunk.network, f"lpips {HEADS}"
-        return {"view": self.name, "version": 1, "network": network, "weights": self.weights, **seed, "heads": heads}
+        return {"view": self.name, "version": 1, **self.origin, "heads": f"lpips {HEADS}"}
 
     def prepare(self, *pictures: Tensor) -> Tensor:
         """Two or more pictures (3, H, W) uint8 of one size -> (K, 3, H, W) float32 in [-1, 1].
@@ -91,25 +83,16 @@ class LpipsView(View):
 
     def _mean_distance(self, pictures: Tensor) -> Tensor:
         """(K, 3, H, W) -> (1,): sum_l mean_hw sum_c w_lc (f_lc - g_lc)^2 (equation 1), then the mean over pairs."""
-        network, heads = self._network
         pairs, total = list(combinations(range(len(pictures)), 2)), pictures.new_zeros(1)
-        for maps, head in zip(network(pictures), heads, strict=True):
+        for maps, head in zip(self.network(pictures), read_heads(self.net), strict=True):
             seen = maps / (maps.square().sum(1, keepdim=True).sqrt() + EPSILON)
             for one, other in pairs:
-                total = total + ((seen[one] - seen[other]).square() * head).sum(0).mean()
+                total = total + ((seen[one] - seen[other]).square() * head.to(self.device)).sum(0).mean()
         return total / len(pairs)
 
-    @cached_property
-    def _network(self) -> tuple[FeatureNetwork, list[Tensor]]:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self.seed)  # for random weights
-            # The package's scaling of [-1, 1] is ImageNet's mean and deviation, which FeatureNetwork applies.
-            network = FeatureNetwork(self.trunk.network, self.trunk.layers, self.file)
-        return network.to(self.device), [head.to(self.device) for head in read_heads(self.net)]
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Data workers prepare pictures, and need no copy of the network.
-        return {name: value for name, value in self.__dict__.items() if name != "_network"}
+    def build(self) -> FeatureNetwork:
+        """The trunk, whose scaling by ImageNet's mean and deviation is the package's."""
+        return FeatureNetwork(self.trunk.network, self.trunk.layers, self.file)
 
 
 class DrawsView(LpipsView):
@@ -118,6 +101,7 @@ class DrawsView(LpipsView):
     name = "lpips draws"
 
 
+@lru_cache
 def read_heads(net: str) -> list[Tensor]:
     """The `lpips` package's weights (C, 1, 1) of the channels, one for each layer of the trunk.
 
@@ -133,16 +117,3 @@ def read_heads(net: str) -> list[Tensor]:
     if {name: tuple(tensor.shape) for name, tensor in state.items()} != expected:
         raise WeightsError(f"{file} does not hold the heads of '{net}': install the package again, lpips>=0.1.4")
     return [state[name][0] for name in expected]
-
-
-def check_sizes(measure: str, pictures: Sequence[Tensor], least: int = 1) -> None:
-    """Refuse pictures (3, H, W) that cannot be laid on one another, or are too small.
-
-    Raises:
-        UnusablePicture: sizes differ, or a side has fewer than `least` pixels.
-    """
-    sizes = dict.fromkeys(f"{picture.shape[-1]}x{picture.shape[-2]}" for picture in pictures)
-    if len(sizes) > 1:
-        raise UnusablePicture(f"{measure} compares pictures of one size and got {' and '.join(sizes)}: resize one set")
-    if min(pictures[0].shape[-2:]) < least:
-        raise UnusablePicture(f"{measure} needs pictures of {least}x{least} or more and got {next(iter(sizes))}")

@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 360, 200
 LEFT, RIGHT, TOP, BOTTOM = 40, 28, 24, 24
 MOST_BINS = 40
 # Values that differ by less than this part of their size are taken for equal.
-FLAT = 1e-9
+FLAT = 1e-6
 FLAT_BINS = 11
 MOST_TICKS = 5
 
@@ -127,8 +127,8 @@ def _values(axes: _Axes) -> Iterable[str]:
     for tick in ticks(axes.low, axes.high):
         x = axes.x(tick)
         yield f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{base}" y2="{base + 4}"/>'
-        # Ten digits: 3 * 0.1 is written 0.3.
-        yield f'<text class="value" x="{x:.1f}" y="{base + 16}">{tick:.10g}</text>'
+        # Eight digits: 3 * 0.1 is written 0.3.
+        yield f'<text class="value" x="{x:.1f}" y="{base + 16}">{tick:.8g}</text>'
 
 
 def _mean(axes: _Axes, mean: float) -> str:

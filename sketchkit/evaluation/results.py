@@ -11,12 +11,11 @@ from typing import Any
 from sketchkit.data.splits import write_whole
 from sketchkit.errors import DataError
 from sketchkit.evaluation.contract import ROLES, PictureMetric, Seen
+from sketchkit.evaluation.kept import KeptStatistics
 from sketchkit.evaluation.pictures import PictureSet
 from sketchkit.evaluation.selection import RANDOM
 
 FORMAT = "sketchkit metrics"
-COMPARABLE = 2048  # pictures without which a covariance of as many features has not its full rank
-WORDS = {min: "lower", max: "higher", None: ""}
 Score = dict[str, Any]
 
 
@@ -26,7 +25,7 @@ def score(name: str, metric: PictureMetric, seen: Seen) -> Score:
     Raises:
         DataError: there are fewer pictures than it needs.
     """
-    counts = {role: len(rows) for role in ROLES if (rows := getattr(seen, role)) is not None}
+    counts: dict[str, int | None] = {role: len(rows) for role in ROLES if (rows := getattr(seen, role)) is not None}
     if seen.statistics is not None:
         counts["real"] = seen.statistics.count
     for role, count in counts.items():
@@ -36,38 +35,49 @@ def score(name: str, metric: PictureMetric, seen: Seen) -> Score:
     return {
         "value": _plain(value[1]),
         **{key: _plain(number) for key, number in more},
-        "better": WORDS[metric.better],
+        "better": metric.better,
         "n": counts,
         "view": metric.view.identity,
     }
 
 
-def notes(scores: Mapping[str, Score], real: PictureSet | None, fake: PictureSet) -> Iterator[str]:
+def notes(scores: Mapping[str, Score], real: PictureSet | KeptStatistics, fake: PictureSet) -> Iterator[str]:
     """What keeps the numbers from being compared with others."""
     for name, one in scores.items():
         if name.endswith(RANDOM):
             yield f"{name}: the network has random weights, the number means nothing outside tests"
         width, counts = one["view"].get("width", 0), [n for n in one["n"].values() if n is not None]
-        if name.startswith("fid") and min(counts) < min(width, COMPARABLE):
+        if name.startswith("fid") and counts and min(counts) < width:
             yield (
                 f"{name} of {min(counts)} pictures is biased: compare it only with sets of the same size, and at least "
                 f"{width} pictures for {width} features; kid is not biased"
             )
-    if real is not None:
-        if set(real.sizes) != set(fake.sizes):
-            yield f"sizes differ: real {_counted(real.sizes)}; fake {_counted(fake.sizes)}"
-        if set(real.formats) != set(fake.formats):
-            formats = f"real {_counted(real.formats)}; fake {_counted(fake.formats)}"
-            yield f"formats differ, and what compression does is measured too: {formats}"
+    if isinstance(real, KeptStatistics):
+        if real.view is None:
+            yield f"{real.path} does not say how its statistics were taken: that they match is on your word"
+        sets = [fake]
+    else:
+        yield from _differences(real, fake)
+        sets = [real, fake]
     if "jpeg" in fake.formats:
         yield f"{fake.formats['jpeg']} of {len(fake)} fakes are JPEG: its losses are measured too; write PNG"
-    for pictures in filter(None, (real, fake)):
+    for pictures in sets:
         if pictures.unreadable:
             yield f"{len(pictures.unreadable)} files in {pictures.path} could not be read and are left out"
 
 
-def describe(pictures: PictureSet) -> dict[str, Any]:
+def _differences(real: PictureSet, fake: PictureSet) -> Iterator[str]:
+    for what in ("sizes", "formats"):
+        one, other = getattr(real, what), getattr(fake, what)
+        if set(one) != set(other):
+            yield f"{what} differ, and that is measured too: real {_counted(one)}; fake {_counted(other)}"
+
+
+def describe(pictures: PictureSet | KeptStatistics) -> dict[str, Any]:
     """A set as the result names it."""
+    if isinstance(pictures, KeptStatistics):
+        count = pictures.statistics.count
+        return {"path": str(pictures.path), "n": count, "fingerprint": pictures.fingerprint}
     return {
         "path": str(pictures.path),
         "n": len(pictures),
@@ -84,7 +94,7 @@ def table(scores: Mapping[str, Score]) -> list[dict[str, str]]:
         {
             "metric": name,
             "value": _number(one["value"]),
-            "better": one["better"],
+            "better": one["better"] or "",
             "n": " / ".join(_count(role, count) for role, count in one["n"].items()),
             "seen by": _seen_by(one["view"]),
         }

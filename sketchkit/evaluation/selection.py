@@ -88,7 +88,8 @@ def _with_companions(wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     whole = []
     for config in wanted:
         whole.append(dict(config))
-        companion = PICTURE_METRICS.get(config["type"]).companion
+        metric: type[PictureMetric] = PICTURE_METRICS.get(config["type"])
+        companion = metric.companion
         if companion and companion not in names:
             names.add(companion)
             whole.append({**_shared_options(config, companion), "type": companion})

@@ -14,8 +14,9 @@ from torch import Tensor
 from sketchkit.errors import ConfigError, WeightsError
 from sketchkit.evaluation import feature_views, inception
 from sketchkit.evaluation.contract import Setup
-from sketchkit.evaluation.feature_views import InceptionView, TimmView, feature_view, full_precision
+from sketchkit.evaluation.feature_views import InceptionView, TimmView, feature_view
 from sketchkit.evaluation.resizing import resize
+from sketchkit.evaluation.views import full_precision
 
 RESNET = "test_resnet"  # timm's smallest: a second to build and run
 RANDOM = Setup(allow_random_weights=True)

@@ -118,7 +118,7 @@ def test_diversity_is_a_loop_over_all_pairs(made: Path, count: int) -> None:
 def test_each_picture_goes_through_the_trunk_once(made: Path) -> None:
     draws = view("squeeze", made, DrawsView)
     looked_at = []
-    draws._network[0].register_forward_pre_hook(lambda _, args: looked_at.append(len(args[0])))
+    draws.network.register_forward_pre_hook(lambda _, args: looked_at.append(len(args[0])))
     draws.look(torch.stack([draws.prepare(*pictures(4))] * 2))
     assert looked_at == [4, 4]
 
@@ -127,7 +127,7 @@ def test_the_metric_is_the_mean_of_the_pairs() -> None:
     metric, seen = Lpips(RANDOM), Seen(pair=torch.tensor([[0.25], [0.75]]))
     assert metric.compute(seen) == {"lpips": 0.5}
     assert metric.per_sample(seen).tolist() == [0.25, 0.75]
-    assert (metric.better, LpipsDiversity(RANDOM).better) == (min, max)
+    assert (metric.better, LpipsDiversity(RANDOM).better) == ("lower", "higher")
 
 
 def test_equal_pictures_are_0_apart_and_order_does_not_matter(made: Path) -> None:
@@ -183,6 +183,7 @@ def test_heads_that_are_not_the_packages_are_refused(
     (tmp_path / "weights/v0.1").mkdir(parents=True)
     torch.save(heads, tmp_path / "weights/v0.1/alex.pth")
     monkeypatch.setattr(lpips, "__file__", str(tmp_path / "__init__.py"))
+    read_heads.cache_clear()
     with pytest.raises(WeightsError, match="does not hold the heads of 'alex'"):
         read_heads("alex")
     with pytest.raises(WeightsError, match="has no heads at"):

@@ -28,7 +28,7 @@ class SafeCheckpointHook(CheckpointHook):
     def __init__(self, *, save_best: str | list[str] | None = None, **options: Any) -> None:
         names = [save_best] if isinstance(save_best, str) else save_best or []
         names = [name.removeprefix(HELD_OUT) for name in names]
-        rules = ["less" if better_end(name) is min else "greater" for name in names]
+        rules = ["less" if better_end(name) == "lower" else "greater" for name in names]
         best = {"save_best": [HELD_OUT + name for name in names], "rule": rules} if names else {}
         super().__init__(**best, **options)
 
