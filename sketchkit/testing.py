@@ -1,4 +1,4 @@
-"""Contract tests for plugins: what every backbone, head and loss must hold to, ours and a third party's.
+"""Contract tests for plugins: what every backbone, head, loss and metric must hold to, ours and a third party's.
 
 In a package of your own, under pytest:
 
@@ -14,12 +14,15 @@ In a package of your own, under pytest:
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+import json
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sketchkit.evaluation.contract import ROLES, PictureMetric, Seen, View
 from sketchkit.registry import HeadOutput
 from sketchkit.translators.generation import Generation
 from sketchkit.translators.objective import INPUTS, input_names
@@ -96,6 +99,36 @@ def check_loss(loss: nn.Module) -> None:
         value.backward()
         gradient = inputs["weight"].grad
         assert gradient is not None and bool(gradient.isfinite().all()), "no finite gradient to the generator"
+
+
+def check_metric(metric: PictureMetric, name: str, size: int = 48) -> None:
+    """Rows of the width it says, alone as in a batch; an identity JSON can hold; a finite number under its first name.
+
+    Raises:
+        AssertionError: says which clause of the contract is broken.
+    """
+    unknown = set(metric.needs) - {*ROLES, "labels"}
+    assert metric.needs and not unknown, f"needs names {sorted(unknown)}; there are {[*ROLES, 'labels']}"
+    assert metric.better in ("lower", "higher", None), f"better is {metric.better!r}"
+    json.dumps(metric.view.identity)
+    generator = torch.Generator().manual_seed(0)
+    real, fake, other = (torch.randint(256, (12, 3, size, size), generator=generator).byte() for _ in range(3))
+    groups = {"real": (real,), "fake": (fake,), "pair": (real, fake), "draws": (fake, other)}
+    rows = {role: _rows(metric.view, groups[role]) for role in metric.needs if role in ROLES}
+    labels = {"labels": ["a", "b"] * 6} if "labels" in metric.needs else {}
+    values = metric.compute(Seen(**rows, **labels))
+    assert next(iter(values), None) == name, f"the first value is not {name}: {values}"
+    assert all(math.isfinite(value) for value in values.values()), f"the values are {values}"
+    each = metric.per_sample(Seen(**rows, **labels))
+    assert each is None or each.shape == (12,), f"per_sample gives {tuple(each.shape)} and not a value a sample"
+
+
+def _rows(view: View, groups: Sequence[Tensor]) -> Tensor:
+    batch = torch.stack([view.prepare(*pictures) for pictures in zip(*groups, strict=True)])
+    rows = view.look(batch).to(view.dtype)
+    assert rows.shape == (len(batch), view.width), f"rows are {tuple(rows.shape)} and not {(len(batch), view.width)}"
+    assert torch.allclose(view.look(batch[:1]).to(view.dtype), rows[:1], rtol=1e-4), "a row depends on its batch mates"
+    return rows
 
 
 def _example_inputs(layers: Iterable[Any] = ()) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every registered backbone, head and loss holds to its contract; a new file in `plugins/` is tested without more."""
+"""Every backbone, head, loss and metric holds to its contract; a new file in `plugins/` is tested without more."""
 
 import inspect
 
@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from sketchkit.errors import WeightsError
-from sketchkit.registry import BACKBONES, HEADS, LOSSES, HeadOutput
-from sketchkit.testing import check_backbone, check_head, check_loss
+from sketchkit.evaluation.contract import Setup
+from sketchkit.registry import BACKBONES, HEADS, LOSSES, PICTURE_METRICS, HeadOutput
+from sketchkit.testing import check_backbone, check_head, check_loss, check_metric
 
 NARROW = {"width": 8}
 
@@ -42,7 +43,16 @@ def test_loss(name, monkeypatch):
     check_loss(LOSSES.build({"type": name, **options}))
 
 
-@pytest.mark.parametrize("entries", [BACKBONES, HEADS, LOSSES], ids=lambda entries: entries.name)
+@pytest.mark.parametrize("name", built_in(PICTURE_METRICS))
+def test_metric(name):
+    # The Inception network, which the score of its name cannot do without, is too slow to be seen with by all.
+    known = {"feature_extractor": "timm:test_resnet", "classifier": "timm:test_resnet", "classes": ["a", "b"]}
+    taken = inspect.signature(PICTURE_METRICS.get(name)).parameters
+    options = {} if name == "is" else {key: value for key, value in known.items() if key in taken}
+    check_metric(PICTURE_METRICS.build({"type": name, **options}, setup=Setup(allow_random_weights=True)), name)
+
+
+@pytest.mark.parametrize("entries", [BACKBONES, HEADS, LOSSES, PICTURE_METRICS], ids=lambda entries: entries.name)
 def test_every_option_has_a_default_and_every_entry_a_description(entries):
     for name in built_in(entries):
         entry = entries.get(name)

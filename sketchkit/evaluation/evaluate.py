@@ -63,7 +63,7 @@ class Outcome:
             | {key: str(value) for key, value in (self.result["generator"] or {}).items()},
             pairs=self.pairs,
             ranked_by=ranked_by,
-            better=max if ranked_by and self.metrics[ranked_by].better == "higher" else min,
+            better=self.metrics[ranked_by].better if ranked_by else None,
         )
 
 

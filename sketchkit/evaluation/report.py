@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
@@ -91,7 +91,7 @@ def write_report(
     protocol: Mapping[str, str],
     pairs: Sequence[Pair],
     ranked_by: str | None,
-    better: Callable[[Iterable[float]], float] | None,
+    better: str | None,
     count: int = 8,
 ) -> None:
     """Write the page, whole or not at all.
@@ -104,7 +104,7 @@ def write_report(
         protocol: how it was measured, name -> value.
         pairs: all that was judged one by one; the distributions are those of their values.
         ranked_by: the per-sample metric whose ends are shown in pictures; None where there is none.
-        better: `min` or `max`, its good end; with None the ends are called lowest and highest.
+        better: 'lower' or 'higher', its good end; with None the ends are called lowest and highest.
         count: pairs shown of each end; where there are fewer than twice as many, none is shown twice.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -40,7 +40,7 @@ class Pair:
 def ends(
     pairs: Sequence[Pair],
     ranked_by: str | None,
-    better: Callable[[Iterable[float]], float] | None,
+    better: str | None,
     count: int,
 ) -> str:
     """The best and the worst pairs as HTML, or a sentence that says why there are none.
@@ -48,7 +48,7 @@ def ends(
     Args:
         pairs: all that was judged; those without a value of `ranked_by`, or with nan, are counted but not shown.
         ranked_by: the metric; None where none sees single pairs.
-        better: `min` or `max`; with None the ends are the lowest and the highest.
+        better: 'lower' or 'higher'; with None the ends are the lowest and the highest.
         count: pairs of each end, at most; where there are fewer than twice as many, the first end has the odd one.
 
     Raises:
@@ -59,7 +59,7 @@ def ends(
     ranked = [pair for pair in pairs if not math.isnan(pair.values.get(ranked_by, math.nan))]
     if not ranked:
         return f"<p>No pairs are shown: none has a value of {text(ranked_by)}.</p>"
-    ranked.sort(key=lambda pair: pair.values[ranked_by], reverse=_goes_down(better))
+    ranked.sort(key=lambda pair: pair.values[ranked_by], reverse=better == "higher")
     first = ranked[: min(count, math.ceil(len(ranked) / 2))]
     last = ranked[: len(first) - 1 : -1][:count]
     names = ("Lowest", "Highest") if better is None else ("Best", "Worst")
@@ -87,12 +87,8 @@ def thumbnail(path: Path) -> tuple[Image.Image, str]:
     return picture, f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
-def _goes_down(better: Callable[[Iterable[float]], float] | None) -> bool:
-    return better is not None and better((0.0, 1.0)) == 1.0
-
-
-def _order(ranked_by: str, better: Callable[[Iterable[float]], float] | None, ranked: int, total: int) -> str:
-    good = "" if better is None else f" ({'higher' if _goes_down(better) else 'lower'} is better)"
+def _order(ranked_by: str, better: str | None, ranked: int, total: int) -> str:
+    good = "" if better is None else f" ({better} is better)"
     rest = ": the rest has no value of it" if ranked < total else ""
     return f"Ranked by {text(ranked_by)}{good}, {ranked} of {total}{rest}."
 

@@ -94,7 +94,7 @@ def report(tmp_path: Path):
 
     def write(values: Sequence[Mapping[str, float]] = (), **options) -> Element:
         pairs = [Pair(f"p{i}", picture, picture, value) for i, value in enumerate(values)]
-        settings = dict(title="Run", rows=ROWS, notes=[], protocol={}, pairs=pairs, ranked_by="lpips", better=min)
+        settings = dict(title="Run", rows=ROWS, notes=[], protocol={}, pairs=pairs, ranked_by="lpips", better="lower")
         write_report(tmp_path / "out.html", **{**settings, **options})
         return parse((tmp_path / "out.html").read_text(encoding="utf-8"))
 
@@ -133,8 +133,8 @@ def test_a_page_without_notes_has_no_list_of_them(report) -> None:
 @pytest.mark.parametrize(
     ("better", "expected"),
     [
-        (min, {"Best 2": ["p1", "p3"], "Worst 2": ["p2", "p0"]}),
-        (max, {"Best 2": ["p2", "p0"], "Worst 2": ["p1", "p3"]}),
+        ("lower", {"Best 2": ["p1", "p3"], "Worst 2": ["p2", "p0"]}),
+        ("higher", {"Best 2": ["p2", "p0"], "Worst 2": ["p1", "p3"]}),
         (None, {"Lowest 2": ["p1", "p3"], "Highest 2": ["p2", "p0"]}),
     ],
 )
