@@ -27,8 +27,9 @@ def run(words, cwd):
 
 
 @pytest.fixture
-def checkout(tmp_path):
+def checkout(tmp_path, monkeypatch):
     """A copy of the repository whose `.venv` is the environment that runs these tests."""
+    monkeypatch.setenv("SKETCHKIT_CACHE", str(tmp_path / "cache"))
     names = ["sketchkit", "plugins", "configs", "tools", "Makefile", "setup.py", "pyproject.toml", "README.md"]
     for name in names:
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
@@ -50,6 +51,8 @@ def test_every_command_is_tested_here():
         "python tools/train.py configs/sketchygan_sketchy.py --cfg-options data_root=PATH": test_the_plain_way,
         "sketchkit data sample data/pairs --kind pairs": test_a_painter,
         "sketchkit train configs/autopainter_lineart.py --cfg-options data_root=data/pairs": test_a_painter,
+        "sketchkit eval runs/autopainter_lineart": test_a_painter,
+        "sketchkit eval REAL FAKE --metric fid --metric lpips --report report.html": test_a_painter,
         "sketchkit translate runs/autopainter_lineart drawing.png -o painted.png": test_a_painter,
         "sketchkit stylize photo.png painting.png -o stylized.png": test_a_painter,
         "python tools/train.py my_config.py": test_a_loss_outside_the_repository_changes_training,
@@ -87,13 +90,20 @@ def test_the_plain_way(checkout):
 
 @pytest.mark.slow
 def test_a_painter(checkout):
-    sample, training, translation, styling = (
-        [BIN / "sketchkit", *c.split()[1:]] for c in COMMANDS if "pairs" in c or "translate" in c or "stylize" in c
+    sample, training, measuring, translation, styling, judging = (
+        [BIN / "sketchkit", *c.split()[1:]]
+        for c in COMMANDS
+        if any(word in c for word in ("pairs", "eval", "translate", "stylize"))
     )
     run([*sample, "--photos", 1, "--size", 48], checkout)
     narrow = ["generator_losses.feature=None", "backbone.width=4", "heads.discriminator.width=4", "num_workers=0",
               "backbone.downs=4", "train_cfg.max_iters=2", "image_size=64"]  # fmt: skip
     assert "[2/2]" in run([*training, *narrow], checkout)
+    assert "ssim" in run([*measuring, "--offline"], checkout)
+    (made,) = (checkout / "runs/autopainter_lineart/eval").iterdir()
+    places = {"REAL": made / "real", "FAKE": made / "fake"}
+    output = run([*(places.get(word, word) for word in judging), "--allow-random-weights"], checkout)
+    assert "kid_random" in output and (checkout / "report.html").is_file()
     for name, size in (("drawing", (70, 50)), ("photo", (40, 64)), ("painting", (64, 64))):
         Image.effect_noise(size, 80).convert("RGB").save(checkout / f"{name}.png")
     run(translation, checkout)

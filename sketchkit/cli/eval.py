@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,9 @@ def command(targets: tuple[Path, ...], **options: Any) -> None:
     _check(targets, options)
     call = _call(options)
     try:
-        outcome = call.run(*targets, **_run_options(options)) if len(targets) == 1 else call.folders(*targets)
+        # What is logged on the way does not belong into the result.
+        with redirect_stdout(sys.stderr):
+            outcome = call.run(*targets, **_run_options(options)) if len(targets) == 1 else call.folders(*targets)
     except KeyboardInterrupt:
         click.echo("stopped; what was seen so far is kept: the same command goes on", err=True)
         raise SystemExit(INTERRUPTED) from None
@@ -124,6 +127,7 @@ def _setup(options: Mapping[str, Any]) -> Setup:
     from sketchkit.errors import ConfigError
     from sketchkit.evaluation.contract import Setup
     from sketchkit.inference.trained import usable_device
+    from sketchkit.weights import known_file
 
     device = usable_device(options["device"] or ("cuda" if torch.cuda.is_available() else "cpu"))
     weights = {}
@@ -131,6 +135,7 @@ def _setup(options: Mapping[str, Any]) -> Setup:
         network, equals, path = word.partition("=")
         if not (network and equals and path):
             raise ConfigError(f"--weights {word}: write NETWORK=PATH, such as inception_fid=PATH")
+        known_file(network)
         weights[network] = path
     return Setup(str(device), weights, options["allow_random_weights"], options["offline"] or None, options["seed"])
 
@@ -159,7 +164,8 @@ def _progress(title: str) -> Iterator[Callable[[int, int], object]]:
 
     rate = TextColumn("{task.fields[rate]}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=None, rate="")
 
         def show(done: int, total: int) -> None:

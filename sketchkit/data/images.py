@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from sketchkit.errors import DataError
+from sketchkit.writing import whole
 
 T = TypeVar("T")
 JPEG_START = b"\xff\xd8\xff"
@@ -90,21 +90,30 @@ def write_image(path: str | Path, image: np.ndarray, *, quality: int = 95) -> No
     pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix.lower() in (".jpg", ".jpeg") else []
     _, data = cv2.imencode(path.suffix, pixels, options)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_bytes(data.tobytes())
-    temporary.replace(path)
+    with whole(path) as temporary:
+        temporary.write_bytes(data.tobytes())
 
 
 def _probe(data: bytes) -> Probe:
+    may_turn = True
     if data.startswith(JPEG_START):
         _check_jpeg(data)
     elif data.startswith(PNG_START):
-        list(_png_chunks(data))
+        # Pillow decodes a whole PNG in search of a tag that is not there.
+        may_turn = b"eXIf" in list(_png_chunks(data))
     with Image.open(io.BytesIO(data)) as image:
-        # Orientations 5 to 8 of the EXIF standard lie on their side.
-        is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
-        width, height = reversed(image.size) if is_turned else image.size
+        width, height = _turned_size(image) if may_turn else image.size
         return Probe(sha256(data).hexdigest(), width, height, (image.format or "unknown").lower())
+
+
+def _turned_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as the EXIF tag turns them."""
+    tags = image.getexif()
+    width, height = image.size
+    if image.format == "TIFF":  # whose `size` some versions of Pillow have turned already
+        width, height = tags[ExifTags.Base.ImageWidth], tags[ExifTags.Base.ImageLength]
+    # Orientations 5 to 8 of the EXIF standard lie on their side.
+    return (height, width) if tags.get(ExifTags.Base.Orientation, 1) > 4 else (width, height)
 
 
 def _decode(data: bytes) -> np.ndarray:

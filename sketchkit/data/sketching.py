@@ -16,8 +16,9 @@ from sketchkit.data.files import pictures_in
 from sketchkit.data.images import UnreadableImage, read_image, write_image
 from sketchkit.data.lines import ExtractLines
 from sketchkit.data.randomness import seeded, stable_seed
-from sketchkit.data.splits import PARTS, split_files, write_whole
+from sketchkit.data.splits import PARTS, split_files
 from sketchkit.errors import DataError
+from sketchkit.writing import write_whole
 
 RECORD = "sketch.json"  # in OUT: the settings its pictures were made with
 

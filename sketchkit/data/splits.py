@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sketchkit.data.randomness import stable_seed
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import did_you_mean
+from sketchkit.writing import write_whole
 
 PARTS = ("train", "val", "test")
 FORMAT = "sketchkit split"
@@ -117,13 +118,6 @@ def check_files(names: Iterable[str], root: str | Path, said_by: str) -> None:
             f"{len(missing)} of {len(names)} files that {said_by} names are not in {root}, first '{missing[0]}': is "
             "it the folder it was made for? Else write it again"
         )
-
-
-def write_whole(path: str | Path, text: str) -> None:
-    """Write a text file that readers never see half of."""
-    temporary = Path(path).with_name(f".{Path(path).name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _named(sizes: Sizes[Number], example: str) -> dict[str, Number]:

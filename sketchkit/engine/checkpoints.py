@@ -20,22 +20,17 @@ from torch import nn
 
 import sketchkit
 from sketchkit.errors import CheckpointError
+from sketchkit.writing import whole
 
 FORMAT = "sketchkit/1"
 
 
 def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write under a temporary name, flush to the disk, rename: a kill leaves the old file or the new one."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            torch.save(dict(content), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as temporary, temporary.open("wb") as file:
+        torch.save(dict(content), file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:

@@ -13,6 +13,8 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.utils import make_grid
 
+from sketchkit.writing import whole
+
 GAP = 2
 BETWEEN = 12  # between tables side by side
 CAPTION = 14
@@ -41,10 +43,9 @@ def draw_grid(columns: Mapping[str, Tensor], path: Path, blocks: int = 2) -> Non
 
 
 def _save(page: Image.Image, path: Path) -> None:
-    """As PNG, which readers never see half of."""
-    temporary = path.with_suffix(".tmp")
-    page.save(temporary, format="PNG")
-    temporary.replace(path)
+    """As PNG, whole or not at all."""
+    with whole(path) as temporary:
+        page.save(temporary, format="PNG")
 
 
 def _table(images: Sequence[Tensor]) -> Image.Image:

@@ -24,7 +24,6 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch.nn import functional as F
 
-from sketchkit.data.splits import write_whole
 from sketchkit.engine import interruption
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.config import load_config
@@ -36,6 +35,7 @@ from sketchkit.engine.train import check, model_config, train
 from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.inference.trained import TrainedTranslator
 from sketchkit.registry import DATASETS, MODELS, SCOPE
+from sketchkit.writing import write_whole
 
 RECORD, TABLE, PICTURE = "sweep.json", "table.csv", "sweep.png"
 COMPARED = ("held_out/", "G/")

@@ -50,7 +50,8 @@ class SampleMeans(BaseMetric):
         allow_random_weights: for tests; see `Setup`.
 
     Raises:
-        ConfigError: a metric compares pairs, and the samples are none.
+        ConfigError: a metric compares pairs, and the samples are none; at the first batch, one needs several outputs of
+            a source, or classes, and there are none.
         WeightsError: a network's weights cannot be had.
     """
 
@@ -100,13 +101,16 @@ class SampleMeans(BaseMetric):
         """The means over all samples of all processes, and the metrics of all their pictures."""
         means = [one["means"] for one in results]
         values = {name: sum(row[name] for row in means) / len(means) for name in means[0]}
-        for metric in self.metrics.values():
-            values.update(metric.compute(self._seen(metric, results)))
+        for name, metric in self.metrics.items():
+            # Under the name it goes by: a metric does not know that its network is random.
+            (_, value), *more = metric.compute(self._seen(metric, results)).items()
+            values.update({name: value, **dict(more)})
         return values
 
     def _rows(self, shown: Mapping[str, Any]) -> list[dict[str, Tensor]]:
         """For each sample 'VIEW ROLE' -> row."""
         fakes = [to_bytes(image) for image in shown.get("draws", [shown["fake"]])]
+        self._check(len(fakes), shown.get("label"))
         reals = to_bytes(shown["target"])
         rows: list[dict[str, Tensor]] = [{} for _ in reals]
         needed = {(m.view.key, role): m.view for m in self.metrics.values() for role in m.needs if role != "labels"}
@@ -117,6 +121,16 @@ class SampleMeans(BaseMetric):
             for i, row in seen.items():
                 rows[int(i)][f"{key} {role}"] = row
         return rows
+
+    def _check(self, draws: int, labels: Tensor | None) -> None:
+        """Refuse metrics of what this generator and these data do not give."""
+        for name, metric in self.metrics.items():
+            if "draws" in metric.needs and draws < 2:
+                raise ConfigError(
+                    f"metrics: {name} needs several outputs a source, and the generator takes no noise: leave it out"
+                )
+            if "labels" in metric.needs and labels is None:
+                raise ConfigError(f"metrics: {name} needs classes, and the data have none: leave it out")
 
     def _look_at_real(self, view: View, prepared: dict[str, Tensor], pictures: Iterable[Tensor]) -> dict[str, Tensor]:
         digests = [hashlib.sha256(picture.numpy().tobytes()).hexdigest() for picture in pictures]

@@ -71,32 +71,36 @@ class Judged:
     looked_at: int = 0
 
     def seen(self, metric: PictureMetric, items: Sequence[Item], statistics: Statistics | None = None) -> Seen:
-        """What `metric` is to be computed of, in the order of the items.
+        """What `metric` is to be computed of, in the order of the pictures' names.
 
         Raises:
             DataError: it needs the class of an output that has none.
         """
-        wanted: dict[str, Any] = {role: self._stack(metric.view, items, role) for role in roles_of(metric, statistics)}
+        wanted: dict[str, Any] = {role: self._stack(metric, items, role) for role in roles_of(metric, statistics)}
         if "labels" in metric.needs:
             wanted["labels"] = self._labels(metric, items)
         return Seen(**wanted, statistics=statistics if metric.takes_statistics else None)
 
     def judged(self, metric: PictureMetric, items: Sequence[Item], role: str) -> list[Task]:
         """The tasks behind the rows of one role, in their order."""
-        return [task for task in tasks_of(metric.view, items, role) if task.key in self.rows]
+        tasks = (task for task in tasks_of(metric.view, items, role) if task.key in self.rows)
+        # By names, so that what is drawn by a seed does not depend on how the pictures were paired.
+        return sorted(tasks, key=lambda task: [picture.name for picture in task.pictures])
 
     def _labels(self, metric: PictureMetric, items: Sequence[Item]) -> list[str]:
+        classes = {fake.file: item.label for item in items for fake in item.fakes}
         labels = []
-        for item in items:
-            for task in self.judged(metric, [item], "fake"):
-                if item.label is None:
-                    raise DataError(f"{task.pictures[0].file} has no class: put outputs into folders of their classes")
-                labels.append(item.label)
+        for task in self.judged(metric, items, "fake"):
+            file = task.pictures[0].file
+            label = classes[file]
+            if label is None:
+                raise DataError(f"{file} has no class: put outputs into folders of their classes")
+            labels.append(label)
         return labels
 
-    def _stack(self, view: View, items: Sequence[Item], role: str) -> Tensor:
-        rows = [self.rows[task.key] for task in tasks_of(view, items, role) if task.key in self.rows]
-        return torch.stack(rows) if rows else torch.empty(0, view.width, dtype=view.dtype)
+    def _stack(self, metric: PictureMetric, items: Sequence[Item], role: str) -> Tensor:
+        rows = [self.rows[task.key] for task in self.judged(metric, items, role)]
+        return torch.stack(rows) if rows else torch.empty(0, metric.view.width, dtype=metric.view.dtype)
 
 
 def judge(
@@ -121,7 +125,7 @@ def judge(
     Raises:
         DataError: a picture cannot be used, and `on_error` is 'fail'.
     """
-    judged = Judged()
+    judged, metrics = Judged(), list(metrics)
     tasks = [_unique(metrics, item, statistics) for item in items]
     known = _kept(tasks, store)
     judged.rows.update(known)

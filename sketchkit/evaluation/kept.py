@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.evaluation.contract import View
 from sketchkit.evaluation.frechet import Statistics
+from sketchkit.writing import whole
 
 SUFFIX = ".npz"
 FORMAT = "sketchkit statistics"
@@ -41,12 +42,14 @@ class KeptStatistics:
         Raises:
             DataError: says what differs.
         """
-        if self.view is not None and self.view != view.identity:
-            keys = sorted({*self.view, *view.identity})
+        # Through JSON as the file's own, which has no tuples.
+        wanted = json.loads(json.dumps(view.identity))
+        if self.view is not None and self.view != wanted:
+            keys = sorted({*self.view, *wanted})
             differ = [
-                f"{key} {self.view.get(key)} and not {view.identity.get(key)}"
+                f"{key} {self.view.get(key)} and not {wanted.get(key)}"
                 for key in keys
-                if self.view.get(key) != view.identity.get(key)
+                if self.view.get(key) != wanted.get(key)
             ]
             raise DataError(f"{self.path} was taken by another protocol: {', '.join(differ)}; take it again")
         if len(self.statistics.mean) != view.width:
@@ -60,18 +63,13 @@ class KeptStatistics:
 def save_statistics(path: Path, statistics: Statistics, view: View, fingerprint: str) -> None:
     """Write statistics with what they are of; readers never see half a file. pytorch-fid can read it too."""
     about = {"format": FORMAT, "view": view.identity, "fingerprint": fingerprint, "count": statistics.count}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(
-                file,
-                mu=statistics.mean.numpy(),
-                sigma=statistics.covariance.numpy(),
-                about=np.array(json.dumps(about)),
-            )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            mu=statistics.mean.numpy(),
+            sigma=statistics.covariance.numpy(),
+            about=np.array(json.dumps(about)),
+        )
 
 
 def check_target(path: Path) -> None:
@@ -98,7 +96,8 @@ def load_statistics(path: Path) -> KeptStatistics:
             about = json.loads(str(content["about"])) if "about" in content else {}
     except FileNotFoundError as error:
         raise DataError(f"no statistics at {path}: write them with --save-stats") from error
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    # An empty file is an EOFError, and a lone array is no context: a TypeError.
+    except (OSError, EOFError, TypeError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path} holds no statistics (mu and sigma), or is damaged: write it with --save-stats"
         ) from error

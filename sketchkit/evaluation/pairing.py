@@ -28,7 +28,7 @@ def make_items(
         DataError: names that do not pair and `on_error` is 'fail', no pair at all, or no source with several outputs.
     """
     needs = {need for metric in metrics for need in metric.needs}
-    names = set(real.pictures) if real and "pair" in needs else set()
+    names = set(real.pictures) if real and needs & {"pair", "draws"} else set()
     groups: dict[str, list[PictureFile]] = {}
     for picture in fake.pictures.values():
         groups.setdefault(_source(picture.name, names, "draws" in needs), []).append(picture)

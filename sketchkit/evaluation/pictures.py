@@ -115,7 +115,7 @@ def _listed(path: Path) -> list[Path]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read the list {path}: write one path a line in UTF-8") from error
-    files = [Path(os.path.normpath(path.parent / line.strip())) for line in lines if line.strip()]
+    files = [Path(os.path.normpath(path.absolute().parent / line.strip())) for line in lines if line.strip()]
     if not files:
         raise DataError(f"the list {path} is empty: write one path a line")
     twice = [str(file) for file, count in Counter(files).items() if count > 1]
@@ -132,5 +132,6 @@ def _base(path: Path, files: Sequence[Path]) -> Path:
 def _names(files: Sequence[Path], base: Path) -> list[str]:
     whole = [file.relative_to(base) for file in files]
     short = [name.with_suffix("").as_posix() for name in whole]
-    count = Counter(short)
+    # Among the whole names too: `a.png.jpg` must not take the name that `a.png` has beside `a.jpg`.
+    count = Counter([*short, *{name.as_posix() for name in whole}])
     return [s if count[s] == 1 else name.as_posix() for s, name in zip(short, whole, strict=True)]

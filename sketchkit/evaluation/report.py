@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
-from sketchkit.data.splits import write_whole
 from sketchkit.errors import ConfigError
 from sketchkit.evaluation.report_charts import distribution
 from sketchkit.evaluation.report_pairs import Pair, ends, text
+from sketchkit.writing import write_whole
 
 __all__ = ["Pair", "write_report"]
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sketchkit.data.splits import write_whole
 from sketchkit.errors import DataError
 from sketchkit.evaluation.contract import ROLES, PictureMetric, Seen
 from sketchkit.evaluation.kept import KeptStatistics
 from sketchkit.evaluation.pictures import PictureSet
 from sketchkit.evaluation.selection import RANDOM
+from sketchkit.writing import write_whole
 
 FORMAT = "sketchkit metrics"
 Score = dict[str, Any]

@@ -40,15 +40,15 @@ class RunPictures:
 class RunJudge:
     """Translates the held-out split of a run into `RUN/eval/<checkpoint>_<digest>/`: `real`, `fake`, `fake_2`, ...
 
-    The digest is of the checkpoint and the data, so that pictures made before are used again only where they are the
-    same; a call that was stopped goes on. Pictures are PNG: what metrics see is what a validation during training sees.
+    The digest is of the checkpoint, its network and the data, so that pictures made before are used again only where
+    they are the same; a call that was stopped goes on. Pictures are PNG: what metrics see is what a validation during
+    training sees.
 
     Args:
         translator: the trained run.
         split: the part of the data; default: `test_split` of the run's config, else that of its validation.
         data: the data's folder, where it is not where it was.
         draws: noises a source, where the run takes noise.
-
 
     Raises:
         ConfigError: the data set has no splits.
@@ -79,7 +79,9 @@ class RunJudge:
         self.options = options
         self.dataset: FileDataset = DATASETS.build(options)
         self.draws = draws if translator.takes_noise else 1
-        digest = hashlib.sha256(json.dumps([self._origin(), options], sort_keys=True, default=str).encode())
+        # With a config of the caller's own, the same weights may make other pictures.
+        model = [config.get(part) for part in ("translator", "backbone")]
+        digest = hashlib.sha256(json.dumps([self._origin(), options, model], sort_keys=True, default=str).encode())
         self.folder = translator.path.parent / "eval" / f"{translator.path.stem}_{digest.hexdigest()[:12]}"
 
     @property

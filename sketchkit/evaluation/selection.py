@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sketchkit.errors import ConfigError, WeightsError
@@ -47,10 +48,10 @@ def usable(
     names: Iterable[str], setup: Setup, common: Mapping[str, Any] | None = None
 ) -> tuple[list[str], dict[str, str]]:
     """Those of the metrics whose weights are at hand, and the others with the reason; nothing is downloaded."""
-    good, without = list[str](), dict[str, str]()
+    good, without, at_hand = list[str](), dict[str, str](), replace(setup, offline=True)
     for name in names:
         try:
-            PICTURE_METRICS.build({"type": name, **_options(name, common or {})}, setup=setup)
+            PICTURE_METRICS.build({"type": name, **_options(name, common or {})}, setup=at_hand)
             good.append(name)
         except WeightsError as error:
             without[name] = str(error)

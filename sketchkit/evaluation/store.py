@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,7 @@ class RowStore:
             self._database = sqlite3.connect(self.path, timeout=PATIENCE)
             # Readers and writers do not wait for each other, and a commit does not wait for the disk; a power cut may
             # lose the last rows, never damage the file.
-            self._database.execute("PRAGMA journal_mode=WAL")
+            self._write_ahead()
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.execute("CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, row BLOB) WITHOUT ROWID")
 
@@ -72,12 +73,25 @@ class RowStore:
         """Let go of the file."""
         self._database.close()
 
+    def _write_ahead(self) -> None:
+        # SQLite refuses this change at once where another process is about to write, whatever the timeout.
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._database.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
     @contextmanager
     def _in_words(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            mend = "delete it" if isinstance(error, sqlite3.DatabaseError) else "check the folder"
+            # Its heirs are of places: no access, no room, a file that another process holds.
+            mend = "delete it" if type(error) is sqlite3.DatabaseError else "check the folder"
             raise DataError(
                 f"the kept rows {self.path} cannot be used ({error}): {mend}, set SKETCHKIT_CACHE to another folder, "
                 "or go without by --no-cache"

@@ -63,7 +63,7 @@ def _none_left(root: Path, found: Selection, minimum: float) -> str:
 
 def _write(output: Path, names: dict[Path, str], found: Selection) -> dict[str, str]:
     """The list comes last: where it is, both are whole."""
-    from sketchkit.data.splits import write_whole
+    from sketchkit.writing import write_whole
 
     dropped = output.with_name(f"{output.stem}.dropped.txt")
     write_whole(dropped, "".join(f"{value:.4f}\t{names[file]}\n" for file, value in found.dropped.items()))

@@ -1,0 +1,203 @@
+"""Metrics inside training: the numbers of `sketchkit eval`, the best checkpoint by them, and two processes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import torchvision
+
+from sketchkit.cli import main
+from sketchkit.engine.checkpoints import read_checkpoint
+from sketchkit.engine.hooks.progress import read_scalars
+from sketchkit.engine.train import train
+from sketchkit.errors import ConfigError
+from tests.conftest import ROOT, TINY, tiny_overrides
+from tests.small_runs import small_run
+
+NETWORK = "timm:test_resnet.r160_in1k"
+FID = {"type": "fid", "feature_extractor": NETWORK}
+RANDOM = "val_evaluator.allow_random_weights=True"
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_this_machine(tmp_path, monkeypatch):
+    """No rows kept before, and no weights."""
+    for name in ("SKETCHKIT_CACHE", "SKETCHKIT_WEIGHTS", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.setenv("SKETCHKIT_OFFLINE", "1")
+
+
+@pytest.fixture
+def alexnet(tmp_path):
+    """A file of weights for LPIPS, of no training."""
+    torch.manual_seed(0)
+    state = torchvision.models.alexnet().features.state_dict()
+    torch.save({f"features.{name}": tensor for name, tensor in state.items()}, tmp_path / "alexnet.pth")
+    return tmp_path / "alexnet.pth"
+
+
+def held_out(folder):
+    """iteration -> name -> what was measured."""
+    rows = {}
+    for row in read_scalars(folder / "scalars.jsonl"):
+        measured = {name.removeprefix("held_out/"): row[name] for name in row if name.startswith("held_out/")}
+        if measured:
+            rows[row["iter"]] = measured
+    return rows
+
+
+def evaluated(capsys, *words):
+    """metric -> number, by the command line; its metrics are those of the run's config."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main(["eval", *map(str, words), "--workers", "0", "--device", "cpu", "--json"])
+    assert not end.value.code, capsys.readouterr().err
+    result = json.loads(capsys.readouterr().out)
+    more = ("kid_std", "colorfulness_real", "colorfulness_fake", "checkerboard_real", "classification_top5")
+    numbers = {name: score["value"] for name, score in result["metrics"].items()}
+    return numbers | {name: s[name] for s in result["metrics"].values() for name in more if name in s}
+
+
+CLASSIFIER = {"type": "classification", "classifier": NETWORK, "classes": ["apple", "banana", "bicycle"]}
+MEASURED = {
+    "pix2pix": (["l1", "psnr", "ssim", "lpips", FID, "colorfulness", "checkerboard"], ()),
+    "classes": (
+        ["psnr", "lpips-diversity", FID, CLASSIFIER],
+        ("val_dataloader.dataset.split=all", "val_dataloader.dataset.max_samples=5"),
+    ),
+    # Five sources meet six targets, so that one source is seen twice.
+    "cycle": ([FID, "colorfulness"], ("val_split=train", "val_dataloader.dataset.max_samples=None")),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MEASURED)
+def test_a_validation_measures_what_the_command_measures(kind, tmp_path, alexnet, capsys):
+    metrics, changes = MEASURED[kind]
+    weights = f"val_evaluator.weights={{'alexnet': '{alexnet}'}}"
+    run = small_run(kind, tmp_path, f"metrics={metrics}", RANDOM, weights, *changes)
+    numbers = evaluated(capsys, run, "--allow-random-weights", "--weights", f"alexnet={alexnet}")
+    assert {"fid_random", "kid_random"} <= set(numbers) and len(numbers) > len(metrics)
+    measured = held_out(run)[3]
+    assert {name: measured[name] for name in numbers} == pytest.approx(numbers, rel=1e-6)
+    assert set(measured) - set(numbers) <= {"l1", "diversity", "cycle", "cycle_back"}
+
+
+def test_pictures_of_pairs_are_not_measured_without_pairs(tmp_path):
+    with pytest.raises(ConfigError, match="metrics: lpips_random compares pairs, and unpaired pictures are none"):
+        small_run("cycle", tmp_path, "metrics=['lpips']", RANDOM)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        (
+            "'lpips-diversity'",
+            "lpips-diversity_random needs several outputs a source, and the generator takes no noise",
+        ),
+        (str(CLASSIFIER), "classification_random needs classes, and the data have none"),
+    ],
+)
+def test_what_a_run_cannot_give_is_not_measured(tmp_path, metric, message):
+    with pytest.raises(ConfigError, match=message):
+        small_run("pix2pix", tmp_path, f"metrics=[{metric}]", RANDOM)
+
+
+def best(folder):
+    (path,) = folder.glob("best_*.pth")
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "choose"), [("l1", min), ("psnr", max), ("fid_random", min)])
+def test_the_best_checkpoint_is_kept_and_is_what_was_measured(tiny_config, tmp_path, capsys, name, choose):
+    changes = [f"metrics=['l1', 'psnr', {FID}]", RANDOM, "train_cfg.val_interval=2", "val_dataloader.dataset.split=all"]
+    # Long steps, so that the last is not the best by all of them.
+    changes += ["optim_wrapper.generator.optimizer.lr=0.05", "val_dataloader.dataset.max_samples=5"]
+    config = tiny_config(*changes, f"default_hooks.checkpoint.save_best={name}", "train_cfg.val_at_start=False")
+    folder = train(config, tmp_path / "run")
+    rows = {iteration: row[name] for iteration, row in held_out(folder).items()}
+    assert len(set(rows.values())) == 3
+    iteration = choose(rows, key=rows.get)
+    assert best(folder).name == f"best_held_out_{name}_iter_{iteration}.pth"
+    assert read_checkpoint(best(folder))["iter"] == iteration
+    numbers = evaluated(capsys, best(folder), "--allow-random-weights")
+    assert numbers[name] == pytest.approx(rows[iteration], rel=1e-6)
+
+
+BEST = ("metrics=['psnr']", "default_hooks.checkpoint.save_best=held_out/psnr")
+
+
+@pytest.mark.slow
+def test_the_best_checkpoint_outlives_a_resume(tiny_config, tmp_path):
+    folder = train(tiny_config(*BEST, "train_cfg.max_iters=3", "train_cfg.val_at_start=False"), tmp_path / "run")
+    first = best(folder)
+    assert first.name == "best_held_out_psnr_iter_3.pth"
+    content = first.read_bytes()
+    worse = "optim_wrapper.generator.optimizer.lr=1000.0"
+    train(tiny_config(*BEST, worse, "train_cfg.val_at_start=False"), folder, resume=True)
+    rows = held_out(folder)
+    assert rows[6]["psnr"] < rows[3]["psnr"]
+    assert best(folder) == first and first.read_bytes() == content
+    # From its own checkpoint again, now for the better.
+    (folder / "iter_6.pth").unlink()
+    better = "optim_wrapper.generator.optimizer.lr=0.02"
+    train(tiny_config(*BEST, better, "train_cfg.max_iters=12", "train_cfg.val_at_start=False"), folder, resume=True)
+    rows = held_out(folder)
+    iteration = max(rows, key=lambda key: rows[key]["psnr"])
+    assert iteration > 6
+    assert best(folder).name == f"best_held_out_psnr_iter_{iteration}.pth"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["default_hooks.checkpoint.save_best=l2"], "nothing is measured by the name 'l2': did you mean 'l1'"),
+        (["default_hooks.checkpoint.save_best=fid"], "save_best='held_out/fid' is not measured: known: .*held_out/l1"),
+        (
+            ["default_hooks.checkpoint.save_best=colorfulness", "metrics=['colorfulness']"],
+            "colorfulness is better at neither end",
+        ),
+        (
+            ["default_hooks.checkpoint.save_best=l1", "val_dataloader=None", "val_evaluator=None", "val_cfg=None"],
+            "save_best='held_out/l1' is not measured",
+        ),
+        (["metrics=['fidd']"], "no metric is named 'fidd': did you mean 'fid'"),
+        (["metrics=[{'resize': 'tf'}]"], "is no metric: give a name, or dict"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_training(tiny_config, tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        train(tiny_config(*changes), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not [row for row in read_scalars(tmp_path / "run/scalars.jsonl") if row["iter"]]
+
+
+def test_what_a_validation_leaves_out_is_no_choice(tiny_config, tmp_path):
+    """Diversity, where the generator takes no noise."""
+    silent = "backbone={'type': 'UNetGenerator', 'width': 4, 'downs': 2}"
+    changes = [silent, "generator_losses.diversity=None", "default_hooks.checkpoint.save_best=diversity"]
+    with pytest.raises(ConfigError, match="save_best='held_out/diversity' is not measured: did you mean"):
+        train(tiny_config(*changes, "train_cfg.val_at_start=True"), tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_two_processes_measure_what_one_does(sample_root, tmp_path, capsys):
+    """Of an odd number of samples, so that one process is given a sample twice."""
+    changes = [f"metrics=['psnr', {FID}]", RANDOM, "val_dataloader.dataset.max_samples=5", "train_cfg.max_iters=1"]
+    changes += ["train_cfg.val_interval=1", "train_cfg.val_at_start=False", "default_hooks.checkpoint.save_best=psnr"]
+    words = [str(ROOT / "tools/train.py"), str(ROOT / "configs/sketchygan_demo.py"), "--plugin", str(TINY)]
+    words += ["--work-dir", str(tmp_path / "run"), "--cfg-options", *tiny_overrides(sample_root, *changes)]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [sys.executable, *launcher, *words], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    measured = held_out(tmp_path / "run")[1]
+    numbers = evaluated(capsys, best(tmp_path / "run"), "--allow-random-weights")
+    assert set(numbers) == {"psnr", "fid_random", "kid_random"}
+    assert {name: measured[name] for name in numbers} == pytest.approx(numbers, rel=1e-6)
