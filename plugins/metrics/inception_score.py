@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,10 +39,9 @@ class InceptionScore(PictureMetric):
         if splits < 1:
             raise ConfigError(f"splits={splits} leaves nothing to measure: give 1 or more")
         self.view = feature_view(setup, feature_extractor, resize)
-        logits: Callable[[Tensor], Tensor] | None = getattr(self.view, "logits", None)
-        if logits is None:
+        if not hasattr(self.view, "logits"):
             raise ConfigError("is needs the logits of the Inception network: leave out --feature-extractor")
-        self.logits, self.seed, self.splits = logits, setup.seed, splits
+        self.seed, self.splits = setup.seed, splits
 
     def compute(self, seen: Seen) -> dict[str, float]:
         """{'is': the mean over the splits, 'is_std': their deviation (over all of them)}.
@@ -58,7 +57,9 @@ class InceptionScore(PictureMetric):
         # torch-fidelity's order and parts: the same seed gives the same score.
         order = torch.from_numpy(np.random.RandomState(self.seed).permutation(count))
         bounds = [i * count // self.splits for i in range(self.splits + 1)]
-        logits = self.logits(seen.fake).cpu()[order]
+        # Of the view as it is now, which other metrics may share, and not of one that would load the network again.
+        view: Any = self.view
+        logits = view.logits(seen.fake).cpu()[order]
         scores = [score(logits[start:end]) for start, end in pairwise(bounds)]
         return {"is": float(np.mean(scores)), "is_std": float(np.std(scores))}
 

@@ -158,21 +158,33 @@ def _run_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _progress(title: str) -> Iterator[Callable[[int, int], object]]:
-    """A bar with images a second and the time left, on the screen only."""
+    """A bar with images a second and the time left, on the screen only; Ctrl-C ends the work between two pictures.
+
+    Anywhere else it could cut a data worker off in the middle of a hand-over, which would print its traceback.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from sketchkit.engine.interruption import requested, watch_signals
+
+    def stop_if_asked() -> None:
+        if requested():
+            raise KeyboardInterrupt
 
     rate = TextColumn("{task.fields[rate]}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with watch_signals(), shown as bar:
         task = bar.add_task(title, total=None, rate="")
 
         def show(done: int, total: int) -> None:
             speed = bar.tasks[0].speed
             bar.update(task, completed=done, total=total, rate=f"{speed:.1f}/s" if speed else "")
+            stop_if_asked()
 
         yield show
+        stop_if_asked()
 
 
 def _show(result: Mapping[str, Any], output: Path | None, options: Mapping[str, Any]) -> None:

@@ -103,7 +103,9 @@ def _probe(data: bytes) -> Probe:
         may_turn = b"eXIf" in list(_png_chunks(data))
     with Image.open(io.BytesIO(data)) as image:
         width, height = _turned_size(image) if may_turn else image.size
-        return Probe(sha256(data).hexdigest(), width, height, (image.format or "unknown").lower())
+        # Pillow names a JPEG with a second picture in it, as phones write them, by another word.
+        kind = "jpeg" if data.startswith(JPEG_START) else (image.format or "unknown").lower()
+        return Probe(sha256(data).hexdigest(), width, height, kind)
 
 
 def _turned_size(image: Image.Image) -> tuple[int, int]:

@@ -34,7 +34,7 @@ def better_end(name: str) -> str:
     known = PICTURE_METRICS.names()
     entry = name.removesuffix(RANDOM)
     if entry not in known:
-        raise ConfigError(f"nothing is measured by the name {name!r}: {did_you_mean(name, [*MEANS, *known])}")
+        raise ConfigError(f"nothing is measured by the name {name!r}: {did_you_mean(name, {*MEANS, *known})}")
     metric: type[PictureMetric] = PICTURE_METRICS.get(entry)
     if metric.better is None:
         raise ConfigError(f"{name} is better at neither end: choose by another metric")
@@ -78,7 +78,7 @@ class SampleMeans(BaseMetric):
     @property
     def measured(self) -> list[str]:
         """The names that a validation may report."""
-        return [*self.means, *self.metrics]
+        return list(dict.fromkeys([*self.means, *self.metrics]))
 
     def values(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
         """name -> a value a sample, of one batch of `val_step`'s pictures."""

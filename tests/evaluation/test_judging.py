@@ -32,13 +32,14 @@ class Channels(View):
     width = 3
 
     def __init__(self, name: str = "channels") -> None:
-        self.name, self.seen = name, 0
+        self.name, self.prepared, self.seen = name, 0, 0
 
     @property
     def identity(self) -> dict[str, Any]:
         return {"view": self.name}
 
     def prepare(self, *pictures: Tensor) -> Tensor:
+        self.prepared += 1
         return pictures[0].float()
 
     def look(self, batch: Tensor) -> Tensor:
@@ -148,7 +149,7 @@ def test_each_file_is_read_once_and_each_network_sees_it_once(folder: Path, read
     one, other, metrics = three()
     look(metrics, items_of(folder, *metrics))
     assert reads == {f"{kind}/{name}": 1 for kind in ("real", "fake") for name in NAMES}
-    assert (one.seen, other.seen) == (16, 16)
+    assert (one.prepared, one.seen, other.prepared, other.seen) == (16, 16, 16, 16)
 
 
 def test_metrics_may_come_from_a_generator(folder: Path) -> None:
