@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from sketchkit.errors import ConfigError
 
 SCOPE = "sketchkit"
+LISTED = 40  # names that a message lists; timm has more than a thousand networks
 
 
 class HeadOutput(NamedTuple):
@@ -40,12 +41,13 @@ class HeadOutput(NamedTuple):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A clause that names the closest known word, or lists them all when none is close."""
+    """A clause that names the closest known word, or lists them when none is close."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
-    return "known: " + (", ".join(known) or "none")
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    return "known: " + (", ".join(known[:LISTED]) or "none") + more
 
 
 def one_of(option: str, value: str | None, choices: Iterable[str | None]) -> None:

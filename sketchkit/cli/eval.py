@@ -68,6 +68,11 @@ def command(targets: tuple[Path, ...], **options: Any) -> None:
 
     for file in options["plugin_files"]:
         plugins.load_file(file)
+    if options["cfg_options"]:
+        # As `sketchkit train` has it: further KEY=VALUE words are changes too.
+        words = [target for target in targets if "=" in str(target) and not target.exists()]
+        targets = tuple(target for target in targets if target not in words)
+        options["cfg_options"] += tuple(map(str, words))
     _check(targets, options)
     call = _call(options)
     try:
@@ -116,6 +121,7 @@ def _call(options: Mapping[str, Any]) -> EvaluationCall:
         on_error=options["on_error"],
         workers=options["workers"],
         save_stats=options["save_stats"],
+        ranks_pairs=options["report"] is not None,
         shown=_progress,
         say=lambda line: click.echo(line, err=True),
     )
@@ -180,7 +186,7 @@ def _progress(title: str) -> Iterator[Callable[[int, int], object]]:
 
         def show(done: int, total: int) -> None:
             speed = bar.tasks[0].speed
-            bar.update(task, completed=done, total=total, rate=f"{speed:.1f}/s" if speed else "")
+            bar.update(task, completed=done, total=total, rate=f"{speed:.1f} images/s" if speed else "")
             stop_if_asked()
 
         yield show

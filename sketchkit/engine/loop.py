@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce, get_world_size
+from mmengine.dist import all_reduce, broadcast, get_world_size
 from mmengine.runner import BaseLoop
 from torch import nn
 
@@ -121,6 +121,10 @@ class TrainLoop(BaseLoop):
 
     def _validate(self) -> None:
         if self.runner.val_loop is not None:
+            if get_world_size() > 1:
+                # Running statistics are each process's own: what is judged is what the first one's checkpoint holds.
+                for buffer in self.runner.model.buffers():
+                    broadcast(buffer, src=0)
             with _neutral_randomness():
                 self.runner.val_loop.run()
 

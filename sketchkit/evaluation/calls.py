@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ from mmengine.config import Config
 
 from sketchkit.errors import ConfigError
 from sketchkit.evaluation.contract import PictureMetric, Setup
-from sketchkit.evaluation.evaluate import Outcome, evaluate
+from sketchkit.evaluation.evaluate import RANKING, Outcome, evaluate
 from sketchkit.evaluation.judging import Progress
 from sketchkit.evaluation.kept import SUFFIX, load_statistics
-from sketchkit.evaluation.pairing import make_items
+from sketchkit.evaluation.pairing import are_pairs, make_items
 from sketchkit.evaluation.pictures import FAIL, read_set
 from sketchkit.evaluation.run_pictures import RunJudge
 from sketchkit.evaluation.selection import Spec, make_metrics, usable
@@ -42,6 +42,7 @@ class EvaluationCall:
         on_error: 'fail' or 'skip'; see `judge`.
         workers: processes that read pictures.
         save_stats: where to keep statistics of the real set.
+        ranks_pairs: measure what a report ranks pairs by, where there are pairs, whether it is named or not.
         shown: makes what shows the progress.
         say: told, in one line, what is left out.
     """
@@ -53,6 +54,7 @@ class EvaluationCall:
     on_error: str = FAIL
     workers: int = 2
     save_stats: Path | None = None
+    ranks_pairs: bool = False
     shown: Shown = lambda title: nullcontext()
     say: Callable[[str], object] = print
 
@@ -65,8 +67,8 @@ class EvaluationCall:
         kept = load_statistics(real) if real.suffix == SUFFIX else None
         fakes = read_set(fake, self.on_error)
         reals = None if kept else read_set(real, self.on_error)
-        is_paired = reals is not None and set(fakes.pictures) <= set(reals.pictures)
-        metrics = self._make(self.metrics or self._default(is_paired, has_real=reals is not None), reals is not None)
+        is_paired = reals is not None and are_pairs(reals, fakes)
+        metrics = self._make(self.metrics or self._default(is_paired, reals is not None), is_paired, reals is not None)
         items, alone = make_items(reals, fakes, metrics.values(), self.on_error)
         return self._evaluate(metrics, items=items, real=kept or reals, fake=fakes, alone=alone)
 
@@ -89,15 +91,29 @@ class EvaluationCall:
             SketchkitError: see `TrainedTranslator`, `RunJudge`, `make_metrics`, `evaluate`.
         """
         judge = RunJudge(TrainedTranslator(run, self.setup.device, config), split, data, draws)
+        return replace(self, setup=self._setup_of(judge.translator.config))._judge(judge)
+
+    def _setup_of(self, config: Config) -> Setup:
+        """With the weights that the run's validation was given, after those of this call."""
+        validation = config.get("val_evaluator")
+        given = validation if isinstance(validation, Mapping) else {}
+        weights = {**(given.get("weights") or {}), **self.setup.weights}
+        allowed = self.setup.allow_random_weights or bool(given.get("allow_random_weights"))
+        return replace(self.setup, weights=weights, allow_random_weights=allowed)
+
+    def _judge(self, judge: RunJudge) -> Outcome:
         named = self.metrics or judge.translator.config.get("metrics") or self._default(judge.is_paired)
-        metrics = self._make(named)
+        metrics = self._make(named, judge.is_paired)
         judge.check(metrics)
         with self.shown("translating") as progress:
             made = judge.translate(self.workers, self.on_error, progress)
         return self._evaluate(metrics, items=made.items, real=made.real, fake=made.fake, generator=made.about)
 
-    def _make(self, specs: Sequence[Spec], companions: bool = True) -> dict[str, PictureMetric]:
-        return make_metrics(specs, self.setup, self.common, companions)
+    def _make(self, specs: Sequence[Spec], is_paired: bool, companions: bool = True) -> dict[str, PictureMetric]:
+        metrics = make_metrics(specs, self.setup, self.common, companions)
+        if self.ranks_pairs and is_paired and not any(name in metrics for name in RANKING):
+            return make_metrics([*specs, RANKING[-1]], self.setup, self.common, companions)
+        return metrics
 
     def _default(self, is_paired: bool, has_real: bool = True) -> list[str]:
         names = [name for name in (*PLAIN, *WITH_WEIGHTS) if _fits(name, is_paired, has_real)]

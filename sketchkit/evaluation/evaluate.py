@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -38,18 +38,24 @@ class Outcome:
         """Every output with its values by those metrics that have one for each."""
         values: dict[Path, dict[str, float]] = {}
         for name, metric in self.metrics.items():
-            samples = metric.per_sample(self.judged.seen(metric, self.items))
-            role = next((role for role in ("pair", "draws", "fake") if role in metric.needs), "real")
-            tasks = self.judged.judged(metric, self.items, role)
-            for task, value in zip(tasks, [] if samples is None else samples.tolist(), strict=samples is not None):
-                fake = task.pictures[1 if role == "pair" else 0]
-                values.setdefault(fake.file, {})[name] = value
+            for fake, value in self._each(metric):
+                values.setdefault(fake, {})[name] = value
         return [
             Pair(fake.name, item.real.file if item.real else None, fake.file, values[fake.file])
             for item in self.items
             for fake in item.fakes
             if fake.file in values
         ]
+
+    def _each(self, metric: PictureMetric) -> Iterator[tuple[Path, float]]:
+        """Each output with its value; of several outputs of a source, the first stands for them."""
+        samples = metric.per_sample(self.judged.seen(metric, self.items))
+        if samples is None:
+            return
+        role = next(role for role in ("pair", "draws", "fake") if role in metric.needs)
+        tasks = self.judged.judged(metric, self.items, role)
+        for task, value in zip(tasks, samples.tolist(), strict=True):
+            yield task.pictures[1 if role == "pair" else 0].file, value
 
     def write_report(self, path: Path, title: str) -> None:
         """Write the page with the worst and the best pairs, and how the values spread."""

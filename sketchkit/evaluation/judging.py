@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,7 +121,7 @@ def judge(
         store: rows kept so far; new ones are added as they are made, so that a stopped call goes on.
         workers: processes that read and prepare pictures; 0 does it here.
         on_error: 'fail', or 'skip' to do without what cannot be used.
-        progress: called with (pictures or groups done, all of them).
+        progress: called with (pictures done, all of them).
 
     Raises:
         DataError: a picture cannot be used, and `on_error` is 'fail'.
@@ -226,7 +227,8 @@ def _look(
                     store.put(rows)
                 prepared.clear()
 
-    for done, (tasks, results) in enumerate(zip(todo, _loaded(todo, workers), strict=True), 1):
+    counts = [len({picture.file for task in tasks for picture in task.pictures}) for tasks in todo]
+    for tasks, results, done in zip(todo, _loaded(todo, workers), accumulate(counts), strict=True):
         for task, result in zip(tasks, results, strict=True):
             if isinstance(result, str):
                 judged.failed[task.key] = result
@@ -234,7 +236,7 @@ def _look(
                 waiting.setdefault(task.view.key, (task.view, {}))[1][task.key] = result
         flush(BATCH)
         if progress:
-            progress(done, len(todo))
+            progress(done, sum(counts))
     flush(1)
     if judged.failed and on_error == FAIL:
         reasons = list(dict.fromkeys(judged.failed.values()))

@@ -48,6 +48,12 @@ def make_items(
     return items, alone
 
 
+def are_pairs(real: PictureSet, fake: PictureSet) -> bool:
+    """Whether every output has a real picture of its name, and every real picture an output."""
+    names = set(real.pictures)
+    return {_source(name, names, False) for name in fake.pictures} == names
+
+
 def _source(name: str, real: set[str], grouped: bool) -> str:
     """The name of the source that an output is of."""
     short = _NUMBERED.sub("", name)

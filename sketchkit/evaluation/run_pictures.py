@@ -81,7 +81,9 @@ class RunJudge:
         self.draws = draws if translator.takes_noise else 1
         # With a config of the caller's own, the same weights may make other pictures.
         model = [config.get(part) for part in ("translator", "backbone")]
-        digest = hashlib.sha256(json.dumps([self._origin(), options, model], sort_keys=True, default=str).encode())
+        changed = [file.stat().st_mtime_ns for file in self.dataset.files()]
+        known = [self._origin(), options, model, changed]
+        digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode())
         self.folder = translator.path.parent / "eval" / f"{translator.path.stem}_{digest.hexdigest()[:12]}"
 
     @property
@@ -157,20 +159,21 @@ class RunJudge:
     def _pictures(self) -> RunPictures:
         real, *fakes = (read_set(self.folder / kind) for kind in (REAL, *self._fakes()))
         if self.is_paired:
+            labels = self._labels()
             items = [
-                Item(
-                    name,
-                    real.pictures[name],
-                    (picture,),
-                    tuple(fake.pictures[name] for fake in fakes),
-                    Path(name).parent.name or None,
-                )
-                for name, picture in fakes[0].pictures.items()
+                Item(name, real.pictures[name], (fake,), tuple(f.pictures[name] for f in fakes), labels.get(name))
+                for name, fake in fakes[0].pictures.items()
             ]
         else:
             items = [Item(name, real=picture) for name, picture in real.pictures.items()]
             items += [Item(name, fakes=(picture,)) for name, picture in fakes[0].pictures.items()]
         return RunPictures(self.folder, real, fakes[0], items, self._about())
+
+    def _labels(self) -> dict[str, str]:
+        """The class of each sample, where the data have classes."""
+        classes, samples = self.dataset.classes, range(len(self.dataset) if self.dataset.classes else 0)
+        told = (self.dataset.about(index, self.dataset.parts(index, 0)) for index in samples)
+        return {about["key"]: classes[about["label"]] for about in told}
 
     def _origin(self) -> dict[str, Any]:
         path = self.translator.path

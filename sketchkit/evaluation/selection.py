@@ -38,7 +38,7 @@ def make_metrics(
     views: dict[str, View] = {}
     made: dict[str, PictureMetric] = {}
     for config in _with_companions(wanted) if companions else wanted:
-        metric = PICTURE_METRICS.build({**_options(config["type"], common or {}), **config}, setup=setup)
+        metric = _build({**_options(config["type"], common or {}), **config}, setup)
         metric.view = views.setdefault(metric.view.key, metric.view)
         made[config["type"] + (RANDOM if metric.view.is_random else "")] = metric
     return made
@@ -74,6 +74,15 @@ def parse_options(words: Iterable[str]) -> dict[str, dict[str, Any]]:
             raise ConfigError(f"'{word}' is not of the form METRIC.OPTION=VALUE, such as kid.subsets=100")
         options.setdefault(metric, {})[option] = parse_value(text)
     return options
+
+
+def _build(config: Mapping[str, Any], setup: Setup) -> PictureMetric:
+    try:
+        return PICTURE_METRICS.build(config, setup=setup)
+    except (TypeError, ValueError) as error:
+        # A word where a number is meant, for example.
+        options = ", ".join(f"{key}={value!r}" for key, value in config.items() if key != "type")
+        raise ConfigError(f"metric {config['type']} cannot be made with {options}: {error}") from error
 
 
 def _config(spec: Spec) -> dict[str, Any]:
