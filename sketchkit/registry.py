@@ -61,6 +61,16 @@ def one_of(option: str, value: str | None, choices: Iterable[str | None]) -> Non
         raise ConfigError(f"{option}={value!r} is not a choice: {did_you_mean(str(value), map(str, choices))}")
 
 
+def whole_number(option: str, value: Any, least: int) -> None:
+    """Refuse a value of an option that is no whole number of `least` or more.
+
+    Raises:
+        ConfigError: names the option and the value.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"{option}={value!r}: give a whole number of {least} or more")
+
+
 class SketchRegistry(Registry):
     """A child of an mmengine root whose unknown names are answered with the closest known one."""
 

@@ -13,6 +13,8 @@ from sketchkit.cli.eval import command
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
+    if "--help" not in arguments and (len(arguments) < 2 or any(word.startswith("-") for word in arguments[:2])):
+        print("usage: test.py CONFIG CHECKPOINT [options of `sketchkit eval`]", file=sys.stderr)
+        sys.exit(2)
     # CONFIG comes first here, and is an option there.
-    named = bool(arguments) and not arguments[0].startswith("-")
-    run(command, ["--config", *arguments] if named else arguments, "test.py")
+    run(command, ["--config", *arguments] if "--help" not in arguments else arguments, "test.py")

@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sketchkit.errors import ConfigError
 from sketchkit.evaluation.checkerboard import checkerboard
 from sketchkit.evaluation.contract import PictureMetric, Seen, Setup, View
-from sketchkit.registry import PICTURE_METRICS
+from sketchkit.registry import PICTURE_METRICS, whole_number
 
 
 class CheckerboardView(View):
@@ -23,8 +22,7 @@ class CheckerboardView(View):
     dtype = torch.float64
 
     def __init__(self, stride: int) -> None:
-        if stride < 2:
-            raise ConfigError(f"stride={stride} leaves no pattern: give 2 or more")
+        whole_number("stride", stride, 2)
         self.stride = stride
 
     @property

@@ -15,7 +15,7 @@ from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
 from sketchkit.evaluation.feature_views import TimmView
 from sketchkit.evaluation.frechet import check_features
 from sketchkit.registry import PICTURE_METRICS, did_you_mean
-from sketchkit.weights import TIMM, load_weights, read_tensors
+from sketchkit.weights import TIMM, load_weights
 
 TOP = 5
 HOW = "--metric-options classification.classifier=timm:NAME|PATH"
@@ -37,7 +37,9 @@ class ClassifierView(TimmView):
         super().__init__(setup, network_name, resize, file)
         if self.file is None and classes is None:
             raise ConfigError(f"{network_name} with random weights knows no classes: name them by the option classes")
-        self.width = (classes or 0) if self.file is None else self._outputs(self.file)
+        self.width = (classes or 0) if self.file is None else self.outputs()
+        if not self.width:
+            raise WeightsError(f"{self.file} has no classifier: give weights of {network_name} that classify")
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -52,14 +54,6 @@ class ClassifierView(TimmView):
         if self.file is not None:
             load_weights(network, self.network_name, self.file)
         return network.requires_grad_(False)
-
-    def _outputs(self, file: Path) -> int:
-        # Distilled networks have two classifiers; both give the same classes.
-        name = self.classifier if isinstance(self.classifier, str) else next(iter(self.classifier or ()), "classifier")
-        weight = read_tensors(file).get(f"{name}.weight")
-        if weight is None:
-            raise WeightsError(f"{file} has no tensor {name}.weight: give weights of {self.network_name} that classify")
-        return len(weight)
 
 
 @PICTURE_METRICS.register_module(name="classification")

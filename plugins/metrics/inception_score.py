@@ -13,7 +13,7 @@ from sketchkit.errors import ConfigError, DataError
 from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
 from sketchkit.evaluation.feature_views import feature_view
 from sketchkit.evaluation.frechet import check_features
-from sketchkit.registry import PICTURE_METRICS
+from sketchkit.registry import PICTURE_METRICS, whole_number
 
 
 @PICTURE_METRICS.register_module(name="is")
@@ -36,8 +36,7 @@ class InceptionScore(PictureMetric):
     def __init__(
         self, setup: Setup = Setup(), feature_extractor: str = "inception", resize: str = "tf", splits: int = 10
     ) -> None:
-        if splits < 1:
-            raise ConfigError(f"splits={splits} leaves nothing to measure: give 1 or more")
+        whole_number("splits", splits, 1)
         self.view = feature_view(setup, feature_extractor, resize)
         if not hasattr(self.view, "logits"):
             raise ConfigError("is needs the logits of the Inception network: leave out --feature-extractor")

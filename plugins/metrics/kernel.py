@@ -9,8 +9,9 @@ from sketchkit.errors import ConfigError, DataError
 from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
 from sketchkit.evaluation.feature_views import feature_view
 from sketchkit.evaluation.frechet import check_features
-from sketchkit.registry import PICTURE_METRICS
+from sketchkit.registry import PICTURE_METRICS, whole_number
 
+SUBSET_SIZE = 1000  # as most papers have it
 BLOCK = 2048  # rows and columns of the kernel's matrix in memory at a time
 
 
@@ -25,10 +26,10 @@ class KernelDistance(PictureMetric):
         feature_extractor, resize: see `feature_view`.
         subsets: None takes all pictures, which has the least variance; a number takes the mean over so many random
             subsets, as most papers do.
-        subset_size: pictures of each kind in a subset.
+        subset_size: pictures of each kind in a subset; 1,000 where nothing else is said.
 
     Raises:
-        ConfigError: no subset, or one of fewer than two pictures.
+        ConfigError: no subset, one of fewer than two pictures, or a size of subsets and no subsets.
     """
 
     better = "lower"
@@ -40,14 +41,16 @@ class KernelDistance(PictureMetric):
         feature_extractor: str = "inception",
         resize: str = "tf",
         subsets: int | None = None,
-        subset_size: int = 1000,
+        subset_size: int | None = None,
     ) -> None:
-        if subsets is not None and subsets < 1:
-            raise ConfigError(f"subsets={subsets} leaves nothing to measure: give 1 or more, or leave it out")
-        if subset_size < 2:
-            raise ConfigError(f"subset_size={subset_size} is too small: give 2 or more")
+        if subsets is not None:
+            whole_number("subsets", subsets, 1)
+        if subset_size is not None:
+            whole_number("subset_size", subset_size, 2)
+            if subsets is None:
+                raise ConfigError(f"subset_size={subset_size} is of subsets: give their number too, as subsets=100")
         self.view = feature_view(setup, feature_extractor, resize)
-        self.seed, self.subsets, self.subset_size = setup.seed, subsets, subset_size
+        self.seed, self.subsets, self.subset_size = setup.seed, subsets, subset_size or SUBSET_SIZE
 
     def compute(self, seen: Seen) -> dict[str, float]:
         """{'kid': the distance}; of subsets, the mean over them, and 'kid_std', their deviation (over all of them).
@@ -59,7 +62,7 @@ class KernelDistance(PictureMetric):
         for features in (seen.real, seen.fake):
             check_features(features)
         if self.subsets is None:
-            return {"kid": squared_discrepancy(seen.real, seen.fake)}
+            return {"kid": squared_mmd(seen.real, seen.fake)}
         values = self._of_subsets(seen.real, seen.fake, self.subsets)
         return {"kid": float(np.mean(values)), "kid_std": float(np.std(values))}
 
@@ -75,11 +78,11 @@ class KernelDistance(PictureMetric):
         values = []
         for _ in range(subsets):
             chosen = [f[draw.choice(len(f), self.subset_size, replace=False)] for f in (fake, real)]
-            values.append(squared_discrepancy(*chosen))
+            values.append(squared_mmd(*chosen))
         return values
 
 
-def squared_discrepancy(first: Tensor, second: Tensor) -> float:
+def squared_mmd(first: Tensor, second: Tensor) -> float:
     """The unbiased estimate of MMD^2 of features (M, D) and (N, D) in float64 (Gretton et al., JMLR 2012, eq. 3)."""
     m, n = len(first), len(second)
     across = sum(_kernel(rows, columns).sum().item() for rows in first.split(BLOCK) for columns in second.split(BLOCK))

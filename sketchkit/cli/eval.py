@@ -82,12 +82,19 @@ def command(targets: tuple[Path, ...], **options: Any) -> None:
     except KeyboardInterrupt:
         click.echo("stopped; what was seen so far is kept: the same command goes on", err=True)
         raise SystemExit(INTERRUPTED) from None
+    finally:
+        if call.store is not None:
+            call.store.close()
     output = options["output"]
     if output is None and len(targets) == 1:
         output = (targets[0] if targets[0].is_dir() else targets[0].parent) / "metrics.json"
+    _show(outcome.result, output, options["as_json"])
     if options["report"]:
         outcome.write_report(options["report"], " against ".join(map(str, reversed(targets))))
-    _show(outcome.result, output, options)
+    written = {"result": output, "report": options["report"], "statistics": options["save_stats"]}
+    for kind, place in written.items():
+        if place is not None:
+            click.echo(f"{kind}: {place}", err=options["as_json"])
 
 
 def _check(targets: tuple[Path, ...], options: Mapping[str, Any]) -> None:
@@ -105,8 +112,11 @@ def _check(targets: tuple[Path, ...], options: Mapping[str, Any]) -> None:
     if options["save_stats"]:
         check_target(options["save_stats"])
     for name in ("report", "output"):
-        if options[name] and not options[name].parent.is_dir():
-            raise ConfigError(f"--{name} {options[name]}: there is no folder {options[name].parent}")
+        place = options[name]
+        if place and not place.parent.is_dir():
+            raise ConfigError(f"--{name} {place}: there is no folder {place.parent}")
+        if place and place.is_dir():
+            raise ConfigError(f"--{name} {place} is a folder: name a file in it")
 
 
 def _call(options: Mapping[str, Any]) -> EvaluationCall:
@@ -130,7 +140,7 @@ def _call(options: Mapping[str, Any]) -> EvaluationCall:
 def _setup(options: Mapping[str, Any]) -> Setup:
     import torch
 
-    from sketchkit.errors import ConfigError
+    from sketchkit.errors import ConfigError, WeightsError
     from sketchkit.evaluation.contract import Setup
     from sketchkit.inference.trained import usable_device
     from sketchkit.weights import known_file
@@ -142,6 +152,8 @@ def _setup(options: Mapping[str, Any]) -> Setup:
         if not (network and equals and path):
             raise ConfigError(f"--weights {word}: write NETWORK=PATH, such as inception_fid=PATH")
         known_file(network)
+        if not Path(path).expanduser().is_file():
+            raise WeightsError(f"no weights of {network} at {path}: check the path")
         weights[network] = path
     return Setup(str(device), weights, options["allow_random_weights"], options["offline"] or None, options["seed"])
 
@@ -193,12 +205,12 @@ def _progress(title: str) -> Iterator[Callable[[int, int], object]]:
         stop_if_asked()
 
 
-def _show(result: Mapping[str, Any], output: Path | None, options: Mapping[str, Any]) -> None:
+def _show(result: Mapping[str, Any], output: Path | None, as_json: bool) -> None:
     from sketchkit.evaluation.results import aligned, table, write_result
 
     if output is not None:
         write_result(output, result)
-    if options["as_json"]:
+    if as_json:
         click.echo(json.dumps(result, indent=2))
         return
     click.echo("\n".join(aligned(table(result["metrics"]))))
@@ -207,6 +219,3 @@ def _show(result: Mapping[str, Any], output: Path | None, options: Mapping[str, 
     looked, seconds = result["pictures_looked_at"], result["seconds"]
     rate = f", {looked / seconds:.1f} a second" if looked else " (all were known)"
     click.echo(f"{looked} pictures looked at in {seconds:.1f} s{rate}")
-    for kind, place in (("result", output), ("report", options["report"]), ("statistics", options["save_stats"])):
-        if place is not None:
-            click.echo(f"{kind}: {place}")

@@ -43,13 +43,23 @@ class Probe(NamedTuple):
     format: str
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path, digest: str | None = None) -> np.ndarray:
     """The file as (H, W, 3) uint8 RGB: turned by its EXIF tag, 16 bits scaled to 8, transparency laid on white.
 
+    Args:
+        digest: of the bytes that are expected, as `probe_image` says it.
+
     Raises:
-        UnreadableImage: the file is missing, empty, cut short, or not an image; the message names it.
+        UnreadableImage: the file is missing, empty, cut short, or not an image, or holds other bytes than expected;
+            the message names it.
     """
-    return _understood(path, _decode)
+
+    def decode(data: bytes) -> np.ndarray:
+        if digest is not None and sha256(data).hexdigest() != digest:
+            raise UnreadableImage(f"{path} has changed since it was first looked at: call again when it is whole")
+        return _decode(data)
+
+    return _understood(path, decode)
 
 
 def probe_image(path: str | Path) -> Probe:

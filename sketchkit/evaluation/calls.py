@@ -13,12 +13,11 @@ from mmengine.config import Config
 from sketchkit.errors import ConfigError
 from sketchkit.evaluation.contract import PictureMetric, Setup
 from sketchkit.evaluation.evaluate import RANKING, Outcome, evaluate
-from sketchkit.evaluation.judging import Progress
 from sketchkit.evaluation.kept import SUFFIX, load_statistics
 from sketchkit.evaluation.pairing import are_pairs, make_items
-from sketchkit.evaluation.pictures import FAIL, read_set
+from sketchkit.evaluation.pictures import FAIL, PictureSet, Progress, read_set
 from sketchkit.evaluation.run_pictures import RunJudge
-from sketchkit.evaluation.selection import Spec, make_metrics, usable
+from sketchkit.evaluation.selection import Spec, make_metrics, takes, usable
 from sketchkit.evaluation.store import RowStore
 from sketchkit.inference import TrainedTranslator
 from sketchkit.registry import PICTURE_METRICS
@@ -65,8 +64,8 @@ class EvaluationCall:
             SketchkitError: see `read_set`, `make_metrics`, `make_items`, `evaluate`.
         """
         kept = load_statistics(real) if real.suffix == SUFFIX else None
-        fakes = read_set(fake, self.on_error)
-        reals = None if kept else read_set(real, self.on_error)
+        fakes = self._read(fake)
+        reals = None if kept else self._read(real)
         is_paired = reals is not None and are_pairs(reals, fakes)
         metrics = self._make(self.metrics or self._default(is_paired, reals is not None), is_paired, reals is not None)
         items, alone = make_items(reals, fakes, metrics.values(), self.on_error)
@@ -107,16 +106,29 @@ class EvaluationCall:
         judge.check(metrics)
         with self.shown("translating") as progress:
             made = judge.translate(self.workers, self.on_error, progress)
-        return self._evaluate(metrics, items=made.items, real=made.real, fake=made.fake, generator=made.about)
+        sets = {"items": made.items, "real": made.real, "fake": made.fake}
+        unusable = [f"{file} cannot be used" for file in made.unusable]
+        return self._evaluate(metrics, **sets, generator=made.about, unusable=unusable)
+
+    def _read(self, path: Path) -> PictureSet:
+        with self.shown("reading") as progress:
+            return read_set(path, self.on_error, progress)
 
     def _make(self, specs: Sequence[Spec], is_paired: bool, companions: bool = True) -> dict[str, PictureMetric]:
         metrics = make_metrics(specs, self.setup, self.common, companions)
+        unused = [option for option in self.common if not any(takes(spec, option) for spec in specs)]
+        if unused:
+            raise ConfigError(f"{unused[0]}={self.common[unused[0]]} is an option of none of the metrics: leave it out")
         if self.ranks_pairs and is_paired and not any(name in metrics for name in RANKING):
             return make_metrics([*specs, RANKING[-1]], self.setup, self.common, companions)
         return metrics
 
     def _default(self, is_paired: bool, has_real: bool = True) -> list[str]:
         names = [name for name in (*PLAIN, *WITH_WEIGHTS) if _fits(name, is_paired, has_real)]
+        unfit = [name for name in (*PLAIN, *WITH_WEIGHTS) if name not in names]
+        if unfit:
+            why = "these are no pairs, name by name" if has_real else "they need the real pictures themselves"
+            self.say(f"{', '.join(unfit)} are left out: {why}")
         good, without = usable([name for name in names if name in WITH_WEIGHTS], self.setup, self.common)
         for name, reason in without.items():
             self.say(f"{name} is left out: {reason}")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sketchkit.data.images import UnusablePicture
-from sketchkit.errors import ConfigError
+from sketchkit.registry import whole_number
 
 
 def checkerboard(images: Tensor, stride: int = 2) -> Tensor:
@@ -27,8 +27,7 @@ def checkerboard(images: Tensor, stride: int = 2) -> Tensor:
         ConfigError: a stride below 2.
         UnusablePicture: a picture smaller than the stride.
     """
-    if stride < 2:
-        raise ConfigError(f"stride={stride} leaves no pattern: give 2 or more")
+    whole_number("stride", stride, 2)
     height, width = (side - side % stride for side in images.shape[-2:])
     if not height or not width:
         size = f"{images.shape[-1]}x{images.shape[-2]}"

@@ -136,5 +136,8 @@ class PictureMetric(ABC):
         """The metric, under its own name first; then what belongs to it, such as a deviation."""
 
     def per_sample(self, seen: Seen) -> Tensor | None:
-        """A value (N,) of each pair, source or output, for a report; None for what is said of whole sets only."""
+        """A value (N,) of each pair, source or output, for a report; None for what is said of whole sets only.
+
+        Of each pair where `needs` has 'pair', else of each source where it has 'draws', else of each fake.
+        """
         return None

@@ -15,9 +15,9 @@ from sketchkit.errors import ConfigError
 from sketchkit.evaluation import results
 from sketchkit.evaluation.contract import PictureMetric, Setup
 from sketchkit.evaluation.frechet import Statistics
-from sketchkit.evaluation.judging import Item, Judged, Progress, judge
+from sketchkit.evaluation.judging import Item, Judged, judge
 from sketchkit.evaluation.kept import KeptStatistics, load_statistics, save_statistics
-from sketchkit.evaluation.pictures import FAIL, PictureSet
+from sketchkit.evaluation.pictures import FAIL, PictureSet, Progress, fingerprint
 from sketchkit.evaluation.report import Pair, write_report
 from sketchkit.evaluation.store import RowStore
 
@@ -49,11 +49,11 @@ class Outcome:
 
     def _each(self, metric: PictureMetric) -> Iterator[tuple[Path, float]]:
         """Each output with its value; of several outputs of a source, the first stands for them."""
-        samples = metric.per_sample(self.judged.seen(metric, self.items))
-        if samples is None:
+        samples = metric.per_sample(self.judged.seen(metric))
+        role = next((role for role in ("pair", "draws", "fake") if role in metric.needs), None)
+        if samples is None or role is None:
             return
-        role = next(role for role in ("pair", "draws", "fake") if role in metric.needs)
-        tasks = self.judged.judged(metric, self.items, role)
+        tasks = self.judged.judged(metric, role)
         for task, value in zip(tasks, samples.tolist(), strict=True):
             yield task.pictures[1 if role == "pair" else 0].file, value
 
@@ -85,6 +85,7 @@ def evaluate(
     on_error: str = FAIL,
     save_stats: Path | None = None,
     alone: Sequence[str] = (),
+    unusable: Sequence[str] = (),
     generator: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -96,7 +97,7 @@ def evaluate(
         real: the reference set, or statistics kept of one.
         store, workers, on_error, progress: see `judge`.
         save_stats: the file to keep the statistics of the real set in; one that is there must be of this set.
-        alone: names left out of pairs, for the result.
+        alone, unusable: names left out of pairs, and what else was left out before, for the result.
         generator: what made the fakes, for the result.
 
     Raises:
@@ -109,17 +110,18 @@ def evaluate(
     if save_stats is not None:
         _check_kept(save_stats, _keeper(metrics), real)
     judged = judge(metrics.values(), items, statistics, store, workers, on_error, progress)
-    seen = {name: judged.seen(metric, items, statistics) for name, metric in metrics.items()}
+    seen = {name: judged.seen(metric, statistics) for name, metric in metrics.items()}
     if save_stats is not None and not save_stats.exists():
-        _keep(save_stats, _keeper(metrics), judged, items, real)
+        _keep(save_stats, _keeper(metrics), judged)
     scores = {name: results.score(name, metric, seen[name]) for name, metric in metrics.items()}
+    left_out = {"unpaired": list(alone), "unusable": sorted({*unusable, *judged.failed.values()})}
     result = {
         "format": results.FORMAT,
         "metrics": scores,
-        "notes": list(results.notes(scores, real, fake)),
+        "notes": [*results.notes(scores, real, fake), *results.notes_left_out(left_out)],
         "real": results.describe(real),
         "fake": results.describe(fake),
-        "left_out": {"unpaired": list(alone), "unusable": sorted(set(judged.failed.values()))},
+        "left_out": left_out,
         "generator": dict(generator) if generator else None,
         "seed": setup.seed,
         "device": setup.device,
@@ -159,9 +161,9 @@ def _check_kept(path: Path, keeper: PictureMetric, real: PictureSet | KeptStatis
         load_statistics(path).check(keeper.view, real.fingerprint)
 
 
-def _keep(
-    path: Path, keeper: PictureMetric, judged: Judged, items: Sequence[Item], real: PictureSet | KeptStatistics
-) -> None:
-    rows = judged.seen(keeper, items).real
-    if rows is not None and isinstance(real, PictureSet):
-        save_statistics(path, Statistics.of(rows), keeper.view, real.fingerprint)
+def _keep(path: Path, keeper: PictureMetric, judged: Judged) -> None:
+    rows = judged.seen(keeper).real
+    if rows is not None:
+        # Of the pictures behind the rows: some may have been left out.
+        known = fingerprint(task.pictures[0] for task in judged.judged(keeper, "real"))
+        save_statistics(path, Statistics.of(rows), keeper.view, known)

@@ -164,14 +164,15 @@ class TimmView(FeatureView):
 
     def build(self) -> nn.Module:
         """The network without its classifier."""
-        network = _create(self.name, self._classes())
+        network = _create(self.name, self.outputs())
         if self.file:
             load_weights(network, self.network_name, self.file)
         network.reset_classifier(0)
         return network.requires_grad_(False)
 
-    def _classes(self) -> int:
+    def outputs(self) -> int:
         """How many classes the classifier in the file has; 0 when there is none."""
+        # Distilled networks have two classifiers; both give the same classes.
         first = self.classifier if isinstance(self.classifier, str) else next(iter(self.classifier or ()), None)
         weight = read_tensors(self.file).get(f"{first}.weight") if self.file else None
         return 0 if weight is None else len(weight)

@@ -94,24 +94,60 @@ def frechet_distance(first: Tensor | Statistics, second: Tensor | Statistics) ->
 
 
 class _Gaussian(NamedTuple):
-    """mean (D,), a factor (D, R) with S = factor factor^T, and whether S has full rank, as far as can be told."""
+    """mean (D,), and S as a factor (D, N) with S = factor factor^T, or whole (D, D)."""
 
     mean: Tensor
-    factor: Tensor
-    is_full: bool
+    factor: Tensor | None = None
+    covariance: Tensor | None = None
 
 
 def _gaussian(side: Tensor | Statistics) -> _Gaussian:
     """Either, in float64."""
     if isinstance(side, Statistics):
-        return _Gaussian(side.mean.double(), *_factor(side.covariance.double()))
+        return _Gaussian(side.mean.double(), covariance=side.covariance.double())
     check_features(side)
     # With N - 1 below D the centred features are a factor themselves.
     if len(side) > side.shape[1]:
         return _gaussian(Statistics.of(side))
     features = side.double()
     mean = features.mean(0)
-    return _Gaussian(mean, (features - mean).T / (len(side) - 1) ** 0.5, False)
+    return _Gaussian(mean, (features - mean).T / (len(side) - 1) ** 0.5)
+
+
+def _trace(gaussian: _Gaussian) -> Tensor:
+    if gaussian.factor is not None:
+        return gaussian.factor.square().sum()
+    assert gaussian.covariance is not None
+    return gaussian.covariance.trace()
+
+
+def _trace_of_root(a: _Gaussian, b: _Gaussian) -> Tensor:
+    """tr (S1 S2)^(1/2), a scalar, by the smallest symmetric problem with its eigenvalues."""
+    if a.factor is not None and b.factor is not None:
+        return torch.linalg.svdvals(a.factor.T @ b.factor).sum()
+    if a.covariance is not None and b.covariance is not None:
+        return _root_of_both(*_factor(a.covariance), *_factor(b.covariance))
+    low, high = (a, b) if a.factor is not None else (b, a)
+    assert low.factor is not None and high.covariance is not None
+    lower, failed = torch.linalg.cholesky_ex(high.covariance)
+    if not failed:
+        return torch.linalg.svdvals(low.factor.T @ lower).sum()
+    # The exact factor of a singular matrix takes a hundred times as long; this is right to some 1e-7 of the distance.
+    return _sum_of_roots(low.factor.T @ high.covariance @ low.factor)
+
+
+def _root_of_both(first: Tensor, first_is_full: bool, second: Tensor, second_is_full: bool) -> Tensor:
+    """Of two factors (D, R1) and (D, R2)."""
+    product = first.T @ second
+    # Squaring is four times as fast, but makes round-off of 1e-16 in a singular value that should be 0 into 1e-8; with
+    # full rank on both sides there is none that should.
+    if not (first_is_full and second_is_full):
+        return torch.linalg.svdvals(product).sum()
+    return _sum_of_roots(product @ product.T)
+
+
+def _sum_of_roots(symmetric: Tensor) -> Tensor:
+    return torch.linalg.eigvalsh((symmetric + symmetric.T) / 2).clamp_min(0).sqrt().sum()
 
 
 def _factor(covariance: Tensor) -> tuple[Tensor, bool]:
@@ -122,17 +158,3 @@ def _factor(covariance: Tensor) -> tuple[Tensor, bool]:
     values, vectors = torch.linalg.eigh(covariance)
     above = values > values[-1].clamp_min(0) * len(values) * torch.finfo(values.dtype).eps
     return vectors[:, above] * values[above].sqrt(), False
-
-
-def _trace(gaussian: _Gaussian) -> Tensor:
-    return gaussian.factor.square().sum()
-
-
-def _trace_of_root(a: _Gaussian, b: _Gaussian) -> Tensor:
-    """The sum of the singular values of F1^T F2, a scalar."""
-    product = a.factor.T @ b.factor
-    # Squaring is four times as fast, but makes round-off of 1e-16 in a singular value that should be 0 into 1e-8; with
-    # full rank on both sides there is none that should.
-    if not (a.is_full and b.is_full):
-        return torch.linalg.svdvals(product).sum()
-    return torch.linalg.eigvalsh(product @ product.T).clamp_min(0).sqrt().sum()

@@ -17,6 +17,7 @@ from sketchkit.evaluation.contract import PictureMetric, Seen, Setup, View
 from sketchkit.evaluation.judging import look_at
 from sketchkit.evaluation.selection import RANDOM, Spec, make_metrics
 from sketchkit.registry import METRICS, PICTURE_METRICS, did_you_mean
+from sketchkit.translators.preprocessor import to_bytes
 
 HELD_OUT = "held_out/"
 # The means of the classes below, and which end of each is the good one.
@@ -186,11 +187,6 @@ class CycleMetric(SampleMeans):
             "cycle": _distance(shown["cycled"], shown["source"]),
             "cycle_back": _distance(shown["cycled_back"], shown["target"]),
         }
-
-
-def to_bytes(image: Tensor) -> Tensor:
-    """Pictures (B, 1 or 3, H, W) in [-1, 1] as (B, 3, H, W) uint8 on the CPU: clamped and rounded, as in a file."""
-    return image.detach().float().clamp(-1, 1).add(1).mul(127.5).round().byte().expand(-1, 3, -1, -1).cpu()
 
 
 def _distance(a: Tensor, b: Tensor) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -17,11 +17,10 @@ from sketchkit.data.images import UnreadableImage, UnusablePicture, read_image
 from sketchkit.errors import DataError
 from sketchkit.evaluation.contract import ROLES, PictureMetric, Seen, View
 from sketchkit.evaluation.frechet import Statistics
-from sketchkit.evaluation.pictures import FAIL, PictureFile
+from sketchkit.evaluation.pictures import FAIL, PictureFile, Progress, refusal
 from sketchkit.evaluation.store import RowStore
 
 BATCH = 16
-Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
@@ -65,33 +64,36 @@ class Task(NamedTuple):
 
 @dataclass
 class Judged:
-    """The rows of every task, by key; the tasks without one, with the reason; how many pictures were looked at anew."""
+    """The rows of every task of the items, by key; the tasks without one, with the reason.
 
+    looked_at: how many pictures were looked at anew.
+    """
+
+    items: Sequence[Item]
     rows: dict[str, Tensor] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     looked_at: int = 0
+    _parts: dict[tuple[str, str], tuple[list[Task], Tensor]] = field(default_factory=dict)
 
-    def seen(self, metric: PictureMetric, items: Sequence[Item], statistics: Statistics | None = None) -> Seen:
+    def seen(self, metric: PictureMetric, statistics: Statistics | None = None) -> Seen:
         """What `metric` is to be computed of, in the order of the pictures' names.
 
         Raises:
             DataError: it needs the class of an output that has none.
         """
-        wanted: dict[str, Any] = {role: self._stack(metric, items, role) for role in roles_of(metric, statistics)}
+        wanted: dict[str, Any] = {role: self._part(metric.view, role)[1] for role in roles_of(metric, statistics)}
         if "labels" in metric.needs:
-            wanted["labels"] = self._labels(metric, items)
+            wanted["labels"] = self._labels(metric)
         return Seen(**wanted, statistics=statistics if metric.takes_statistics else None)
 
-    def judged(self, metric: PictureMetric, items: Sequence[Item], role: str) -> list[Task]:
+    def judged(self, metric: PictureMetric, role: str) -> list[Task]:
         """The tasks behind the rows of one role, in their order."""
-        tasks = (task for task in tasks_of(metric.view, items, role) if task.key in self.rows)
-        # By names, so that what is drawn by a seed does not depend on how the pictures were paired.
-        return sorted(tasks, key=lambda task: [picture.name for picture in task.pictures])
+        return self._part(metric.view, role)[0]
 
-    def _labels(self, metric: PictureMetric, items: Sequence[Item]) -> list[str]:
-        classes = {fake.file: item.label for item in items for fake in item.fakes}
+    def _labels(self, metric: PictureMetric) -> list[str]:
+        classes = {fake.file: item.label for item in self.items for fake in item.fakes}
         labels = []
-        for task in self.judged(metric, items, "fake"):
+        for task in self.judged(metric, "fake"):
             file = task.pictures[0].file
             label = classes[file]
             if label is None:
@@ -99,9 +101,16 @@ class Judged:
             labels.append(label)
         return labels
 
-    def _stack(self, metric: PictureMetric, items: Sequence[Item], role: str) -> Tensor:
-        rows = [self.rows[task.key] for task in self.judged(metric, items, role)]
-        return torch.stack(rows) if rows else torch.empty(0, metric.view.width, dtype=metric.view.dtype)
+    def _part(self, view: View, role: str) -> tuple[list[Task], Tensor]:
+        """The tasks of a view in a role, with their rows; made once for all metrics that share the view."""
+        if (view.key, role) not in self._parts:
+            keyed = ((task, task.key) for task in tasks_of(view, self.items, role))
+            found = [(task, key) for task, key in keyed if key in self.rows]
+            # By names, so that what is drawn by a seed does not depend on how the pictures were paired.
+            found.sort(key=lambda pair: [picture.name for picture in pair[0].pictures])
+            rows = torch.stack([self.rows[key] for _, key in found]) if found else torch.empty(0, view.width)
+            self._parts[view.key, role] = [task for task, _ in found], rows.to(view.dtype)
+        return self._parts[view.key, role]
 
 
 def judge(
@@ -126,7 +135,7 @@ def judge(
     Raises:
         DataError: a picture cannot be used, and `on_error` is 'fail'.
     """
-    judged, metrics = Judged(), list(metrics)
+    judged, metrics = Judged(items), list(metrics)
     tasks = [_unique(metrics, item, statistics) for item in items]
     known = _kept(tasks, store)
     judged.rows.update(known)
@@ -179,7 +188,8 @@ class _Files(Dataset[list[Any]]):
         try:
             for picture in task.pictures:
                 if picture.file not in read:
-                    read[picture.file] = torch.from_numpy(read_image(picture.file)).permute(2, 0, 1).contiguous()
+                    image = read_image(picture.file, picture.probe.digest)
+                    read[picture.file] = torch.from_numpy(image).permute(2, 0, 1).contiguous()
             return task.view.prepare(*(read[picture.file] for picture in task.pictures))
         except UnusablePicture as error:
             names = " and ".join(str(picture.file) for picture in task.pictures)
@@ -239,8 +249,7 @@ def _look(
             progress(done, sum(counts))
     flush(1)
     if judged.failed and on_error == FAIL:
-        reasons = list(dict.fromkeys(judged.failed.values()))
-        raise DataError(f"{len(reasons)} pictures cannot be used: {'; '.join(reasons[:10])}; or use --on-error skip")
+        raise DataError(refusal(judged.failed.values()))
 
 
 def _loaded(todo: Sequence[Sequence[Task]], workers: int) -> Iterable[list[Tensor | str]]:

@@ -12,7 +12,7 @@ from sketchkit.evaluation.judging import Item
 from sketchkit.evaluation.pictures import FAIL, PictureFile, PictureSet
 
 # As `sketchkit translate --samples` names several outputs of one source.
-_NUMBERED = re.compile(r"_\d+$")
+_NUMBERED = re.compile(r"_[1-9]\d*$")
 SHOWN = 20
 
 
@@ -31,11 +31,11 @@ def make_items(
     names = set(real.pictures) if real and needs & {"pair", "draws"} else set()
     groups: dict[str, list[PictureFile]] = {}
     for picture in fake.pictures.values():
-        groups.setdefault(_source(picture.name, names, "draws" in needs), []).append(picture)
+        groups.setdefault(_source(picture.name, names, real is None), []).append(picture)
     if "draws" in needs and not any(len(group) > 1 for group in groups.values()):
         raise DataError(
-            f"{fake.path} has no source with several outputs: name them NAME_1, NAME_2, as `sketchkit translate "
-            "--samples` does"
+            f"{fake.path} has no real picture NAME with several outputs: name them NAME_1, NAME_2, as `sketchkit "
+            "translate --samples` does"
         )
     alone = _unpaired(real, fake, groups, on_error) if real and "pair" in needs else []
     items = [

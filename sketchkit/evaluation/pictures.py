@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from sketchkit.data.images import Probe, UnreadableImage, probe_image
 from sketchkit.errors import DataError
 
 FAIL, SKIP = "fail", "skip"
+Progress = Callable[[int, int], object]
 LIST_SUFFIXES = (".txt", ".lst", ".list")
 
 
@@ -40,9 +41,8 @@ class PictureSet:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256, in hex, of the contents of all files, whatever their names and order."""
-        digests = sorted(picture.probe.digest for picture in self.pictures.values())
-        return hashlib.sha256("".join(digests).encode()).hexdigest()
+        """Of all its pictures; see `fingerprint`."""
+        return fingerprint(self.pictures.values())
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -56,7 +56,7 @@ class PictureSet:
         return dict(Counter(picture.probe.format for picture in self.pictures.values()).most_common())
 
 
-def read_set(path: Path, on_error: str = FAIL, workers: int | None = None) -> PictureSet:
+def read_set(path: Path, on_error: str = FAIL, progress: Progress | None = None) -> PictureSet:
     """Find and look through the pictures of a folder, at any depth, or of a text file with one path a line.
 
     A picture's name is its path within the set without the ending (with it, where two would have one name); paths in a
@@ -65,17 +65,21 @@ def read_set(path: Path, on_error: str = FAIL, workers: int | None = None) -> Pi
     Args:
         path: the folder or the list.
         on_error: 'fail', or 'skip' to leave out files that cannot be read.
-        workers: threads that read.
+        progress: called with (files looked at, all of them).
 
     Raises:
         DataError: nothing is there, there is no picture, or some cannot be read; the message names them all.
     """
     files = _listed(path) if path.is_file() else _in_folder(path)
-    with ThreadPoolExecutor(workers) as pool:
-        probes = list(pool.map(_probe, files))
+    probes: list[Probe | UnreadableImage] = []
+    with ThreadPoolExecutor() as pool:
+        for probe in pool.map(_probe, files):
+            probes.append(probe)
+            if progress:
+                progress(len(probes), len(files))
     bad = {file: str(probe) for file, probe in zip(files, probes, strict=True) if isinstance(probe, UnreadableImage)}
     if bad and on_error == FAIL:
-        raise DataError(refusal(path, bad.values(), len(files)))
+        raise DataError(refusal(bad.values()))
     if len(bad) == len(files):
         raise DataError(f"none of the {len(files)} pictures in {path} can be read, first: {next(iter(bad.values()))}")
     named = zip(_names(files, _base(path, files)), files, probes, strict=True)
@@ -83,13 +87,15 @@ def read_set(path: Path, on_error: str = FAIL, workers: int | None = None) -> Pi
     return PictureSet(path, {picture.name: picture for picture in sorted(good, key=lambda p: p.name)}, bad)
 
 
-def refusal(path: Path, reasons: Iterable[str], count: int) -> str:
-    """The words for files that cannot be used, each with its reason."""
-    reasons = list(reasons)
-    return (
-        f"{len(reasons)} of {count} pictures in {path} cannot be used: {'; '.join(reasons)}; or leave them out with "
-        "--on-error skip"
-    )
+def refusal(reasons: Iterable[str]) -> str:
+    """The words for pictures that cannot be used, each with its reason."""
+    reasons = list(dict.fromkeys(reasons))
+    return f"{len(reasons)} pictures cannot be used: {'; '.join(reasons)}; or leave such out with --on-error skip"
+
+
+def fingerprint(pictures: Iterable[PictureFile]) -> str:
+    """SHA-256, in hex, of the contents of files, whatever their names and order."""
+    return hashlib.sha256("".join(sorted(picture.probe.digest for picture in pictures)).encode()).hexdigest()
 
 
 def _probe(file: Path) -> Probe | UnreadableImage:

@@ -25,9 +25,8 @@ def score(name: str, metric: PictureMetric, seen: Seen) -> Score:
     Raises:
         DataError: there are fewer pictures than it needs.
     """
-    counts: dict[str, int | None] = {role: len(rows) for role in ROLES if (rows := getattr(seen, role)) is not None}
-    if seen.statistics is not None:
-        counts["real"] = seen.statistics.count
+    counts: dict[str, int | None] = {"real": seen.statistics.count} if seen.statistics is not None else {}
+    counts |= {role: len(rows) for role in ROLES if (rows := getattr(seen, role)) is not None}
     for role, count in counts.items():
         if count is not None and count < metric.least:
             raise DataError(f"{name} needs {metric.least} pictures or more, and there are {count} ({role})")
@@ -64,6 +63,13 @@ def notes(scores: Mapping[str, Score], real: PictureSet | KeptStatistics, fake: 
     for pictures in sets:
         if pictures.unreadable:
             yield f"{len(pictures.unreadable)} files in {pictures.path} could not be read and are left out"
+
+
+def notes_left_out(left_out: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """That some pictures are in no number, or in none of pairs."""
+    for what, names in left_out.items():
+        if names:
+            yield f"{len(names)} {what} left out, first: {names[0]}"
 
 
 def _differences(real: PictureSet, fake: PictureSet) -> Iterator[str]:

@@ -16,11 +16,11 @@ from sketchkit.data.files import FileDataset, collate_pictures
 from sketchkit.data.images import write_image
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.evaluation.contract import PictureMetric
-from sketchkit.evaluation.held_out import to_bytes
-from sketchkit.evaluation.judging import Item, Progress
-from sketchkit.evaluation.pictures import FAIL, PictureSet, read_set, refusal
+from sketchkit.evaluation.judging import Item
+from sketchkit.evaluation.pictures import FAIL, PictureSet, Progress, read_set, refusal
 from sketchkit.inference import TrainedTranslator
 from sketchkit.registry import DATASETS, options_of
+from sketchkit.translators.preprocessor import to_bytes
 from sketchkit.weights import file_digest
 
 REAL, FAKE = "real", "fake"
@@ -28,13 +28,13 @@ REAL, FAKE = "real", "fake"
 
 @dataclass(frozen=True)
 class RunPictures:
-    """Where a run's pictures lie, what belongs together in them, and what made them."""
+    """A run's pictures, what belongs together in them, what made them, and files of the data that cannot be used."""
 
-    folder: Path
     real: PictureSet
     fake: PictureSet
     items: list[Item]
     about: dict[str, Any]
+    unusable: list[Path]
 
 
 class RunJudge:
@@ -78,7 +78,8 @@ class RunJudge:
             raise DataError(f"the data of {translator.path} are not at {root}: say where with --data PATH")
         self.options = options
         self.dataset: FileDataset = DATASETS.build(options)
-        self.draws = draws if translator.takes_noise else 1
+        # Where there is no truth of its own, one output a source is judged.
+        self.draws = draws if translator.takes_noise and self.is_paired else 1
         # With a config of the caller's own, the same weights may make other pictures.
         model = [config.get(part) for part in ("translator", "backbone")]
         changed = [file.stat().st_mtime_ns for file in self.dataset.files()]
@@ -121,11 +122,11 @@ class RunJudge:
                 progress(done, total)
         bad = self.dataset.unreadable()
         if bad and on_error == FAIL:
-            raise DataError(refusal(self.dataset.root, map(str, bad), len(self.dataset)))
-        return self._pictures()
+            raise DataError(refusal(map(str, bad)))
+        return self._pictures(bad)
 
     def _options(self) -> dict[str, int]:
-        return {"draws": self.draws} if self.translator.takes_noise else {}
+        return {"draws": self.draws} if self.translator.takes_noise and self.is_paired else {}
 
     def _batches(self) -> list[list[int]]:
         """The batches of a validation, so that even rounding is the same."""
@@ -156,7 +157,7 @@ class RunJudge:
             place.parent.mkdir(parents=True, exist_ok=True)
             write_image(place, image.permute(1, 2, 0).contiguous().numpy())
 
-    def _pictures(self) -> RunPictures:
+    def _pictures(self, unusable: list[Path]) -> RunPictures:
         real, *fakes = (read_set(self.folder / kind) for kind in (REAL, *self._fakes()))
         if self.is_paired:
             labels = self._labels()
@@ -167,7 +168,7 @@ class RunJudge:
         else:
             items = [Item(name, real=picture) for name, picture in real.pictures.items()]
             items += [Item(name, fakes=(picture,)) for name, picture in fakes[0].pictures.items()]
-        return RunPictures(self.folder, real, fakes[0], items, self._about())
+        return RunPictures(real, fakes[0], items, self._about(), unusable)
 
     def _labels(self) -> dict[str, str]:
         """The class of each sample, where the data have classes."""

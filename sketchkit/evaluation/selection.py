@@ -58,6 +58,11 @@ def usable(
     return good, without
 
 
+def takes(spec: Spec, option: str) -> bool:
+    """Whether the metric has an option of that name."""
+    return option in options_of(PICTURE_METRICS.get(_config(spec)["type"]))[0]
+
+
 def parse_options(words: Iterable[str]) -> dict[str, dict[str, Any]]:
     """METRIC.OPTION=VALUE words as metric -> options.
 

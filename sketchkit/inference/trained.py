@@ -23,7 +23,7 @@ from sketchkit.engine.train import model_config
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.registry import MODELS, did_you_mean, one_of
 from sketchkit.translators.generation import Generation
-from sketchkit.translators.preprocessor import IMAGES
+from sketchkit.translators.preprocessor import IMAGES, to_bytes
 
 # A generator needs no critic and no objective; a translator is built with at least one term.
 BARE = {"heads": {}, "generator_losses": {"pixel": {"type": "PixelLoss"}}, "discriminator_losses": {}}
@@ -121,7 +121,7 @@ class TrainedTranslator:
             shown = self.model.data_preprocessor.to_picture(image, end, full)
             if shown.shape[-2:] != picture.shape[:2]:
                 shown = F.interpolate(shown, picture.shape[:2], mode="bicubic", align_corners=False, antialias=True)
-        return shown[0].clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).expand(-1, -1, 3).cpu().numpy()
+        return to_bytes(shown)[0].permute(1, 2, 0).numpy()
 
     def _prepare(self, picture: np.ndarray, kind: str, hint: Tensor | None) -> dict[str, Any]:
         sample: Any = {kind: tv_tensors.Image(torch.from_numpy(picture.transpose(2, 0, 1).copy()))}

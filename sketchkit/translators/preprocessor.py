@@ -71,6 +71,11 @@ class TranslationPreprocessor(BaseDataPreprocessor):
         return image.mul(scale).add(offset).mul(2).sub(1).clamp(-1, 1)
 
 
+def to_bytes(image: Tensor) -> Tensor:
+    """Pictures (B, 1 or 3, H, W) in [-1, 1] as (B, 3, H, W) uint8 on the CPU: clamped and rounded, as in a file."""
+    return image.detach().float().clamp(-1, 1).add(1).mul(127.5).round().byte().expand(-1, 3, -1, -1).cpu()
+
+
 def with_hint(batch: dict[str, Any]) -> dict[str, Any]:
     """The batch with its colour hint, where it has one, from straight RGBA 0..255 to (B, 4, H, W) float: RGB in
     [-1, 1] times alpha, and alpha in [0, 1]; so that no hint is all zeros."""

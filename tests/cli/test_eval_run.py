@@ -15,7 +15,7 @@ from sketchkit.cli import main
 from sketchkit.data.images import read_image
 from sketchkit.inference import TrainedTranslator
 from tests.conftest import ROOT
-from tests.small_runs import BRIEF, KINDS, SIZE
+from tests.small_runs import BRIEF, KINDS, SIZE, small_run
 
 pytestmark = pytest.mark.slow  # whole runs
 
@@ -223,6 +223,13 @@ def test_unpaired_pictures_are_judged_as_sets(copies, capsys):
     assert list(values(measured(capsys, run))) == ["colorfulness", "checkerboard"]
 
 
+def test_unpaired_pictures_of_a_network_with_noise(tmp_path, capsys):
+    run = small_run("cycle", tmp_path, "backbone={'type': 'TinyBackbone'}")
+    result = measured(capsys, run, "-m", "colorfulness")
+    assert result["generator"]["draws"] == 1 and result["generator"]["noise"].startswith("standard normal")
+    assert "needs several outputs a source" in failed(capsys, run, "-m", "lpips-diversity", code=2)
+
+
 def test_a_run_that_recolours(copies, capsys):
     run = copies("recolor")
     result = measured(capsys, run, "-m", "l1", "-m", "psnr", "-m", "colorfulness")
@@ -257,7 +264,10 @@ def test_damaged_data_are_named_or_left_out(copies, tmp_path, capsys):
     with pytest.warns(UserWarning, match="the next sample takes its place"):
         assert str(bad) in failed(capsys, *words, code=1)
     with pytest.warns(UserWarning, match="the next sample takes its place"):
-        assert measured(capsys, *words, "--on-error", "skip")["metrics"]["l1"]["n"] == {"pair": 1}
+        result = measured(capsys, *words, "--on-error", "skip")
+    assert result["metrics"]["l1"]["n"] == {"pair": 1}
+    assert result["left_out"]["unusable"] == [f"{bad} cannot be used"]
+    assert f"1 unusable left out, first: {bad} cannot be used" in result["notes"]
 
 
 def test_wrong_calls_are_one_line(copies, tmp_path, capsys):
@@ -314,10 +324,10 @@ def test_the_tool_measures_what_the_command_measures(copies, monkeypatch, capsys
 
 
 def test_the_tool_called_wrongly(copies, monkeypatch, capsys):
-    for words in ([], ["config.py"]):
+    for words in ([], ["config.py"], ["--offline", "config.py", "iter_3.pth"]):
         tool(monkeypatch, *words, code=2)
         captured = capsys.readouterr()
-        assert captured.err.startswith("Usage: test.py") and "Missing argument" in captured.err
+        assert captured.err.startswith("usage: test.py CONFIG CHECKPOINT")
     tool(monkeypatch, "no.py", copies("pix2pix") / "iter_3.pth", code=2)
     assert capsys.readouterr().err.startswith("error: no config at no.py")
     tool(monkeypatch, ROOT / "configs/pix2pix_facades.py", "nowhere.pth", code=1)

@@ -118,7 +118,7 @@ def test_weights_are_found_by_name_and_missing_ones_said_at_once(
 def test_a_file_without_a_classifier_or_of_another_network_is_refused(files: Path, tmp_path: Path) -> None:
     state = torch.load(files / "3.pth")
     torch.save({name: tensor for name, tensor in state.items() if not name.startswith("fc.")}, tmp_path / "3.pth")
-    with pytest.raises(WeightsError, match=r"has no tensor fc.weight"):
+    with pytest.raises(WeightsError, match="has no classifier"):
         metric(tmp_path, 3)
     torch.save({"fc.weight": torch.zeros(7, 2)}, tmp_path / "7.pth")
     with pytest.raises(WeightsError, match="does not fit"):

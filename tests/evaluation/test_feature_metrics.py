@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sketchkit_plugins.metrics import coverage, frechet, inception_score, kernel
-from sketchkit_plugins.metrics.coverage import Precision, Recall, covered, radii
+from sketchkit_plugins.metrics import frechet, inception_score, kernel, precision_recall
 from sketchkit_plugins.metrics.frechet import FrechetDistance
 from sketchkit_plugins.metrics.inception_score import InceptionScore
-from sketchkit_plugins.metrics.kernel import KernelDistance, squared_discrepancy
+from sketchkit_plugins.metrics.kernel import KernelDistance, squared_mmd
+from sketchkit_plugins.metrics.precision_recall import Precision, Recall, covered, radii
 from torch import Tensor
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
@@ -54,7 +54,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         calls.append(given)
         return Classes() if given[1] == "inception" else Pixels()
 
-    for module in (coverage, frechet, inception_score, kernel):
+    for module in (precision_recall, frechet, inception_score, kernel):
         monkeypatch.setattr(module, "feature_view", view)
     return calls
 
@@ -99,8 +99,8 @@ def test_kid_of_unequal_sets_written_out(monkeypatch: pytest.MonkeyPatch) -> Non
         return float(np.mean([((x[i] * y[j]).sum().item() / WIDTH + 1) ** 3 for i, j in pairs]))
 
     expected = mean(a, a, True) + mean(b, b, True) - 2 * mean(a, b, False)
-    assert squared_discrepancy(a, b) == pytest.approx(expected, rel=1e-10)
-    assert squared_discrepancy(b, a) == pytest.approx(expected, rel=1e-10)
+    assert squared_mmd(a, b) == pytest.approx(expected, rel=1e-10)
+    assert squared_mmd(b, a) == pytest.approx(expected, rel=1e-10)
 
 
 @pytest.mark.parametrize("seed", [2020, 7])
@@ -131,7 +131,7 @@ def test_a_sure_classifier_scores_the_number_of_its_classes() -> None:
 @pytest.mark.parametrize("neighbours", [1, 3])
 @pytest.mark.parametrize("block", [2, 2048])
 def test_precision_and_recall_are_torch_fidelitys(neighbours: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coverage, "BLOCK", block)
+    monkeypatch.setattr(precision_recall, "BLOCK", block)
     # Narrower fakes, so that the two differ; more of them, so that swapped roles show.
     real, fake = rows(0, 45)[:, :3], rows(1, 61, spread=0.8)[:, :3]
     theirs = prc_features_to_metric(fake.double(), real.double(), prc_neighborhood=neighbours, verbose=False)
@@ -154,11 +154,12 @@ def test_balls_by_hand() -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        (KernelDistance, dict(subsets=0), "subsets=0 leaves nothing to measure"),
-        (KernelDistance, dict(subset_size=1), "subset_size=1 is too small"),
-        (InceptionScore, dict(splits=0), "splits=0 leaves nothing to measure"),
+        (KernelDistance, dict(subsets=0), "subsets=0: give a whole number of 1 or more"),
+        (KernelDistance, dict(subsets=2, subset_size=1), "subset_size=1: give a whole number of 2 or more"),
+        (KernelDistance, dict(subset_size=5), "subset_size=5 is of subsets: give their number too"),
+        (InceptionScore, dict(splits=2.5), "splits=2.5: give a whole number of 1 or more"),
         (InceptionScore, dict(feature_extractor="dino"), "^is needs the logits of the Inception network: leave out "),
-        (Precision, dict(neighbours=0), "neighbours=0 makes no balls"),
+        (Precision, dict(neighbours=0), "neighbours=0: give a whole number of 1 or more"),
     ],
 )
 def test_wrong_options_are_refused(kind: type, options: dict[str, Any], message: str) -> None:

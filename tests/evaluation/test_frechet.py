@@ -83,7 +83,8 @@ def test_it_is_symmetric_and_the_routes_agree(first: int, second: int) -> None:
     found = frechet_distance(a, b)
     assert frechet_distance(b, a) == pytest.approx(found, rel=1e-8)
     for one, two in ((Statistics.of(a), b), (a, Statistics.of(b)), (Statistics.of(a), Statistics.of(b))):
-        assert frechet_distance(one, two) == pytest.approx(found, rel=1e-8)
+        # What is singular and kept as statistics is squared on the way; see `_trace_of_root`.
+        assert frechet_distance(one, two) == pytest.approx(found, rel=1e-8 if min(first, second) > WIDTH else 1e-6)
 
 
 def test_numbers_that_never_change_leave_the_rest_alone() -> None:

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sketchkit.data.images import UnusablePicture
+from sketchkit.data.images import UnusablePicture, write_image
 from sketchkit.errors import DataError
 from sketchkit.evaluation import judging
 from sketchkit.evaluation.contract import PictureMetric, Seen, View
@@ -24,6 +24,7 @@ from sketchkit.evaluation.judging import Item, Judged, judge
 from sketchkit.evaluation.pairing import make_items
 from sketchkit.evaluation.pictures import read_set
 from sketchkit.evaluation.store import RowStore
+from sketchkit.registry import PICTURE_METRICS
 
 
 class Channels(View):
@@ -103,12 +104,23 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterable[Counter[str]]:
     counts: Counter[str] = Counter()
     original = judging.read_image
 
-    def read(file: Path) -> np.ndarray:
+    def read(file: Path, digest: str) -> np.ndarray:
         counts[f"{file.parent.name}/{file.stem}"] += 1
-        return original(file)
+        return original(file, digest)
 
     monkeypatch.setattr(judging, "read_image", read)
     return counts
+
+
+def test_a_file_that_changes_meanwhile_is_not_kept_under_its_old_name(tmp_path: Path) -> None:
+    for name, value in (("real", 10), ("fake", 20)):
+        (tmp_path / name).mkdir()
+        write_image(tmp_path / name / "a.png", np.full((8, 8, 3), value, np.uint8))
+    metric = PICTURE_METRICS.build({"type": "l1"})
+    items = items_of(tmp_path, metric)
+    write_image(tmp_path / "fake/a.png", np.full((8, 8, 3), 99, np.uint8))
+    with pytest.raises(DataError, match=r"fake/a.png has changed since it was first looked at"):
+        judge([metric], items, workers=0)
 
 
 def items_of(folder: Path, *metrics: PictureMetric, on_error: str = "fail") -> list[Item]:
@@ -133,7 +145,7 @@ def test_rows_are_what_the_views_see(folder: Path) -> None:
     _, _, metrics = three()
     items = items_of(folder, *metrics)
     judged = look(metrics, items)
-    seen, differences = judged.seen(metrics[0], items), judged.seen(metrics[3], items)
+    seen, differences = judged.seen(metrics[0]), judged.seen(metrics[3])
     pixels = [[array(start + i, SIZES[i % 3]).astype(np.float64) for i in range(8)] for start in (0, 100)]
     for rows, expected in zip((seen.real, seen.fake), pixels, strict=True):
         assert rows is not None and rows.dtype == torch.float32
@@ -171,9 +183,9 @@ def test_statistics_stand_for_real_pictures_where_they_can(folder: Path, reads: 
     items = items_of(folder, able)
     judged = look([able], items, statistics=kept)
     assert set(reads) == {f"fake/{name}" for name in NAMES}
-    seen = judged.seen(able, items, kept)
+    seen = judged.seen(able, kept)
     assert seen.statistics is kept and seen.real is None and seen.fake is not None and len(seen.fake) == 8
-    seen = look([unable], items, statistics=kept).seen(unable, items, kept)
+    seen = look([unable], items, statistics=kept).seen(unable, kept)
     assert seen.statistics is None and seen.real is not None and len(seen.real) == 8
 
 
@@ -183,7 +195,7 @@ def test_workers_order_and_batches_change_nothing(folder: Path, monkeypatch: pyt
         items = items_of(folder, *metrics)[:: -1 if turned else 1]
         judged = look(metrics, items, workers=workers)
         for metric in metrics:
-            seen = judged.seen(metric, items)
+            seen = judged.seen(metric)
             yield from (part.numpy().tobytes() for part in (seen.real, seen.fake, seen.pair) if part is not None)
 
     expected = list(rows())
@@ -202,7 +214,7 @@ def test_the_order_is_that_of_names_however_pictures_are_paired(tmp_path: Path) 
     seen = []
     for metrics in ([alone], together):
         items = items_of(tmp_path, *metrics)
-        seen.append(look(metrics, items).seen(metrics[0], items))
+        seen.append(look(metrics, items).seen(metrics[0]))
     assert torch.equal(seen[0].fake, seen[1].fake) and torch.equal(seen[0].real, seen[1].real)
 
 
@@ -212,13 +224,13 @@ def test_classes_are_in_the_order_of_the_rows(tmp_path: Path) -> None:
         save(tmp_path / f"{name}.png", seed)
     metric = Needing(Channels(), "fake", "labels")
     items = make_items(None, read_set(tmp_path), [metric])[0][::-1]
-    seen = look([metric], items).seen(metric, items)
+    seen = look([metric], items).seen(metric)
     assert seen.labels == ["cat", "cat", "dog"] and seen.fake is not None
     assert torch.equal(seen.fake[0], seen.fake[2]) and not torch.equal(seen.fake[0], seen.fake[1])
     save(tmp_path / "none.png", 3)
     items = make_items(None, read_set(tmp_path), [metric])[0]
     with pytest.raises(DataError, match=r"none\.png has no class: put outputs into folders"):
-        look([metric], items).seen(metric, items)
+        look([metric], items).seen(metric)
 
 
 def test_draws_are_seen_together(tmp_path: Path) -> None:
@@ -228,7 +240,7 @@ def test_draws_are_seen_together(tmp_path: Path) -> None:
     items = make_items(None, read_set(tmp_path), [metric])[0]
     first, *others = (array(i).astype(float) for i in range(3))
     expected = np.mean([np.abs(first - other).mean() for other in others])
-    seen = look([metric], items).seen(metric, items)
+    seen = look([metric], items).seen(metric)
     assert seen.draws is not None
     np.testing.assert_allclose(seen.draws.numpy(), [[expected]], rtol=1e-12)
 
@@ -284,10 +296,10 @@ def test_a_picture_that_cannot_be_decoded(folder: Path, workers: int) -> None:
     assert "--on-error skip" in words and "\n" not in words
 
     judged = look(metrics, items, on_error="skip")
-    seen, differences = judged.seen(metrics[0], items), judged.seen(metrics[1], items)
+    seen, differences = judged.seen(metrics[0]), judged.seen(metrics[1])
     assert [len(rows) for rows in (seen.real, seen.fake, differences.pair) if rows is not None] == [8, 7, 7]
     assert len(set(judged.failed.values())) == 1
-    assert "p2" not in [task.pictures[0].name for task in judged.judged(metrics[0], items, "fake")]
+    assert "p2" not in [task.pictures[0].name for task in judged.judged(metrics[0], "fake")]
 
 
 def test_what_fails_in_one_role_is_seen_in_the_others(folder: Path) -> None:
@@ -295,7 +307,7 @@ def test_what_fails_in_one_role_is_seen_in_the_others(folder: Path) -> None:
     metrics: list[PictureMetric] = [Needing(Channels(), "real", "fake"), pairs()]
     items = items_of(folder, *metrics)
     judged = look(metrics, items, on_error="skip")
-    seen, differences = judged.seen(metrics[0], items), judged.seen(metrics[1], items)
+    seen, differences = judged.seen(metrics[0]), judged.seen(metrics[1])
     assert [len(rows) for rows in (seen.real, seen.fake, differences.pair) if rows is not None] == [8, 8, 7]
     (reason,) = judged.failed.values()
     assert reason == f"{folder / 'real/p0.png'} and {folder / 'fake/p0.png'}: sizes differ"
@@ -308,7 +320,7 @@ def test_a_set_of_which_nothing_is_left_has_no_rows(folder: Path) -> None:
         save_undecodable(folder / "fake" / f"{name}.png")
     metric = Needing(Channels(), "fake")
     items = items_of(folder, metric)
-    seen = look([metric], items, on_error="skip").seen(metric, items)
+    seen = look([metric], items, on_error="skip").seen(metric)
     assert seen.fake is not None and seen.fake.shape == (0, 3)
 
 

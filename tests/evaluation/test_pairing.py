@@ -128,7 +128,7 @@ def test_numbers_of_real_pictures_make_no_groups(metrics: list[PictureMetric]) -
     real = pictures("real", "photo_1", "photo_2")
     items, _ = make_items(real, pictures("fake", "photo_1_1", "photo_1_2", "photo_2"), metrics)
     assert draws(items) == {"photo_1": ["photo_1_1", "photo_1_2"]}
-    with pytest.raises(DataError, match="no source with several outputs: name them NAME_1, NAME_2"):
+    with pytest.raises(DataError, match="no real picture NAME with several outputs: name them NAME_1, NAME_2"):
         make_items(real, pictures("fake", "photo_1", "photo_2"), metrics)
 
 

@@ -88,9 +88,9 @@ def test_odd_sizes_are_cut_to_a_multiple() -> None:
 
 
 def test_a_wrong_stride_and_a_small_picture_are_refused() -> None:
-    with pytest.raises(ConfigError, match="stride=1 leaves no pattern"):
+    with pytest.raises(ConfigError, match="stride=1: give a whole number of 2 or more"):
         checkerboard(noise(1, 3, 8, 8), 1)
-    with pytest.raises(ConfigError, match="stride=1 leaves no pattern"):
+    with pytest.raises(ConfigError, match="stride=1: give a whole number of 2 or more"):
         Checkerboard(stride=1)
     with pytest.raises(UnusablePicture, match=r"a picture of 8x3 is smaller than stride=4"):
         Checkerboard(stride=4).view.prepare(torch.zeros(3, 3, 8, dtype=torch.uint8))

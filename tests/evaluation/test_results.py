@@ -185,7 +185,7 @@ def test_the_table_in_words() -> None:
     }
     rows = results.table(scores)
     assert [list(row.values()) for row in rows] == [
-        ["fid", "12.3457", "higher", "3 fake / unknown real", "net, resize tf, weights 01234567"],
+        ["fid", "12.3457", "higher", "unknown real / 3 fake", "net, resize tf, weights 01234567"],
         ["psnr", "inf", "higher", "2 pairs", "pixels"],
         ["untrained", "1e-07", "higher", "2 real / 2 fake", "net, resize tf, random"],
     ]

@@ -9,16 +9,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sketchkit.errors import ConfigError, DataError
+from sketchkit.errors import DataError
 from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
 from sketchkit.evaluation.feature_views import feature_view
 from sketchkit.evaluation.frechet import check_features
-from sketchkit.registry import PICTURE_METRICS
+from sketchkit.registry import PICTURE_METRICS, whole_number
 
 BLOCK = 2048  # rows and columns of the distances in memory at a time
 
 
-class Coverage(PictureMetric):
+class ManifoldShare(PictureMetric):
     """The share of one set that lies in the union of the other's balls.
 
     Args:
@@ -36,8 +36,7 @@ class Coverage(PictureMetric):
     def __init__(
         self, setup: Setup = Setup(), feature_extractor: str = "inception", resize: str = "tf", neighbours: int = 3
     ) -> None:
-        if neighbours < 1:
-            raise ConfigError(f"neighbours={neighbours} makes no balls: give 1 or more")
+        whole_number("neighbours", neighbours, 1)
         self.view = feature_view(setup, feature_extractor, resize)
         self.neighbours = neighbours
 
@@ -54,8 +53,8 @@ class Coverage(PictureMetric):
 
 
 @PICTURE_METRICS.register_module(name="precision")
-class Precision(Coverage):
-    """The share of fakes that lie where real pictures do: 0 to 1. Its options are those of `Coverage`."""
+class Precision(ManifoldShare):
+    """The share of fakes that lie where real pictures do: 0 to 1. Its options are those of `ManifoldShare`."""
 
     def compute(self, seen: Seen) -> dict[str, float]:
         """{'precision': the share of fakes in the balls of the real pictures}.
@@ -68,8 +67,8 @@ class Precision(Coverage):
 
 
 @PICTURE_METRICS.register_module(name="recall")
-class Recall(Coverage):
-    """The share of real pictures that lie where fakes do: 0 to 1. Its options are those of `Coverage`."""
+class Recall(ManifoldShare):
+    """The share of real pictures that lie where fakes do: 0 to 1. Its options are those of `ManifoldShare`."""
 
     def compute(self, seen: Seen) -> dict[str, float]:
         """{'recall': the share of real pictures in the balls of the fakes}.
