@@ -227,7 +227,8 @@ def test_unpaired_pictures_of_a_network_with_noise(tmp_path, capsys):
     run = small_run("cycle", tmp_path, "backbone={'type': 'TinyBackbone'}")
     result = measured(capsys, run, "-m", "colorfulness")
     assert result["generator"]["draws"] == 1 and result["generator"]["noise"].startswith("standard normal")
-    assert "needs several outputs a source" in failed(capsys, run, "-m", "lpips-diversity", code=2)
+    words = [run, "-m", "lpips-diversity", "--allow-random-weights"]
+    assert "needs several outputs a source" in failed(capsys, *words, code=2)
 
 
 def test_a_run_that_recolours(copies, capsys):
