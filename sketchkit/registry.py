@@ -43,9 +43,10 @@ class HeadOutput(NamedTuple):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A clause that names the closest known word, or lists them when none is close."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    by_lower = {word.lower(): word for word in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     if close:
-        return f"did you mean '{close[0]}'?"
+        return f"did you mean '{by_lower[close[0]]}'?"
     more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
     return "known: " + (", ".join(known[:LISTED]) or "none") + more
 

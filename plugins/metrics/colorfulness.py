@@ -59,10 +59,11 @@ class Colorfulness(PictureMetric):
     def compute(self, seen: Seen) -> dict[str, float]:
         """{'colorfulness': the difference, and each set's mean: 'colorfulness_real', 'colorfulness_fake'}."""
         assert seen.real is not None
-        real, fake = seen.real.mean().item(), self.per_sample(seen).mean().item()
+        assert seen.fake is not None
+        real, fake = seen.real.mean().item(), seen.fake.mean().item()
         return {"colorfulness": fake - real, "colorfulness_real": real, "colorfulness_fake": fake}
 
     def per_sample(self, seen: Seen) -> Tensor:
-        """The colourfulness (N,) of each fake."""
-        assert seen.fake is not None
-        return seen.fake[:, 0]
+        """The colourfulness (N,) of each fake less the mean of the real pictures."""
+        assert seen.real is not None and seen.fake is not None
+        return seen.fake[:, 0] - seen.real.mean()

@@ -115,9 +115,23 @@ class Psnr(PairMean):
         self.view = PsnrView()
 
     def compute(self, seen: Seen) -> dict[str, float]:
-        """{'psnr': the mean over the pairs}, and 'psnr_identical': how many pairs are identical, where some are."""
-        identical = int(self.per_sample(seen).isinf().sum())
-        return {**super().compute(seen), **({"psnr_identical": float(identical)} if identical else {})}
+        """{'psnr': the mean over the pairs}; where some are identical, how many, and the mean over the others:
+        'psnr_identical' and, where there are others, 'psnr_others'."""
+        values, each = super().compute(seen), self.per_sample(seen)
+        others = each[each.isfinite()]
+        if len(others) < len(each):
+            values["psnr_identical"] = len(each) - len(others)
+            if len(others):
+                values["psnr_others"] = others.mean().item()
+        return values
+
+    def remark(self, seen: Seen) -> str | None:
+        """That identical pairs make it infinite."""
+        values = self.compute(seen)
+        if "psnr_identical" not in values:
+            return None
+        others = f"; the others have {values['psnr_others']:.6g}" if "psnr_others" in values else ""
+        return f"is infinite, as {values['psnr_identical']} of {len(self.per_sample(seen))} pairs are identical{others}"
 
 
 @PICTURE_METRICS.register_module(name="ssim")

@@ -36,3 +36,15 @@ class FrechetDistance(PictureMetric):
         real = seen.real if seen.statistics is None else seen.statistics
         assert real is not None and seen.fake is not None
         return {"fid": frechet_distance(real, seen.fake)}
+
+    def remark(self, seen: Seen) -> str | None:
+        """That it is biased, where there are fewer pictures than features."""
+        assert seen.fake is not None
+        real = seen.statistics.count if seen.statistics is not None else None if seen.real is None else len(seen.real)
+        fewest = len(seen.fake) if real is None else min(len(seen.fake), real)
+        if fewest >= self.view.width:
+            return None
+        return (
+            f"of {fewest} pictures is biased: compare it only with sets of the same size, and at least "
+            f"{self.view.width} pictures for {self.view.width} features; kid is not biased"
+        )

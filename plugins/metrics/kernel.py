@@ -12,6 +12,7 @@ from sketchkit.evaluation.frechet import check_features
 from sketchkit.registry import PICTURE_METRICS, whole_number
 
 SUBSET_SIZE = 1000  # as most papers have it
+FEW = 100
 BLOCK = 2048  # rows and columns of the kernel's matrix in memory at a time
 
 
@@ -65,6 +66,12 @@ class KernelDistance(PictureMetric):
             return {"kid": squared_mmd(seen.real, seen.fake)}
         values = self._of_subsets(seen.real, seen.fake, self.subsets)
         return {"kid": float(np.mean(values)), "kid_std": float(np.std(values))}
+
+    def remark(self, seen: Seen) -> str | None:
+        """That chance moves it, where there are few pictures."""
+        assert seen.real is not None and seen.fake is not None
+        fewest = min(len(seen.real), len(seen.fake))
+        return f"of {fewest} pictures is moved by chance, also below 0: measure more" if fewest < FEW else None
 
     def _of_subsets(self, real: Tensor, fake: Tensor, subsets: int) -> list[float]:
         fewest = min(len(real), len(fake))

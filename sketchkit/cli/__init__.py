@@ -49,9 +49,7 @@ def run(command: click.Command, arguments: list[str] | None, name: str) -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         # A full disk, a folder that may not be written to: the system's own words say it.
-        # Where a file was to be renamed, the second name is the one that people know.
-        name = error.filename2 or error.filename or "input or output"
-        click.echo(f"error: {name}: {error.strerror or error}", err=True)
+        click.echo(f"error: {error.filename or 'input or output'}: {error.strerror or error}", err=True)
         sys.exit(1)
 
 

@@ -64,16 +64,17 @@ def command(targets: tuple[Path, ...], **options: Any) -> None:
     REAL and FAKE are folders, or text files with a path a line; REAL may be statistics kept by --save-stats. Without
     --metric, everything is measured whose weights are at hand.
     """
-    from sketchkit import plugins
-
-    for file in options["plugin_files"]:
-        plugins.load_file(file)
     if options["cfg_options"]:
         # As `sketchkit train` has it: further KEY=VALUE words are changes too.
         words = [target for target in targets if "=" in str(target) and not target.exists()]
         targets = tuple(target for target in targets if target not in words)
         options["cfg_options"] += tuple(map(str, words))
     _check(targets, options)
+    from sketchkit import plugins
+    from sketchkit.evaluation.results import write_result
+
+    for file in options["plugin_files"]:
+        plugins.load_file(file)
     call = _call(options)
     try:
         # What is logged on the way does not belong into the result.
@@ -88,7 +89,9 @@ def command(targets: tuple[Path, ...], **options: Any) -> None:
     output = options["output"]
     if output is None and len(targets) == 1:
         output = (targets[0] if targets[0].is_dir() else targets[0].parent) / "metrics.json"
-    _show(outcome.result, output, options["as_json"])
+    _show(outcome.result, options["as_json"])
+    if output is not None:
+        write_result(output, outcome.result)
     if options["report"]:
         outcome.write_report(options["report"], " against ".join(map(str, reversed(targets))))
     written = {"result": output, "report": options["report"], "statistics": options["save_stats"]}
@@ -99,8 +102,7 @@ def command(targets: tuple[Path, ...], **options: Any) -> None:
 
 def _check(targets: tuple[Path, ...], options: Mapping[str, Any]) -> None:
     """Refuse what cannot be meant, before any work."""
-    from sketchkit.errors import ConfigError
-    from sketchkit.evaluation.kept import check_target
+    from sketchkit.errors import ConfigError, DataError
 
     if len(targets) > 2:
         raise ConfigError(f"{len(targets)} places are given: name a run, or two sets of pictures")
@@ -109,10 +111,13 @@ def _check(targets: tuple[Path, ...], options: Mapping[str, Any]) -> None:
         raise ConfigError(f"--{given[0].replace('_', '-')} is for runs, and two sets of pictures are given")
     if options["cfg_options"] and not options["config"]:
         raise ConfigError("--cfg-options changes the config that --config names: give that too")
-    if options["save_stats"]:
-        check_target(options["save_stats"])
-    for name in ("report", "output"):
-        place = options[name]
+    for target in targets:
+        if len(targets) == 2 and not target.exists():
+            raise DataError(f"nothing is at {target}: name a folder of pictures, a list of them, or kept statistics")
+    if options["save_stats"] and options["save_stats"].suffix != ".npz":
+        raise ConfigError(f"--save-stats {options['save_stats']}: give a name that ends in .npz")
+    for name in ("report", "output", "save-stats"):
+        place = options[name.replace("-", "_")]
         if place and not place.parent.is_dir():
             raise ConfigError(f"--{name} {place}: there is no folder {place.parent}")
         if place and place.is_dir():
@@ -205,14 +210,15 @@ def _progress(title: str) -> Iterator[Callable[[int, int], object]]:
         stop_if_asked()
 
 
-def _show(result: Mapping[str, Any], output: Path | None, as_json: bool) -> None:
-    from sketchkit.evaluation.results import aligned, table, write_result
+def _show(result: Mapping[str, Any], as_json: bool) -> None:
+    from sketchkit.evaluation.results import aligned, table
 
-    if output is not None:
-        write_result(output, result)
     if as_json:
         click.echo(json.dumps(result, indent=2))
         return
+    if made := result["generator"]:
+        split = f", split {made['split']}" if made["split"] else ""
+        click.echo(f"{made['checkpoint']}, iteration {made['iteration']}, {made['weights']} weights{split}")
     click.echo("\n".join(aligned(table(result["metrics"]))))
     for note in result["notes"]:
         click.echo(f"note: {note}")

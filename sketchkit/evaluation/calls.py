@@ -17,7 +17,7 @@ from sketchkit.evaluation.kept import SUFFIX, load_statistics
 from sketchkit.evaluation.pairing import are_pairs, make_items
 from sketchkit.evaluation.pictures import FAIL, PictureSet, Progress, read_set
 from sketchkit.evaluation.run_pictures import RunJudge
-from sketchkit.evaluation.selection import Spec, make_metrics, takes, usable
+from sketchkit.evaluation.selection import Spec, make_metrics, missing_companions, takes, usable
 from sketchkit.evaluation.store import RowStore
 from sketchkit.inference import TrainedTranslator
 from sketchkit.registry import PICTURE_METRICS
@@ -67,9 +67,13 @@ class EvaluationCall:
         fakes = self._read(fake)
         reals = None if kept else self._read(real)
         is_paired = reals is not None and are_pairs(reals, fakes)
-        metrics = self._make(self.metrics or self._default(is_paired, reals is not None), is_paired, reals is not None)
+        specs = self.metrics or self._default(is_paired, reals is not None)
+        metrics = self._make(specs, is_paired, companions=reals is not None)
         items, alone = make_items(reals, fakes, metrics.values(), self.on_error)
-        return self._evaluate(metrics, items=items, real=kept or reals, fake=fakes, alone=alone)
+        outcome = self._evaluate(metrics, items=items, real=kept or reals, fake=fakes, alone=alone)
+        missing = missing_companions(specs) if reals is None else []
+        outcome.result["notes"] += [f"{name} is left out: it needs the real pictures themselves" for name in missing]
+        return outcome
 
     def run(
         self,

@@ -135,6 +135,10 @@ class PictureMetric(ABC):
     def compute(self, seen: Seen) -> dict[str, float]:
         """The metric, under its own name first; then what belongs to it, such as a deviation."""
 
+    def remark(self, seen: Seen) -> str | None:
+        """What goes on after the metric's name in a note on how far its number can be trusted; None where it can."""
+        return None
+
     def per_sample(self, seen: Seen) -> Tensor | None:
         """A value (N,) of each pair, source or output, for a report; None for what is said of whole sets only.
 

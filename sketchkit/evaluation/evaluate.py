@@ -65,8 +65,7 @@ class Outcome:
             title=title,
             rows=results.table(self.result["metrics"]),
             notes=self.result["notes"],
-            protocol={key: str(self.result[key]) for key in ("time", "seed", "device")}
-            | {key: str(value) for key, value in (self.result["generator"] or {}).items()},
+            protocol=results.protocol(self.result),
             pairs=self.pairs,
             ranked_by=ranked_by,
             better=self.metrics[ranked_by].better if ranked_by else None,

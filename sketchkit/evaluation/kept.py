@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sketchkit.errors import ConfigError, DataError
+from sketchkit.errors import DataError
 from sketchkit.evaluation.contract import View
 from sketchkit.evaluation.frechet import Statistics
 from sketchkit.writing import whole
@@ -70,18 +70,6 @@ def save_statistics(path: Path, statistics: Statistics, view: View, fingerprint:
             sigma=statistics.covariance.numpy(),
             about=np.array(json.dumps(about)),
         )
-
-
-def check_target(path: Path) -> None:
-    """Refuse a name or a place that statistics cannot be written to, before they are taken.
-
-    Raises:
-        ConfigError: another ending than .npz, or no such folder.
-    """
-    if path.suffix != SUFFIX:
-        raise ConfigError(f"--save-stats {path}: give a name that ends in {SUFFIX}")
-    if not path.parent.is_dir():
-        raise ConfigError(f"--save-stats {path}: there is no folder {path.parent}")
 
 
 def load_statistics(path: Path) -> KeptStatistics:

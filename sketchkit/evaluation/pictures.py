@@ -16,6 +16,7 @@ from sketchkit.errors import DataError
 
 FAIL, SKIP = "fail", "skip"
 Progress = Callable[[int, int], object]
+SHOWN = 50  # that a message names
 LIST_SUFFIXES = (".txt", ".lst", ".list")
 
 
@@ -90,7 +91,9 @@ def read_set(path: Path, on_error: str = FAIL, progress: Progress | None = None)
 def refusal(reasons: Iterable[str]) -> str:
     """The words for pictures that cannot be used, each with its reason."""
     reasons = list(dict.fromkeys(reasons))
-    return f"{len(reasons)} pictures cannot be used: {'; '.join(reasons)}; or leave such out with --on-error skip"
+    more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
+    first = "; ".join(reasons[:SHOWN])
+    return f"{len(reasons)} pictures cannot be used: {first}{more}; or leave such out with --on-error skip"
 
 
 def fingerprint(pictures: Iterable[PictureFile]) -> str:
@@ -116,7 +119,8 @@ def _in_folder(folder: Path) -> list[Path]:
 
 def _listed(path: Path) -> list[Path]:
     if path.suffix.lower() not in LIST_SUFFIXES:
-        raise DataError(f"{path} is neither a folder nor a list of pictures ({', '.join(LIST_SUFFIXES)})")
+        endings = ", ".join(LIST_SUFFIXES)
+        raise DataError(f"{path} is neither a folder nor a list of pictures ({endings}): put a picture into a folder")
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:

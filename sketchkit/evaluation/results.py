@@ -37,6 +37,7 @@ def score(name: str, metric: PictureMetric, seen: Seen) -> Score:
         "better": metric.better,
         "n": counts,
         "view": metric.view.identity,
+        "note": metric.remark(seen),
     }
 
 
@@ -45,12 +46,8 @@ def notes(scores: Mapping[str, Score], real: PictureSet | KeptStatistics, fake: 
     for name, one in scores.items():
         if name.endswith(RANDOM):
             yield f"{name}: the network has random weights, the number means nothing outside tests"
-        width, counts = one["view"].get("width", 0), [n for n in one["n"].values() if n is not None]
-        if name.startswith("fid") and counts and min(counts) < width:
-            yield (
-                f"{name} of {min(counts)} pictures is biased: compare it only with sets of the same size, and at least "
-                f"{width} pictures for {width} features; kid is not biased"
-            )
+        if one["note"]:
+            yield f"{name} {one['note']}"
     if isinstance(real, KeptStatistics):
         if real.view is None:
             yield f"{real.path} does not say how its statistics were taken: that they match is on your word"
@@ -108,6 +105,14 @@ def table(scores: Mapping[str, Score]) -> list[dict[str, str]]:
     ]
 
 
+def protocol(result: Mapping[str, Any]) -> dict[str, str]:
+    """How it was measured, in words, without the metrics' own part."""
+    sets = {f"{role} {key}": result[role].get(key) for role in ("real", "fake") for key in ("path", "n", "sizes")}
+    rest = {key: result[key] for key in ("time", "seed", "device", "versions")}
+    facts = {**sets, **(result["generator"] or {}), **rest, "command": " ".join(result["command"])}
+    return {key: _listed(value) for key, value in facts.items() if value is not None}
+
+
 def aligned(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
     """The rows as lines of text under their columns' names."""
     lines = [list(rows[0]), *(list(row.values()) for row in rows)]
@@ -126,13 +131,17 @@ def _plain(value: float) -> float | str:
     return float(value) if math.isfinite(value) else str(float(value))
 
 
+def _listed(value: Any) -> str:
+    return ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, Mapping) else str(value)
+
+
 def _number(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.6g}"
 
 
 def _count(role: str, count: int | None) -> str:
-    plural = role if role == "draws" else f"{role}s" if role == "pair" else role
-    return f"{'unknown' if count is None else count} {plural}"
+    many = {"pair": "pair" if count == 1 else "pairs", "draws": "source" if count == 1 else "sources"}
+    return f"{'unknown' if count is None else count} {many.get(role, role)}"
 
 
 def _seen_by(view: Mapping[str, Any]) -> str:

@@ -75,7 +75,8 @@ class RunJudge:
             options["data_root"] = str(data)
         root = Path(options.get("data_root", "."))
         if not root.is_dir():
-            raise DataError(f"the data of {translator.path} are not at {root}: say where with --data PATH")
+            mend = "check --data" if data is not None else "say where with --data PATH"
+            raise DataError(f"the data of {translator.path} are not at {root}: {mend}")
         self.options = options
         self.dataset: FileDataset = DATASETS.build(options)
         # Where there is no truth of its own, one output a source is judged.

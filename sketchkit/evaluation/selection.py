@@ -58,6 +58,12 @@ def usable(
     return good, without
 
 
+def missing_companions(specs: Sequence[Spec]) -> list[str]:
+    """What would be measured beside these metrics, and is not asked for."""
+    wanted = [_config(spec) for spec in specs]
+    return [config["type"] for config in _with_companions(wanted) if config not in wanted]
+
+
 def takes(spec: Spec, option: str) -> bool:
     """Whether the metric has an option of that name."""
     return option in options_of(PICTURE_METRICS.get(_config(spec)["type"]))[0]

@@ -346,7 +346,7 @@ def test_a_page_to_look_at(sets, tmp_path, capsys):
         ("real nowhere -m l1", 1, "nothing is at nowhere: name a folder of pictures"),
         ("real empty -m l1", 1, "there is no picture in empty: check the path"),
         ("empty fake -m l1", 1, "there is no picture in empty: check the path"),
-        ("nowhere.npz fake -m fid --allow-random-weights", 1, "no statistics at nowhere.npz"),
+        ("nowhere.npz fake -m fid --allow-random-weights", 1, "nothing is at nowhere.npz"),
         ("list.txt fake -m l1", 1, "gone.png"),
         ("real fake -m fidd", 2, "no metric is named 'fidd': did you mean 'fid'?"),
         ("real fake -m fid --weights inception", 2, "--weights inception: write NETWORK=PATH"),

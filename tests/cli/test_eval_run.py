@@ -274,7 +274,7 @@ def test_damaged_data_are_named_or_left_out(copies, tmp_path, capsys):
 def test_wrong_calls_are_one_line(copies, tmp_path, capsys):
     run = copies("pix2pix")
     assert "has no folder vall: did you mean 'val'?" in failed(capsys, run, "-m", "l1", "--split", "vall", code=1)
-    assert "are not at nowhere: say where" in failed(capsys, run, "-m", "l1", "--data", "nowhere", code=1)
+    assert "are not at nowhere: check --data" in failed(capsys, run, "-m", "l1", "--data", "nowhere", code=1)
     assert "--cfg-options changes the config" in failed(capsys, run, "--cfg-options", "a=1", code=2)
     assert "no config at no.py" in failed(capsys, run, "--config", "no.py", code=2)
     assert "no metric is named 'psnrr'" in failed(capsys, run, "-m", "psnrr", code=2)

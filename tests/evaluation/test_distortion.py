@@ -84,7 +84,12 @@ def test_identical_pairs_are_the_best_there_is() -> None:
     same, other = (pair(16, 16)[0],) * 2, pair(16, 16)
     assert score(Ssim(), same)["ssim"] == pytest.approx(1, abs=1e-12)
     assert score(L1(), same)["l1"] == 0
-    assert score(Psnr(), same, other, same) == {"psnr": math.inf, "psnr_identical": 2}
+    others = score(Psnr(), other)["psnr"]
+    assert score(Psnr(), same, other, same) == {"psnr": math.inf, "psnr_identical": 2, "psnr_others": others}
+    assert score(Psnr(), same) == {"psnr": math.inf, "psnr_identical": 1}
+    seen = Seen(pair=torch.tensor([[math.inf], [30.0]]))
+    assert Psnr().remark(seen) == "is infinite, as 1 of 2 pairs are identical; the others have 30"
+    assert Psnr().remark(Seen(pair=torch.tensor([[30.0]]))) is None
     assert "psnr_identical" not in score(Psnr(), other)
 
 

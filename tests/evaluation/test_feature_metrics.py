@@ -151,6 +151,17 @@ def test_balls_by_hand() -> None:
     assert inside.tolist() == [False, True, False, True, True]
 
 
+def test_few_pictures_are_remarked_on() -> None:
+    few, many = torch.rand(3, WIDTH), torch.rand(200, WIDTH)
+    fid, kid = FrechetDistance(), KernelDistance()
+    for seen in (Seen(real=few, fake=many), Seen(real=many, fake=few)):
+        assert str(fid.remark(seen)).startswith("of 3 pictures is biased")
+        assert str(kid.remark(seen)).startswith("of 3 pictures is moved by chance")
+    kept = Seen(fake=many, statistics=Statistics(torch.zeros(WIDTH), torch.eye(WIDTH), 5))
+    assert str(fid.remark(kept)).startswith("of 5 pictures is biased")
+    assert fid.remark(Seen(real=many, fake=many)) is None and kid.remark(Seen(real=many, fake=many)) is None
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [

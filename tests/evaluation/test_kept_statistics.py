@@ -13,11 +13,11 @@ import torch
 from pytorch_fid.fid_score import compute_statistics_of_path
 from torch import Tensor
 
-from sketchkit.errors import ConfigError, DataError
+from sketchkit.errors import DataError
 from sketchkit.evaluation import kept
 from sketchkit.evaluation.contract import View
 from sketchkit.evaluation.frechet import Statistics
-from sketchkit.evaluation.kept import check_target, load_statistics, save_statistics
+from sketchkit.evaluation.kept import load_statistics, save_statistics
 
 WIDTH = 5
 STATISTICS = Statistics.of(torch.randn(20, WIDTH, generator=torch.Generator().manual_seed(0)))
@@ -161,14 +161,6 @@ def test_a_missing_file_and_one_with_numbers_that_are_none(tmp_path: Path) -> No
     np.savez(tmp_path / "nan.npz", mu=np.full(2, np.nan), sigma=np.eye(2))
     with pytest.raises(DataError, match="not finite"):
         load_statistics(tmp_path / "nan.npz")
-
-
-def test_targets(tmp_path: Path) -> None:
-    check_target(tmp_path / "new.npz")
-    with pytest.raises(ConfigError, match=r"give a name that ends in \.npz"):
-        check_target(tmp_path / "new.npy")
-    with pytest.raises(ConfigError, match=f"there is no folder {tmp_path / 'absent'}"):
-        check_target(tmp_path / "absent" / "new.npz")
 
 
 def test_a_write_that_fails_half_way_leaves_what_was_there(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

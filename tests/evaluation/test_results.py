@@ -39,11 +39,14 @@ class Given(PictureMetric):
     better = "higher"
     least = 2
 
-    def __init__(self, numbers: dict[str, float], view: dict[str, Any] = FEATURES) -> None:
-        self.numbers, self.view = numbers, Fixed(view)
+    def __init__(self, numbers: dict[str, float], view: dict[str, Any] = FEATURES, remark: str | None = None) -> None:
+        self.numbers, self.view, self.said = numbers, Fixed(view), remark
 
     def compute(self, seen: Seen) -> dict[str, float]:
         return self.numbers
+
+    def remark(self, seen: Seen) -> str | None:
+        return self.said
 
 
 def sets(folder: str, count: int = 3, size: tuple[int, int] = (8, 6), kind: str = "png") -> PictureSet:
@@ -86,12 +89,13 @@ def test_numbers_that_are_not_made_plain_are_not_written(tmp_path: Path) -> None
 
 def test_a_score_says_how_it_was_measured() -> None:
     rows = Seen(real=torch.zeros(5, 4), fake=torch.zeros(3, 4), pair=torch.zeros(2, 1), draws=torch.zeros(4, 1))
-    assert results.score("kid", Given({"kid": 0.25, "kid_std": 0.5}), rows) == {
+    assert results.score("kid", Given({"kid": 0.25, "kid_std": 0.5}, remark="is only given"), rows) == {
         "value": 0.25,
         "kid_std": 0.5,
         "better": "higher",
         "n": {"real": 5, "fake": 3, "pair": 2, "draws": 4},
         "view": FEATURES,
+        "note": "is only given",
     }
 
 
@@ -109,15 +113,9 @@ def test_too_few_pictures_are_refused(real: int, fake: int, role: str) -> None:
     assert str(caught.value) == f"fid needs 2 pictures or more, and there are {min(real, fake)} ({role})"
 
 
-@pytest.mark.parametrize(("name", "real", "fake"), [("fid", 3, 9), ("fid", 9, 3), ("fid_random", 3, 3)])
-def test_fid_of_few_pictures_is_biased(name: str, real: int, fake: int) -> None:
-    words = [note for note in noted(score(name, real, fake), sets("real"), sets("fake")) if "biased" in note]
-    (note,) = words
-    assert note.startswith(f"{name} of 3 pictures is biased") and "at least 4 pictures for 4 features" in note
-
-
-def test_fid_of_enough_pictures_and_other_metrics_are_not() -> None:
-    assert noted({**score("fid", 4, 5), **score("kid", 3, 3)}, sets("real"), sets("fake")) == []
+def test_a_metrics_own_remark_is_noted() -> None:
+    scores = {"kid": results.score("kid", Given({"kid": 0.25}, remark="is only given"), seen(3, 3))}
+    assert noted(scores, sets("real"), sets("fake")) == ["kid is only given"]
 
 
 def test_random_weights_are_noted() -> None:
