@@ -52,7 +52,7 @@ def test_every_command_is_tested_here():
         "sketchkit data sample data/pairs --kind pairs": test_a_painter,
         "sketchkit train configs/autopainter_lineart.py --cfg-options data_root=data/pairs": test_a_painter,
         "sketchkit eval runs/autopainter_lineart": test_a_painter,
-        "sketchkit eval REAL FAKE --metric fid --metric lpips --output metrics.json --report report.html": test_a_painter,
+        "sketchkit eval REAL FAKE --metric fid --metric lpips -o metrics.json --report report.html": test_a_painter,
         "sketchkit translate runs/autopainter_lineart drawing.png -o painted.png": test_a_painter,
         "sketchkit stylize photo.png painting.png -o stylized.png": test_a_painter,
         "python tools/train.py my_config.py": test_a_loss_outside_the_repository_changes_training,
