@@ -78,3 +78,23 @@ def runs(tmp_path_factory):
         return done[kind]
 
     return get
+
+
+@pytest.fixture
+def nothing_of_this_machine(tmp_path, monkeypatch):
+    """No rows kept before, no weights, and no net to fetch them from."""
+    for name in ("SKETCHKIT_CACHE", "SKETCHKIT_WEIGHTS", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.setenv("SKETCHKIT_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def made_alexnet(tmp_path_factory):
+    """A file of weights for LPIPS, of no training."""
+    from torchvision.models import alexnet
+
+    torch.manual_seed(0)
+    state = alexnet().features.state_dict()
+    file = tmp_path_factory.mktemp("weights") / "alexnet.pth"
+    torch.save({f"features.{name}": tensor for name, tensor in state.items()}, file)
+    return file

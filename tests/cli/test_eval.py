@@ -19,25 +19,17 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
-from sketchkit.cli import main
 from sketchkit.data.images import read_image, write_image
 from sketchkit.evaluation.contract import Setup
 from sketchkit.evaluation.feature_views import feature_view
 from sketchkit.evaluation.judging import look_at
 from tests.conftest import ROOT
+from tests.measuring import FEATURES, NETWORK, call, failed, measured
 
-NETWORK = "timm:test_resnet.r160_in1k"
-FEATURES = ("--feature-extractor", NETWORK, "--allow-random-weights")
+pytestmark = pytest.mark.usefixtures("nothing_of_this_machine")
+
 ALEXNET = ROOT.parent / "shared" / "weights" / "alexnet_features.pth"
 COUNT = 6
-
-
-@pytest.fixture(autouse=True)
-def nothing_of_this_machine(tmp_path, monkeypatch):
-    """No rows kept before, and no weights."""
-    for name in ("SKETCHKIT_CACHE", "SKETCHKIT_WEIGHTS", "TORCH_HOME"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    monkeypatch.setenv("SKETCHKIT_OFFLINE", "1")
 
 
 @pytest.fixture
@@ -61,34 +53,6 @@ def write_pictures(folder, seed, count=COUNT, size=40, ending="png", spread=40):
 @pytest.fixture
 def sets(tmp_path):
     return write_pictures(tmp_path / "real", 0), write_pictures(tmp_path / "fake", 1, spread=90)
-
-
-def call(*words, code=0):
-    with pytest.raises(SystemExit) as end:
-        main(["eval", "--workers", "0", *map(str, words), "--device", "cpu"])
-    assert (end.value.code or 0) == code
-
-
-def failed(capsys, *words, code):
-    """The one line that is said; nothing is a traceback."""
-    capsys.readouterr()
-    call(*words, code=code)
-    captured = capsys.readouterr()
-    assert not captured.out
-    (line,) = captured.err.splitlines()
-    assert line.startswith("error: ")
-    return line
-
-
-def refuse(constant):
-    raise AssertionError(f"{constant} is no JSON")
-
-
-def measured(capsys, *words):
-    """The result, which is all that is printed."""
-    capsys.readouterr()
-    call(*words, "--json")
-    return json.loads(capsys.readouterr().out, parse_constant=refuse)
 
 
 def value(result, name):

@@ -9,26 +9,14 @@ import numpy as np
 import pytest
 import timm
 import torch
-import torchvision
 
-from sketchkit.cli import main
 from sketchkit.data.images import read_image
 from sketchkit.inference import TrainedTranslator
 from tests.conftest import ROOT
+from tests.measuring import FEATURES, NETWORK, call, failed, measured
 from tests.small_runs import BRIEF, KINDS, SIZE, small_run
 
-pytestmark = pytest.mark.slow  # whole runs
-
-NETWORK = "test_resnet.r160_in1k"
-FEATURES = ("--feature-extractor", f"timm:{NETWORK}", "--allow-random-weights")
-
-
-@pytest.fixture(autouse=True)
-def nothing_of_this_machine(tmp_path, monkeypatch):
-    """No rows kept before, and no weights."""
-    for name in ("SKETCHKIT_CACHE", "SKETCHKIT_WEIGHTS", "TORCH_HOME"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    monkeypatch.setenv("SKETCHKIT_OFFLINE", "1")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_of_this_machine")]  # whole runs
 
 
 @pytest.fixture
@@ -40,40 +28,6 @@ def copies(runs, tmp_path):
         return tmp_path / kind
 
     return get
-
-
-@pytest.fixture(scope="module")
-def alexnet(tmp_path_factory):
-    """A file of weights for LPIPS, of no training."""
-    torch.manual_seed(0)
-    state = torchvision.models.alexnet().features.state_dict()
-    file = tmp_path_factory.mktemp("weights") / "alexnet.pth"
-    torch.save({f"features.{name}": tensor for name, tensor in state.items()}, file)
-    return file
-
-
-def call(*words, code=0):
-    with pytest.raises(SystemExit) as end:
-        main(["eval", "--workers", "0", *map(str, words), "--device", "cpu"])
-    assert (end.value.code or 0) == code
-
-
-def failed(capsys, *words, code):
-    """The one line that is said; nothing is a traceback."""
-    capsys.readouterr()
-    call(*words, code=code)
-    captured = capsys.readouterr()
-    assert not captured.out
-    (line,) = captured.err.splitlines()
-    assert line.startswith("error: ")
-    return line
-
-
-def measured(capsys, *words):
-    """The result, which is all that is printed."""
-    capsys.readouterr()
-    call(*words, "--json")
-    return json.loads(capsys.readouterr().out)
 
 
 def values(result):
@@ -90,10 +44,10 @@ def pictures(folder):
     return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
 
 
-def test_a_run_is_judged_as_its_pictures_are(copies, alexnet, capsys):
+def test_a_run_is_judged_as_its_pictures_are(copies, made_alexnet, capsys):
     run = copies("pix2pix")
     names = ["fid", "lpips", "psnr", "ssim", "l1", "colorfulness", "checkerboard"]
-    words = [*FEATURES, "--weights", f"alexnet={alexnet}", *(word for name in names for word in ("-m", name))]
+    words = [*FEATURES, "--weights", f"alexnet={made_alexnet}", *(word for name in names for word in ("-m", name))]
     result = measured(capsys, run, *words)
     assert json.loads((run / "metrics.json").read_text()) == result
     folder = made(run)
@@ -164,9 +118,9 @@ def test_the_same_weights_in_another_network_make_pictures_of_their_own(copies, 
     assert values(second) != values(first) and len(list((run / "eval").iterdir())) == 2
 
 
-def test_noise_gives_several_outputs_a_source(copies, alexnet, capsys):
+def test_noise_gives_several_outputs_a_source(copies, made_alexnet, capsys):
     run = copies("classes")
-    trunk = ["--weights", f"alexnet={alexnet}"]
+    trunk = ["--weights", f"alexnet={made_alexnet}"]
     words = [*trunk, "-m", "lpips-diversity"]
     two = measured(capsys, run, *words)
     names = ["apple/n07739125_1001-1", "banana/n07753592_1001-1"]
@@ -192,13 +146,13 @@ def test_noise_gives_several_outputs_a_source(copies, alexnet, capsys):
 def test_a_classifier_is_asked_for_the_class_of_each_output(copies, tmp_path, capsys):
     run = copies("classes")
     torch.manual_seed(0)
-    network = timm.create_model(NETWORK, num_classes=3).eval()
+    network = timm.create_model(NETWORK.removeprefix("timm:"), num_classes=3).eval()
     # It always says banana, which one of the two outputs is.
     torch.nn.init.zeros_(network.fc.weight)
     network.fc.bias.data = torch.tensor([0.0, 1.0, 0.0])
     torch.save(network.state_dict(), tmp_path / "classifier.pth")
     (tmp_path / "classes.txt").write_text("\n".join(TrainedTranslator(run, "cpu").classes))
-    options = {"classifier": f"timm:{NETWORK}|{tmp_path / 'classifier.pth'}", "classes": tmp_path / "classes.txt"}
+    options = {"classifier": f"{NETWORK}|{tmp_path / 'classifier.pth'}", "classes": tmp_path / "classes.txt"}
     words = [word for key, value in options.items() for word in ("--metric-options", f"classification.{key}={value}")]
     result = measured(capsys, run, *words)
     assert values(result) == {"classification": 0.5}

@@ -6,8 +6,6 @@ import subprocess
 import sys
 
 import pytest
-import torch
-import torchvision
 
 from sketchkit.cli import main
 from sketchkit.engine.checkpoints import read_checkpoint
@@ -26,22 +24,9 @@ RANDOM = "val_evaluator.allow_random_weights=True"
 
 
 @pytest.fixture(autouse=True)
-def quick_and_by_itself(tmp_path, monkeypatch):
-    """No rows kept before, and no weights; no curves, which take longer than the training."""
+def quick_and_by_itself(nothing_of_this_machine, monkeypatch):
+    """No curves, which take longer than the training."""
     monkeypatch.setattr(record, "draw_curves", lambda *_: None)
-    for name in ("SKETCHKIT_CACHE", "SKETCHKIT_WEIGHTS", "TORCH_HOME"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    monkeypatch.setenv("SKETCHKIT_OFFLINE", "1")
-
-
-@pytest.fixture(scope="module")
-def alexnet(tmp_path_factory):
-    """A file of weights for LPIPS, of no training."""
-    file = tmp_path_factory.mktemp("weights") / "alexnet.pth"
-    torch.manual_seed(0)
-    state = torchvision.models.alexnet().features.state_dict()
-    torch.save({f"features.{name}": tensor for name, tensor in state.items()}, file)
-    return file
 
 
 def held_out(folder):
@@ -79,11 +64,11 @@ MEASURED = {
 
 
 @pytest.mark.parametrize("kind", MEASURED)
-def test_a_validation_measures_what_the_command_measures(kind, tmp_path, alexnet, capsys):
+def test_a_validation_measures_what_the_command_measures(kind, tmp_path, made_alexnet, capsys):
     metrics, changes = MEASURED[kind]
-    weights = f"val_evaluator.weights={{'alexnet': '{alexnet}'}}"
+    weights = f"val_evaluator.weights={{'alexnet': '{made_alexnet}'}}"
     run = small_run(kind, tmp_path, f"metrics={metrics}", RANDOM, weights, *changes)
-    numbers = evaluated(capsys, run, "--allow-random-weights", "--weights", f"alexnet={alexnet}")
+    numbers = evaluated(capsys, run, "--allow-random-weights", "--weights", f"alexnet={made_alexnet}")
     assert {"fid_random", "kid_random"} <= set(numbers) and len(numbers) > len(metrics)
     measured = held_out(run)[3]
     assert {name: measured[name] for name in numbers} == pytest.approx(numbers, rel=1e-6)
