@@ -3,13 +3,17 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from sketchkit.cli import run
+from sketchkit.data.images import write_image
 from sketchkit.data.sample import write_sample
 from sketchkit.engine.hooks.progress import read_scalars
 from tests.conftest import ROOT
 from tools import benchmark as tool
+
+evaluation = tool.benchmark_eval
 
 pytestmark = pytest.mark.slow  # whole runs
 
@@ -100,3 +104,36 @@ def test_the_eight_pairs_learnt_are_the_eight_judged(tmp_path):
             a, b = learnt[(index, draw)], judged[index]
             assert a["key"] == b["key"] and torch.equal(a["source"], b["source"])
             assert torch.equal(a["target"], b["target"])
+
+
+@pytest.fixture
+def two_sets(tmp_path):
+    """Two folders of three pictures."""
+    rng = np.random.default_rng(0)
+    for name in ("real", "fake"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            write_image(tmp_path / name / f"{number}.png", rng.integers(0, 256, (40, 50, 3), dtype=np.uint8))
+    return tmp_path / "real", tmp_path / "fake"
+
+
+def test_both_programs_measure_the_same(two_sets, tmp_path):
+    weights = evaluation._random_weights(tmp_path / "inception.pth")
+    theirs = evaluation.theirs(*two_sets, weights)
+    assert evaluation.ours(*two_sets, weights) == pytest.approx(theirs, rel=1e-3) and theirs > 0
+
+
+@pytest.mark.parametrize(("seconds", "value", "code"), [(2.0, 5.0, 0), (1.9, 5.0, 1), (9.0, 5.01, 1)])
+def test_the_verdict_is_of_speed_and_value(two_sets, tmp_path, monkeypatch, capsys, seconds, value, code):
+    found = {"ours": {"value": 5.0, "seconds": 1.0}, "torch-fidelity": {"value": value, "seconds": seconds}}
+    monkeypatch.setattr(evaluation, "timed", lambda name, *places: found[name])
+    words = ["eval", *two_sets, "--weights", "given.pth", "--json", tmp_path / "out.json"]
+    assert call(*words) == code
+    assert f"6 pictures, 1 turns each: {seconds:.2f} times as fast" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out.json").read_text())["ratio"] == seconds
+
+
+def test_a_program_that_fails_is_told_of(two_sets, tmp_path, capsys):
+    (tmp_path / "bad.pth").write_bytes(b"none")
+    assert call("eval", *two_sets, "--weights", tmp_path / "bad.pth") == 1
+    assert "ours failed" in capsys.readouterr().err

@@ -44,7 +44,7 @@ def test_both_ways_are_those_of_the_runs_own_validation(name, tmp_path):
     run = small_run("cycle", tmp_path, *RUNS[name])
     translator = TrainedTranslator(run, "cpu")
     dataset = DATASETS.build(translator.config["val_dataloader"]["dataset"])
-    sample = {name: [value] if name == "key" else value[None] for name, value in dataset[0].items()}
+    sample = {name: [value] if isinstance(value, str) else value[None] for name, value in dataset[0].items()}
     shown = translator.model.val_step(sample)[0]
     for kind, file, result, words in (
         ("source", dataset.sources[0], "fake", []),
