@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 
 import numpy as np
 import pytest
@@ -133,7 +134,8 @@ def test_the_verdict_is_of_speed_and_value(two_sets, tmp_path, monkeypatch, caps
     assert json.loads((tmp_path / "out.json").read_text())["ratio"] == seconds
 
 
-def test_a_program_that_fails_is_told_of(two_sets, tmp_path, capsys):
-    (tmp_path / "bad.pth").write_bytes(b"none")
-    assert call("eval", *two_sets, "--weights", tmp_path / "bad.pth") == 1
-    assert "ours failed" in capsys.readouterr().err
+def test_a_program_that_fails_is_told_of(two_sets, monkeypatch, capsys):
+    failed = subprocess.CompletedProcess([], 1, stdout="", stderr="Traceback\nValueError: bad weights\n")
+    monkeypatch.setattr(evaluation.subprocess, "run", lambda *words, **options: failed)
+    assert call("eval", *two_sets, "--weights", "given.pth") == 1
+    assert "ours failed: ValueError: bad weights" in capsys.readouterr().err
