@@ -15,7 +15,7 @@ from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
 from sketchkit.evaluation.feature_views import TimmView
 from sketchkit.evaluation.frechet import check_features
 from sketchkit.registry import PICTURE_METRICS, did_you_mean
-from sketchkit.weights import TIMM, load_weights
+from sketchkit.weights import TIMM
 
 TOP = 5
 HOW = "--metric-options classification.classifier=timm:NAME|PATH"
@@ -48,12 +48,7 @@ class ClassifierView(TimmView):
 
     def build(self) -> nn.Module:
         """The network with its classifier."""
-        import timm
-
-        network = timm.create_model(self.name, num_classes=self.width).eval()
-        if self.file is not None:
-            load_weights(network, self.network_name, self.file)
-        return network.requires_grad_(False)
+        return self.with_classifier(self.width)
 
 
 @PICTURE_METRICS.register_module(name="classification")

@@ -76,7 +76,7 @@ class SsimView(PairView):
 
 
 class L1View(PairView):
-    """mean |a - b| over pixels and channels of pictures in [-1, 1], as a validation during training measures it."""
+    """mean |a - b| over pixels and channels of pictures in [-1, 1], rounded as files have them."""
 
     name, options = "l1", {"data_range": 2}
 
@@ -90,6 +90,10 @@ class PairMean(PictureMetric):
 
     needs = ("pair",)
     view: PairView
+    sees: ClassVar[type[PairView]]
+
+    def __init__(self, setup: Setup = Setup()) -> None:
+        self.view = self.sees()
 
     def compute(self, seen: Seen) -> dict[str, float]:
         """{name: the mean over the pairs}."""
@@ -110,9 +114,7 @@ class Psnr(PairMean):
     """
 
     better = "higher"
-
-    def __init__(self, setup: Setup = Setup()) -> None:
-        self.view = PsnrView()
+    sees = PsnrView
 
     def compute(self, seen: Seen) -> dict[str, float]:
         """{'psnr': the mean over the pairs}; where some are identical, how many, and the mean over the others:
@@ -143,9 +145,7 @@ class Ssim(PairMean):
     """
 
     better = "higher"
-
-    def __init__(self, setup: Setup = Setup()) -> None:
-        self.view = SsimView()
+    sees = SsimView
 
 
 @PICTURE_METRICS.register_module(name="l1")
@@ -157,6 +157,4 @@ class L1(PairMean):
     """
 
     better = "lower"
-
-    def __init__(self, setup: Setup = Setup()) -> None:
-        self.view = L1View()
+    sees = L1View

@@ -62,7 +62,7 @@ def command(targets: tuple[Path, ...], **options: Any) -> None:
     """Measure pictures: those of a trained RUN, or those in FAKE against those in REAL.
 
     REAL and FAKE are folders, or text files with a path a line; REAL may be statistics kept by --save-stats. Without
-    --metric, everything is measured whose weights are at hand.
+    --metric: l1, psnr, ssim, colorfulness, checkerboard, and fid and lpips where their weights are at hand.
     """
     if options["cfg_options"]:
         # As `sketchkit train` has it: further KEY=VALUE words are changes too.

@@ -30,7 +30,6 @@ class Outcome:
 
     result: dict[str, Any]
     metrics: Mapping[str, PictureMetric]
-    items: Sequence[Item]
     judged: Judged
 
     @property
@@ -42,7 +41,7 @@ class Outcome:
                 values.setdefault(fake, {})[name] = value
         return [
             Pair(fake.name, item.real.file if item.real else None, fake.file, values[fake.file])
-            for item in self.items
+            for item in self.judged.items
             for fake in item.fakes
             if fake.file in values
         ]
@@ -130,7 +129,7 @@ def evaluate(
         "seconds": round(time.perf_counter() - started, 3),
         "pictures_looked_at": judged.looked_at,
     }
-    return Outcome(result, metrics, items, judged)
+    return Outcome(result, metrics, judged)
 
 
 def _usable(kept: KeptStatistics | None, metrics: Mapping[str, PictureMetric]) -> Statistics | None:

@@ -164,10 +164,15 @@ class TimmView(FeatureView):
 
     def build(self) -> nn.Module:
         """The network without its classifier."""
-        network = _create(self.name, self.outputs())
+        network = self.with_classifier(self.outputs())
+        network.reset_classifier(0)
+        return network
+
+    def with_classifier(self, classes: int) -> Any:
+        """The whole network, its classifier for so many classes."""
+        network = _create(self.name, classes)
         if self.file:
             load_weights(network, self.network_name, self.file)
-        network.reset_classifier(0)
         return network.requires_grad_(False)
 
     def outputs(self) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,13 +50,14 @@ class Item:
                 return [self.draws] if len(self.draws) > 1 else []
 
 
-class Task(NamedTuple):
+@dataclass(frozen=True)
+class Task:
     """A view, and the pictures it sees together."""
 
     view: View
     pictures: tuple[PictureFile, ...]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What the row is kept by: the view, and the pictures' contents."""
         words = [self.view.key, *(picture.probe.digest for picture in self.pictures)]
@@ -104,12 +106,11 @@ class Judged:
     def _part(self, view: View, role: str) -> tuple[list[Task], Tensor]:
         """The tasks of a view in a role, with their rows; made once for all metrics that share the view."""
         if (view.key, role) not in self._parts:
-            keyed = ((task, task.key) for task in tasks_of(view, self.items, role))
-            found = [(task, key) for task, key in keyed if key in self.rows]
+            found = [task for task in tasks_of(view, self.items, role) if task.key in self.rows]
             # By names, so that what is drawn by a seed does not depend on how the pictures were paired.
-            found.sort(key=lambda pair: [picture.name for picture in pair[0].pictures])
-            rows = torch.stack([self.rows[key] for _, key in found]) if found else torch.empty(0, view.width)
-            self._parts[view.key, role] = [task for task, _ in found], rows.to(view.dtype)
+            found.sort(key=lambda task: [picture.name for picture in task.pictures])
+            rows = torch.stack([self.rows[task.key] for task in found]) if found else torch.empty(0, view.width)
+            self._parts[view.key, role] = found, rows.to(view.dtype)
         return self._parts[view.key, role]
 
 

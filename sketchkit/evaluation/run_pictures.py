@@ -84,9 +84,11 @@ class RunJudge:
         # With a config of the caller's own, the same weights may make other pictures.
         model = [config.get(part) for part in ("translator", "backbone")]
         changed = [file.stat().st_mtime_ns for file in self.dataset.files()]
-        known = [self._origin(), options, model, changed]
+        path = translator.path
+        self.origin = {"checkpoint": path.name, "sha256": file_digest(path), "data": self.dataset.fingerprint()}
+        known = [self.origin, options, model, changed]
         digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode())
-        self.folder = translator.path.parent / "eval" / f"{translator.path.stem}_{digest.hexdigest()[:12]}"
+        self.folder = path.parent / "eval" / f"{path.stem}_{digest.hexdigest()[:12]}"
 
     @property
     def is_paired(self) -> bool:
@@ -136,7 +138,7 @@ class RunJudge:
 
     def _files(self, batch: Sequence[int]) -> Iterator[Path]:
         for index in batch:
-            names = self.dataset.about(index, self.dataset.parts(index, 0))
+            names = self._told(index)
             yield self._place(REAL, names.get("target_key", names["key"]))
             yield from (self._place(fake, names["key"]) for fake in self._fakes())
 
@@ -174,19 +176,18 @@ class RunJudge:
     def _labels(self) -> dict[str, str]:
         """The class of each sample, where the data have classes."""
         classes, samples = self.dataset.classes, range(len(self.dataset) if self.dataset.classes else 0)
-        told = (self.dataset.about(index, self.dataset.parts(index, 0)) for index in samples)
-        return {about["key"]: classes[about["label"]] for about in told}
+        return {about["key"]: classes[about["label"]] for about in map(self._told, samples)}
 
-    def _origin(self) -> dict[str, Any]:
-        path = self.translator.path
-        return {"checkpoint": path.name, "sha256": file_digest(path), "data": self.dataset.fingerprint()}
+    def _told(self, index: int) -> dict[str, Any]:
+        """What the data set tells of a sample without reading it."""
+        return self.dataset.about(index, self.dataset.parts(index, 0))
 
     def _about(self) -> dict[str, Any]:
         model = self.translator.model
         weights = "average" if getattr(model, "ema", None) is not None else "last"
         noise = "standard normal, a function of the sample's name" if self.translator.takes_noise else "none"
         return {
-            **self._origin(),
+            **self.origin,
             "iteration": self.translator.iteration,
             "mode": "eval",
             "weights": weights,

@@ -113,15 +113,11 @@ def _with_companions(wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
         companion = metric.companion
         if companion and companion not in names:
             names.add(companion)
-            whole.append({**_shared_options(config, companion), "type": companion})
+            whole.append({**_options(companion, config), "type": companion})
     return whole
 
 
-def _shared_options(config: Mapping[str, Any], companion: str) -> dict[str, Any]:
-    known = options_of(PICTURE_METRICS.get(companion))[0]
-    return {key: value for key, value in config.items() if key in known}
-
-
-def _options(name: str, common: Mapping[str, Any]) -> dict[str, Any]:
+def _options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options given that the metric has."""
     known = options_of(PICTURE_METRICS.get(name))[0]
-    return {key: value for key, value in common.items() if key in known}
+    return {key: value for key, value in given.items() if key in known}
