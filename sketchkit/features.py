@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from sketchkit.deterministic import resize_bilinear
 from sketchkit.errors import ConfigError
 from sketchkit.registry import did_you_mean
 from sketchkit.weights import TIMM, known_file, load_weights
@@ -87,8 +87,7 @@ class FeatureNetwork(nn.Module):
             raise ConfigError(f"a feature network looks at pictures of 1 or 3 channels and got {image.shape[1]}")
         image = image.to(self.mean.dtype).expand(-1, 3, -1, -1)
         if self.resize is not None:
-            size = (self.resize, self.resize)
-            image = F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True)
+            image = resize_bilinear(image, (self.resize, self.resize))
         if self.normalize:
             image = ((image + 1) / 2 - self.mean) / self.std
         return self.network(image)

@@ -20,13 +20,11 @@ from typing import Any
 
 import click
 
-# A bare checkout works without being installed; the benchmark beside this one is found however this one is started.
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+# A bare checkout works without being installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import benchmark_eval
-
 from sketchkit.cli import run
+from tools import benchmark_eval
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from sketchkit.deterministic import reflection_pad
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES
 
@@ -14,14 +15,24 @@ from .mru_options import check_width
 from .unet import check_dropout, with_hint
 
 
+class ReflectConv2d(nn.Conv2d):
+    """A convolution of an odd kernel that keeps the size, the picture mirrored at its borders."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, kernel, bias=bias)
+        self.border = kernel // 2
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, out_channels, H, W), H and W above half the kernel."""
+        return super().forward(reflection_pad(input, self.border))
+
+
 class ResidualBlock(nn.Module):
     """x + norm(Conv3x3(dropout(ReLU(norm(Conv3x3(x)))))), reflected at the borders."""
 
     def __init__(self, channels: int, norm: str | None, dropout: float) -> None:
         super().__init__()
-        first, second = (
-            nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=needs_bias(norm)) for _ in range(2)
-        )
+        first, second = (ReflectConv2d(channels, channels, 3, bias=needs_bias(norm)) for _ in range(2))
         drop = [nn.Dropout(dropout)] if dropout else []
         self.change = nn.Sequential(
             first, make_norm(norm, channels), nn.ReLU(), *drop, second, make_norm(norm, channels)
@@ -68,7 +79,7 @@ class ResNetGenerator(nn.Module):
         self.least_size = max(4, 2 * self.size_multiple)
         bias = needs_bias(norm)
         widths = [width * 2**level for level in range(downs + 1)]
-        first = nn.Conv2d(in_channels + hint_channels, width, 7, padding=3, padding_mode="reflect", bias=bias)
+        first = ReflectConv2d(in_channels + hint_channels, width, 7, bias=bias)
         layers: list[nn.Module] = [first, make_norm(norm, width), nn.ReLU()]
         for channels in widths[:-1]:
             down = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=bias)
@@ -77,7 +88,7 @@ class ResNetGenerator(nn.Module):
         for channels in reversed(widths[:-1]):
             up = make_upsampling(upsampling, 2 * channels, channels, kernel=3, bias=bias)
             layers += [up, make_norm(norm, channels), nn.ReLU()]
-        last = nn.Conv2d(width, out_channels, 7, padding=3, padding_mode="reflect")
+        last = ReflectConv2d(width, out_channels, 7)
         self.layers = nn.Sequential(*layers, last, nn.Tanh())
         initialise(self, init, init_gain)
 

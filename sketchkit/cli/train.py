@@ -11,6 +11,7 @@ import click
 @click.option("--resume", is_flag=True, help="Go on from the run folder's latest checkpoint.")
 @click.option("--auto-resume", is_flag=True, help="Go on when there is something to go on from, else start.")
 @click.option("--amp", type=click.Choice(["bf16", "fp16"]), help="Mixed precision.")
+@click.option("--deterministic", is_flag=True, help="The same bits every time on a GPU too; slower.")
 @click.option("--cfg-options", "overrides", multiple=True, metavar="KEY=VALUE",
               help="Change a key of the config; '+KEY=VALUE' adds one. May be given several times.")  # fmt: skip
 @click.option(
@@ -23,6 +24,7 @@ def command(
     resume: bool,
     auto_resume: bool,
     amp: str | None,
+    deterministic: bool,
     overrides: tuple[str, ...],
     plugin_files: tuple[str, ...],
     more: tuple[str, ...],
@@ -31,5 +33,7 @@ def command(
     from sketchkit.engine.config import load_config
     from sketchkit.engine.train import train
 
-    changes = [*overrides, *more, *([f"optim_wrapper.amp={amp}"] if amp else [])]
+    precision = [f"optim_wrapper.amp={amp}"] if amp else []
+    repeatable = ["+randomness.deterministic=True", "env_cfg.cudnn_benchmark=False"] if deterministic else []
+    changes = [*overrides, *more, *precision, *repeatable]
     train(load_config(config, changes, plugin_files), work_dir, "auto" if auto_resume else resume)

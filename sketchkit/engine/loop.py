@@ -43,6 +43,8 @@ class TrainLoop(BaseLoop):
         self.val_interval, self.val_begin = val_interval, val_begin
         self.val_at_start = val_at_start
         self.stop_training = False
+        # On the host whatever the backend: asking the other processes must not make the device wait.
+        self._host_group = torch.distributed.new_group(backend="gloo") if get_world_size() > 1 else None
 
     @property
     def max_epochs(self) -> int:
@@ -132,7 +134,7 @@ class TrainLoop(BaseLoop):
         asked = torch.tensor(float(interruption.requested() is not None))
         if get_world_size() > 1:
             # All ranks must leave in the same iteration, whichever of them was signalled.
-            all_reduce(asked, op="max")
+            all_reduce(asked, op="max", group=self._host_group)
         return bool(asked)
 
 

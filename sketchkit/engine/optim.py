@@ -27,6 +27,7 @@ class SyncedOptimWrapper(OptimWrapper):
     Args:
         optimizer: the optimiser.
         amp: None, 'bf16' or 'fp16' (with loss scaling), by torch.autocast.
+        loss_scale: the first factor of the loss under fp16; halved at each overflow, whose step is left out.
         allow_slow_amp: take `amp` also on a CPU without native bf16, where convolutions are some 350 times slower.
         clip_grad: as in mmengine's OptimWrapper, such as dict(max_norm=1.0).
         clip_weights: after each step, keep every weight within plus and minus this (WGAN, Arjovsky et al. 2017: 0.01).
@@ -42,6 +43,7 @@ class SyncedOptimWrapper(OptimWrapper):
         allow_slow_amp: bool = False,
         clip_grad: dict[str, Any] | None = None,
         clip_weights: float | None = None,
+        loss_scale: float = 2.0**16,
     ) -> None:
         super().__init__(optimizer, clip_grad=clip_grad)
         if amp not in (None, *PRECISIONS):
@@ -55,7 +57,7 @@ class SyncedOptimWrapper(OptimWrapper):
                 f"amp={amp} on this CPU is some 350 times slower than float32 (no native bf16): "
                 "leave amp out, or insist with optim_wrapper.allow_slow_amp=True"
             )
-        self.scaler = torch.amp.GradScaler(self.device_type, enabled=amp == "fp16")
+        self.scaler = torch.amp.GradScaler(self.device_type, loss_scale, enabled=amp == "fp16")
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
@@ -79,7 +81,8 @@ class SyncedOptimWrapper(OptimWrapper):
             all_reduce_params([p.grad for p in parameters], coalesce=True, bucket_size_mb=25, op="mean")
         if self.clip_grad_kwargs:
             self.scaler.unscale_(self.optimizer)
-            self._clip_grad()
+            # mmengine's own `_clip_grad` fetches the norm from the device every time.
+            self.clip_func([p for group in self.param_groups for p in group["params"]], **self.clip_grad_kwargs)
         self.scaler.step(self.optimizer, **options)
         self.scaler.update()
         if self.clip_weights is not None:

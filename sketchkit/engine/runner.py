@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from mmengine.config import ConfigDict
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object, broadcast, get_rank, get_world_size, is_main_process
+from mmengine.model import BaseAveragedModel
 from mmengine.optim import ReduceOnPlateauParamScheduler
 from mmengine.runner import Runner
 from torch import nn
@@ -46,11 +49,18 @@ class TranslationRunner(Runner):
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """The model on its device, the same on every rank; gradients are averaged by the optimiser wrapper."""
-        model = model.to(get_device())
+        model = on_device(model, get_device())
         if get_world_size() > 1:
             for tensor in (*model.parameters(), *model.buffers()):
                 broadcast(tensor.data, src=0)
         return model
+
+    @staticmethod
+    def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
+        """mmengine's; where there is a GPU, batches lie in page-locked memory, from which they are copied unawaited."""
+        if isinstance(dataloader, Mapping):
+            dataloader = ConfigDict({"pin_memory": torch.cuda.is_available(), **dataloader})
+        return Runner.build_dataloader(dataloader, *args, **kwargs)
 
     def dump_config(self) -> None:
         """Write the resolved config as JSON, which `sketchkit` reads back without running it."""
@@ -199,6 +209,15 @@ class TranslationRunner(Runner):
         self.call_hook("before_save_checkpoint", checkpoint=content)
         checkpoints.write_checkpoint(path, content)
         return True
+
+
+def on_device(model: nn.Module, device: str | torch.device) -> nn.Module:
+    """The model on a device, but for the counts of its averages: mmengine reads them every iteration."""
+    model = model.to(device)
+    for module in model.modules():
+        if isinstance(module, BaseAveragedModel):
+            module.steps = module.steps.cpu()
+    return model
 
 
 def count_iterations(scheduler: Any, max_iters: int) -> Any:

@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from sketchkit.deterministic import deterministic_algorithms
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.runner import TranslationRunner
@@ -44,9 +45,10 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
         print(f"{folder} is trained to iteration {existing.stem[5:]} already: raise train_cfg.max_iters to go on")
     launcher = _start_processes()
     resuming = existing is not None if resume == "auto" else resume
-    runner = TranslationRunner.from_cfg(_runner_config(config, folder, bool(resuming), launcher))
+    runner = _runner_config(config, folder, bool(resuming), launcher)
     try:
-        runner.train()
+        with deterministic_algorithms(runner.get("randomness", {}).get("deterministic", False)):
+            TranslationRunner.from_cfg(runner).train()
         if is_main_process():
             _summarise(folder)
     finally:

@@ -37,7 +37,7 @@ class LabPreprocessor(BaseDataPreprocessor):
     makes_source = True
 
     def __init__(self, predicted: str = "ab", ab_range: float = 110.0) -> None:
-        super().__init__()
+        super().__init__(non_blocking=True)
         one_of("predicted", predicted, PREDICTED)
         self.predicted, self.ab_range = predicted, ab_range
 

@@ -26,7 +26,7 @@ class TranslationPreprocessor(BaseDataPreprocessor):
     """
 
     def __init__(self, normalization: str = "symmetric") -> None:
-        super().__init__()
+        super().__init__(non_blocking=True)
         if normalization not in ("symmetric", "centered"):
             raise ConfigError(f"normalization is '{normalization}': symmetric or centered")
         self.normalization = normalization

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from sketchkit_plugins.backbones.resnet import ResidualBlock, ResNetGenerator
+from sketchkit_plugins.backbones.resnet import ReflectConv2d, ResidualBlock, ResNetGenerator
 from torch import nn
 from torch.nn import functional as F
 
@@ -70,7 +70,7 @@ def test_dropout_works_in_the_blocks_in_training_alone() -> None:
     net, source = ResNetGenerator(width=2, blocks=2, dropout=0.4), torch.rand(2, 3, 16, 16)
     strengthen(net)
     places = [[type(m) for m in block.change] for block in net.modules() if isinstance(block, ResidualBlock)]
-    expected = [nn.Conv2d, nn.InstanceNorm2d, nn.ReLU, nn.Dropout, nn.Conv2d, nn.InstanceNorm2d]
+    expected = [ReflectConv2d, nn.InstanceNorm2d, nn.ReLU, nn.Dropout, ReflectConv2d, nn.InstanceNorm2d]
     assert places == [expected, expected]
     assert not torch.equal(net(source), net(source))
     assert torch.equal(net.eval()(source), net(source))

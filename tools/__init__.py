@@ -1,0 +1,1 @@
+"""The project's own programs; see the head of each."""

@@ -1,0 +1,1 @@
+"""What `tools/gpu_report.py` does, step by step: `right_*` must hold, `cost_*` is measured."""

@@ -1,0 +1,89 @@
+"""What loading, translating and judging cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
+
+import torch
+from mmengine.registry import DefaultScope
+
+from sketchkit.engine.runner import TranslationRunner
+from sketchkit.evaluation.contract import Setup
+from sketchkit.evaluation.feature_views import feature_view
+from sketchkit.registry import SCOPE
+from sketchkit.translators.generation import Generation
+from tools.gpu.counting import seconds, synchronize, timed
+from tools.gpu.steps import Row, Setting
+from tools.gpu.systems import System, build, precision, system_config
+
+LOADED = (("sketchygan_sketchy", 64), ("pix2pix_facades", 16))
+TRANSLATED = ("sketchygan_sketchy", "pix2pix_facades", "cyclegan_apple2orange")
+
+
+def measure_loading(setting: Setting) -> Iterator[Row]:
+    """How much longer a training in bf16 takes with pictures from disk than with one batch again and again."""
+    for name, batch in LOADED:
+        size, turns = (2, 3) if setting.tiny else (batch, 20)
+        system = build(system_config(name, setting), setting.device, None if setting.tiny else "bf16", samples=size)
+        alone = turns * seconds(system.step, setting.device, turns)
+        for workers in (1,) if setting.tiny else (1, 4, 8):
+            taken = _loaded_seconds(system, size, workers, turns)
+            row = {"what": f"{name}, batch {size}", "workers": workers, "share of loading": max(0.0, 1 - alone / taken)}
+            yield {**row, "images/s": turns * size / taken}
+
+
+def measure_translating(setting: Setting) -> Iterator[Row]:
+    """One picture, and a batch, through the generator at the config's size."""
+    for name in TRANSLATED:
+        for batch in (1, 2) if setting.tiny else (1, 16):
+            for kind in ("fp32", "tf32", "bf16"):
+                system = build(system_config(name, setting), setting.device, samples=batch)
+                with precision(kind) as amp, torch.inference_mode():
+                    taken = _translation_seconds(system, setting, amp)
+                size = "x".join(map(str, system.batch["source"].shape[-2:]))
+                row = {"what": f"{name}, {size}", "precision": kind, "batch": batch}
+                yield {**row, "ms": 1e3 * taken, "images/s": batch / taken}
+
+
+def measure_features(setting: Setting) -> Iterator[Row]:
+    """Pictures a second through the networks of FID, in full precision, as they always are."""
+    count = 4 if setting.tiny else 64
+    for name in ("timm:test_resnet.r160_in1k",) if setting.tiny else ("inception",):
+        view = feature_view(Setup(setting.device, allow_random_weights=True), name)
+        picture = view.prepare(torch.randint(256, (3, 256, 256)).byte())
+        batch = picture.expand(count, -1, -1, -1).contiguous()
+        taken = seconds(partial(view.look, batch), setting.device, 2 if setting.tiny else 10)
+        yield {"what": f"features of {name}", "batch": count, "ms": 1e3 * taken, "images/s": count / taken}
+
+
+def _translation_seconds(system: System, setting: Setting, amp: str | None) -> float:
+    model = system.model.eval()
+    batch = model.data_preprocessor(system.batch)
+    network = model.networks()["there"]
+    dtype = torch.bfloat16 if amp else None
+    with torch.autocast(setting.device, dtype=dtype, enabled=amp is not None):
+
+        def translate() -> torch.Tensor:
+            generation = Generation(network, batch)
+            return generation(generation.draw_noise())
+
+        return seconds(translate, setting.device, 1 if setting.tiny else 20)
+
+
+def _loaded_seconds(system: System, batch: int, workers: int, turns: int) -> float:
+    """The seconds of some steps on batches that are loaded meanwhile, once the workers are warm."""
+    config = dict(system.config["train_dataloader"], batch_size=batch, num_workers=workers)
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        loader = TranslationRunner.build_dataloader(config)
+    device = next(system.model.parameters()).device.type
+    batches = iter(loader)
+    _train_on(system, islice(batches, 3), device)
+    return timed(lambda: _train_on(system, islice(batches, turns), device), device)
+
+
+def _train_on(system: System, batches: Iterable, device: str) -> None:
+    for system.batch in batches:
+        system.step()
+    synchronize(device)

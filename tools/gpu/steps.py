@@ -1,0 +1,144 @@
+"""Steps, each in a process of its own: one that fails, hangs or breaks the GPU's context costs the others nothing."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+# Forked, so that torch is imported once. A fork cannot use a GPU that its parent has used: the parent uses none.
+FORK = multiprocessing.get_context("fork")
+LONGEST = 1e6  # seconds that a wait may be told
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all steps are run with.
+
+    Attributes:
+        folder: for what they make, and nobody keeps.
+        out: for the report, its log and its pictures.
+        device: 'cuda', or 'cpu' in a rehearsal.
+        tiny: small networks and pictures, and few turns.
+        data: the facades, or None.
+        deadline: of all, on the clock of `time.monotonic`.
+    """
+
+    folder: Path
+    out: Path
+    device: str = "cpu"
+    tiny: bool = True
+    data: Path | None = None
+    deadline: float = float("inf")
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline."""
+        return self.deadline - time.monotonic()
+
+
+@dataclass(frozen=True)
+class Step:
+    """A named generator of rows. `part` is 'make', 'right', 'cost' or 'train'."""
+
+    name: str
+    part: str
+    rows: Callable[[Setting], Iterator[Row]]
+
+
+@dataclass
+class Result:
+    """What a step gave: `error` is None when it came to its end."""
+
+    name: str
+    part: str
+    rows: list[Row] = field(default_factory=list)
+    seconds: float = 0.0
+    error: str | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended with an error, or a check of it did not pass."""
+        return self.error is not None or any(row.get("passed") is False for row in self.rows)
+
+
+def verdict(what: str, measured: float, allowed: float, note: str = "") -> Row:
+    """A row that passes when `measured` is at most `allowed`; NaN never is."""
+    shown = measured if math.isfinite(measured) else str(measured)
+    return {"what": what, "measured": shown, "allowed": allowed, "passed": bool(measured <= allowed), "note": note}
+
+
+def run_step(step: Step, setting: Setting) -> Result:
+    """Run a step until it ends, fails, or the deadline passes; what it prints goes to `out`/log.txt."""
+    result, started = Result(step.name, step.part), time.monotonic()
+    reader, writer = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=_work, args=(step, setting, writer))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    process.start()
+    writer.close()
+    try:
+        result.error = _collect(reader, result.rows, setting, process)
+    finally:
+        _end(process)
+        result.seconds = time.monotonic() - started
+    return result
+
+
+def in_child(function: Callable[..., Any], *args: Any) -> Any:
+    """A started process that calls the function; `exitcode` is 0 when it returned."""
+    process = FORK.Process(target=function, args=args)
+    process.start()
+    return process
+
+
+def _collect(reader: Connection, rows: list[Row], setting: Setting, process: Any) -> str | None:
+    """Take rows until the process is done; returns what went wrong."""
+    while reader.poll(max(0.0, min(setting.seconds_left, LONGEST))):
+        try:
+            kind, content = reader.recv()
+        except EOFError:
+            process.join()
+            return f"its process ended with code {process.exitcode}, see its log"
+        if kind == "row":
+            rows.append(content)
+        else:
+            return content
+    return "out of time"
+
+
+def _end(process: Any) -> None:
+    """End it with all that it has started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        process.kill()
+    process.join()
+
+
+def _work(step: Step, setting: Setting, pipe: Connection) -> None:
+    os.setsid()
+    with (setting.out / "log.txt").open("a") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        print(f"\n===== {step.name}", flush=True)
+        try:
+            for row in step.rows(setting):
+                pipe.send(("row", row))
+            pipe.send(("end", None))
+        except BaseException as error:
+            traceback.print_exc()
+            lines = str(error).strip().splitlines() or [""]
+            pipe.send(("end", f"{type(error).__name__}: {lines[0]}"))
+        sys.stdout.flush()
+        sys.stderr.flush()

@@ -1,0 +1,124 @@
+"""Shipped configs as a training run has them: translator, optimisers and a batch of the sample pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.optim import OptimWrapperDict, build_optim_wrapper
+from mmengine.registry import DefaultScope
+from torch import Tensor
+
+from sketchkit.data.files import collate_pictures
+from sketchkit.data.sample import write_sample, write_sketchy_sample
+from sketchkit.engine.config import load_config, read_config
+from sketchkit.engine.runner import on_device
+from sketchkit.engine.train import model_config
+from sketchkit.registry import BACKBONES, DATASETS, HEADS, MODELS, SCOPE, options_of
+from tools.gpu.steps import Row, Setting
+
+ROOT = Path(__file__).resolve().parents[2]
+SETS = {"SketchyDataset": "sketchy", "PairsDataset": "pairs", "UnpairedDataset": "unpaired", "ColorDataset": "color"}
+WIDTH = 4
+SMALL = {
+    "sketch": ["categories=2", "image_size=16"],
+    "autopainter": ["image_size=48", "backbone.downs=4"],
+    "pix2pix": ["image_size=32", "backbone.downs=4"],
+    "cyclegan": ["image_size=32", "backbone.blocks=1"],
+    "recolor": ["image_size=32"],
+    "recolor_simple": ["backbone.encoder=[[4,4,4],[8,8,8]]", "backbone.decoder=[[4,4]]"],
+    "recolor_normal": ["backbone.encoder=[[4,4],[8,8],[8,8,8]]", "backbone.decoder=[[8,4],[4]]"],
+    "recolor_wgan": ["backbone.encoder=[[4,4],[8,8],[8,8,8]]", "backbone.decoder=[[8,4],[4]]"],
+    "recolor_complex": ["backbone.downs=4"],
+}
+
+
+def trained_configs() -> list[str]:
+    """The shipped configs that train something, by name."""
+    paths = sorted((ROOT / "configs").glob("*.py"))
+    return [path.stem for path in paths if read_config(path).get("train_dataloader")]
+
+
+def small_options(name: str, width: int = WIDTH) -> list[str]:
+    """Overrides that make a config's networks narrow and its pictures small."""
+    config = read_config(ROOT / f"configs/{name}.py")
+    parts = {"backbone": (BACKBONES, config.backbone)}
+    parts.update({f"heads.{head}": (HEADS, cfg) for head, cfg in config.heads.items()})
+    narrow = [f"{key}.width={width}" for key, (entries, cfg) in parts.items() if _takes_width(entries, cfg)]
+    return [*narrow, *(option for start, options in SMALL.items() if name.startswith(start) for option in options)]
+
+
+def draw_samples(setting: Setting) -> Iterator[Row]:
+    """Draw a sample set of every kind."""
+    size = 48 if setting.tiny else 256
+    for kind in SETS.values():
+        if kind == "sketchy":
+            write_sketchy_sample(setting.folder / kind, photos_per_class=3, sketches_per_photo=1, size=min(size, 64))
+        else:
+            write_sample(kind, setting.folder / kind, photos_per_class=1 if setting.tiny else 4, size=size)
+        yield {"what": f"sample set '{kind}'", "pictures": sum(1 for _ in (setting.folder / kind).rglob("*.[jp]*g"))}
+
+
+def system_config(name: str, setting: Setting, *more: str) -> Config:
+    """A shipped config on its sample set; terms that need pretrained weights have random ones."""
+    path = ROOT / f"configs/{name}.py"
+    config = read_config(path)
+    kind = SETS[config.train_dataloader.dataset.type]
+    options = [f"data_root={setting.folder / kind}", "num_workers=0"]
+    options += ["categories=13"] if kind == "sketchy" else []
+    options += ["val_split=val"] if kind == "pairs" else []
+    for term, cfg in config.generator_losses.items():
+        if cfg and "network" in cfg:
+            options.append(f"generator_losses.{term}.weights=None")
+            small = ["network=squeezenet1_1", "layers=[3]", "resize=None"] if setting.tiny else []
+            options += [f"generator_losses.{term}.{option}" for option in small]
+    return load_config(path, [*options, *(small_options(name) if setting.tiny else []), *more])
+
+
+@dataclass
+class System:
+    """What a training step needs."""
+
+    config: Config
+    model: Any
+    wrappers: OptimWrapperDict
+    batch: dict[str, Any]
+
+    def step(self) -> dict[str, Tensor]:
+        """One training step on the batch; the values of its terms."""
+        self.model.train()
+        return self.model.train_step(self.batch, optim_wrapper=self.wrappers)
+
+
+def build(config: Config, device: str, amp: str | None = None, samples: int = 2, **optim: Any) -> System:
+    """The system of a config: the same weights on any device, drawn on the CPU, and the same batch, on the host."""
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        model = on_device(MODELS.build(model_config(config)), device)
+        options = {**config["optim_wrapper"].to_dict(), "amp": amp, "allow_slow_amp": True, **optim}
+        wrappers = build_optim_wrapper(model, options)
+        dataset = DATASETS.build(config["train_dataloader"]["dataset"])
+    batch = collate_pictures([dataset[i % len(dataset)] for i in range(samples)])
+    return System(config, model, wrappers, batch)
+
+
+@contextmanager
+def precision(name: str) -> Iterator[str | None]:
+    """'fp32' in full, 'tf32', 'bf16' or 'fp16' for the block; gives what autocast is told."""
+    before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    torch.backends.cudnn.allow_tf32 = name != "fp32"
+    torch.set_float32_matmul_precision("highest" if name == "fp32" else "high")
+    try:
+        yield name if name in ("bf16", "fp16") else None
+    finally:
+        torch.backends.cudnn.allow_tf32 = before[0]
+        torch.set_float32_matmul_precision(before[1])
+
+
+def _takes_width(entries: Any, cfg: Any) -> bool:
+    return "width" in options_of(entries.get(cfg.type))[0]
