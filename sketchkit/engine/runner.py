@@ -213,10 +213,10 @@ class TranslationRunner(Runner):
 
 def on_device(model: nn.Module, device: str | torch.device) -> nn.Module:
     """The model on a device, but for the counts of its averages: mmengine reads them every iteration."""
+    counts = {module: module.steps for module in model.modules() if isinstance(module, BaseAveragedModel)}
     model = model.to(device)
-    for module in model.modules():
-        if isinstance(module, BaseAveragedModel):
-            module.steps = module.steps.cpu()
+    for module, steps in counts.items():
+        module.steps = steps
     return model
 
 

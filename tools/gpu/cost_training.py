@@ -30,7 +30,6 @@ COMPILED = (("pix2pix_facades", 1), ("sketchygan_sketchy", 16))
 class Recipe:
     """A system that is built anew for every contender."""
 
-    name: str
     config: Config
     device: str
     batch: int
@@ -42,11 +41,6 @@ class Recipe:
             config.optim_wrapper[side].optimizer.update(optim)
         return build(config, self.device, "bf16" if kind == "bf16" else None, samples=self.batch)
 
-    def title(self, system: System) -> str:
-        """The config with the size of its pictures and batch."""
-        count, _, height, width = system.batch["target"].shape
-        return f"{self.name}, {height}x{width}, batch {count}"
-
 
 @dataclass
 class Contender:
@@ -54,6 +48,7 @@ class Contender:
 
     name: str
     kind: str
+    system: System
     call: Callable[[], Any]
     peak: float | None
 
@@ -76,7 +71,7 @@ def measure_compiled(setting: Setting) -> Iterator[Row]:
         recipe = _recipe(name, batch, setting)
         for kind in ("tf32", "bf16"):
             system = recipe.build(kind)
-            what = {"what": recipe.title(system), "precision": kind, "step": "ours, compiled"}
+            what = {"what": system.title, "precision": kind, "step": "ours, compiled"}
             try:
                 _compile(system, setting)
                 with precision(kind):
@@ -87,7 +82,7 @@ def measure_compiled(setting: Setting) -> Iterator[Row]:
 
 def _system_rows(recipe: Recipe, setting: Setting, limits: Ceilings) -> Iterator[Row]:
     floors = {kind: limits.floor(counted, kind) for kind, counted in _counts(recipe).items()}
-    contenders, system = [], None
+    contenders = []
     for kind in DTYPES:
         for step in ("textbook", "ours"):
             held = torch.cuda.memory_allocated() if setting.device == "cuda" else 0
@@ -95,12 +90,12 @@ def _system_rows(recipe: Recipe, setting: Setting, limits: Ceilings) -> Iterator
             call = TextbookStep(system, DTYPES[kind] if kind == "bf16" else None) if step == "textbook" else system.step
             with precision(kind):
                 call()
-                contenders.append(Contender(step, kind, call, peak_mib(call, setting.device, held)))
+                contenders.append(Contender(step, kind, system, call, peak_mib(call, setting.device, held)))
     times = interleaved(contenders, setting.device, 1 if setting.tiny else TURNS)
     for one, taken in zip(contenders, times, strict=True):
         with precision(one.kind):
             idle = idle_share(one.call, setting.device, 1 if setting.tiny else 3)
-        row = {"what": recipe.title(system), "precision": one.kind, "step": one.name, **_rates(taken, system)}
+        row = {"what": one.system.title, "precision": one.kind, "step": one.name, **_rates(taken, one.system)}
         yield {**row, "peak MiB": one.peak, "idle": idle, "floor ms": 1e3 * floors[one.kind]}
     yield _graph_row(recipe, setting)
 
@@ -120,7 +115,7 @@ def interleaved(contenders: list[Contender], device: str, turns: int) -> list[fl
 def _graph_row(recipe: Recipe, setting: Setting) -> Row:
     """Our step captured once and replayed: the noises and pools of one step again and again, so for its time only."""
     system = recipe.build("tf32", capturable=True)
-    row = {"what": recipe.title(system), "precision": "tf32", "step": "ours, CUDA graph"}
+    row = {"what": system.title, "precision": "tf32", "step": "ours, CUDA graph"}
     if setting.device != "cuda":
         system.step()
         return {**row, "note": "a CPU has none"}
@@ -166,7 +161,7 @@ def _counts(recipe: Recipe) -> dict[str, Counter]:
 
 
 def _recipe(name: str, batch: int, setting: Setting) -> Recipe:
-    return Recipe(name, system_config(name, setting), setting.device, 2 if setting.tiny else batch)
+    return Recipe(system_config(name, setting), setting.device, 2 if setting.tiny else batch)
 
 
 def _rates(taken: float, system: Any) -> Row:

@@ -100,7 +100,7 @@ def run_config(name: str, setting: Setting, *more: str) -> Config:
 
 
 def average_error(folder: Path, momentum: float, gamma: int) -> float:
-    """How far the averages in a run's checkpoints are from a_k = (1 - m) a_(k-1) + m w_k, m = max(momentum, g / (g + k))."""
+    """How far averages in checkpoints are from a_k = (1 - m) a_(k-1) + m w_k with m = max(momentum, g / (g + k))."""
     states = [read_checkpoint(folder / f"iter_{i}.pth")["model"] for i in range(1, ITERATIONS + 1)]
     names = [key.removeprefix("ema.module.") for key in states[0] if key.startswith("ema.module.")]
     floats = [name for name in names if states[0][f"backbone.{name}"].is_floating_point()]

@@ -129,16 +129,22 @@ def _end(process: Any) -> None:
 def _work(step: Step, setting: Setting, pipe: Connection) -> None:
     os.setsid()
     with (setting.out / "log.txt").open("a") as file:
+        # Both what Python prints and what libraries print below it.
+        sys.stdout = sys.stderr = file
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         print(f"\n===== {step.name}", flush=True)
-        try:
-            for row in step.rows(setting):
-                pipe.send(("row", row))
-            pipe.send(("end", None))
-        except BaseException as error:
-            traceback.print_exc()
-            lines = str(error).strip().splitlines() or [""]
-            pipe.send(("end", f"{type(error).__name__}: {lines[0]}"))
-        sys.stdout.flush()
-        sys.stderr.flush()
+        error = _say_rows(step, setting, pipe)
+        file.flush()
+        # After this the process is ended.
+        pipe.send(("end", error))
+
+
+def _say_rows(step: Step, setting: Setting, pipe: Connection) -> str | None:
+    try:
+        for row in step.rows(setting):
+            pipe.send(("row", row))
+    except BaseException as error:
+        traceback.print_exc()
+        return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+    return None

@@ -89,6 +89,12 @@ class System:
     wrappers: OptimWrapperDict
     batch: dict[str, Any]
 
+    @property
+    def title(self) -> str:
+        """The config with the size of its pictures and batch."""
+        count, _, height, width = self.batch["target"].shape
+        return f"{Path(str(self.config.filename)).stem}, {height}x{width}, batch {count}"
+
     def step(self) -> dict[str, Tensor]:
         """One training step on the batch; the values of its terms."""
         self.model.train()

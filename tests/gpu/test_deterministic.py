@@ -4,13 +4,12 @@ import os
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapperDict
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sketchkit.cli.train import command as train_command
 from sketchkit.deterministic import deterministic_algorithms, reflection_pad, resize_bilinear
-from tests.steps import CONFIGS, batch_of, built
+from tools.gpu.systems import trained_configs
 
 # What `torch.use_deterministic_algorithms` documents as refused on a GPU, by the operations that PyTorch dispatches.
 # Plain bilinear resizing is not among them: on a GPU `F.interpolate` then takes another way by itself.
@@ -66,19 +65,19 @@ def test_resizing_is_pytorchs(repeatable, size):
     assert torch.allclose(ours.grad, theirs.grad, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_a_step_asks_for_nothing_that_a_gpu_refuses(name, small_samples, repeatable):
-    model, wrappers = built(name, small_samples)
+@pytest.mark.parametrize("name", trained_configs())
+def test_a_step_asks_for_nothing_that_a_gpu_refuses(name, system_of, repeatable):
+    system = system_of(name)
     with Recorder() as recorder:
-        model.train_step(batch_of(name, small_samples), OptimWrapperDict(**wrappers))
+        system.step()
     assert "convolution_backward" in recorder.names
     assert not recorder.names.intersection(REFUSED)
 
 
-def test_without_it_they_do_run(small_samples):
-    model, wrappers = built("cyclegan_apple2orange", small_samples)
+def test_without_it_a_step_does(system_of):
+    system = system_of("cyclegan_apple2orange")
     with Recorder() as recorder:
-        model.train_step(batch_of("cyclegan_apple2orange", small_samples), OptimWrapperDict(**wrappers))
+        system.step()
     assert "reflection_pad2d_backward" in recorder.names
 
 
