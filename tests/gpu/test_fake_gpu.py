@@ -1,7 +1,7 @@
 """Training steps on a GPU that is not there: every tensor is on its device, and no value is fetched from it.
 
-PyTorch's fake tensors know on which device a result would be, and refuse to be read. Gradients are zeros here: PyTorch's
-engine wants the real device for them.
+PyTorch's fake tensors know on which device a result would be, and refuse to be read. Gradients are zeros here, as
+PyTorch's engine wants the real device for them.
 """
 
 import pytest
