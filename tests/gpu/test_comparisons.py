@@ -75,6 +75,19 @@ def test_the_counter_counts_as_pytorch_does(system_of):
     assert ours.flops == theirs.get_total_flops() > 0
 
 
+def test_the_counter_counts_without_gradients_too(system_of):
+    network = system_of("pix2pix_facades").model.backbone.eval()
+    image = torch.rand(2, 3, 32, 32)
+    with FlopCounterMode(display=False) as theirs, torch.inference_mode():
+        network(image)
+    with Counter() as ours, torch.inference_mode():
+        network(image)
+    with Counter() as trained:
+        network(image)
+    assert ours.flops == trained.flops == theirs.get_total_flops() > 0
+    assert ours.bytes == pytest.approx(trained.bytes, rel=0.1)
+
+
 def test_bytes_are_those_of_inputs_and_outputs_once():
     one, other = torch.rand(10), torch.rand(10, dtype=torch.double)
     with Counter() as counter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 
@@ -14,7 +14,7 @@ from sketchkit.evaluation.contract import Setup
 from sketchkit.evaluation.feature_views import feature_view
 from sketchkit.registry import SCOPE
 from sketchkit.translators.generation import Generation
-from tools.gpu.counting import seconds, synchronize, timed
+from tools.gpu.counting import DTYPES, Ceilings, Counter, ceilings, seconds, synchronize, timed
 from tools.gpu.steps import Row, Setting
 from tools.gpu.systems import System, build, precision, system_config
 
@@ -36,40 +36,48 @@ def measure_loading(setting: Setting) -> Iterator[Row]:
 
 def measure_translating(setting: Setting) -> Iterator[Row]:
     """One picture, and a batch, through the generator at the config's size."""
+    limits = ceilings(setting)
     for name in TRANSLATED:
         for batch in (1, 2) if setting.tiny else (1, 16):
             for kind in ("fp32", "tf32", "bf16"):
                 system = build(system_config(name, setting), setting.device, samples=batch)
-                with precision(kind) as amp, torch.inference_mode():
-                    taken = _translation_seconds(system, setting, amp)
+                translate = _translation(system, kind, setting.device)
+                taken, floor = _measured(translate, kind, setting, limits)
                 size = "x".join(map(str, system.batch["source"].shape[-2:]))
                 row = {"what": f"{name}, {size}", "precision": kind, "batch": batch}
-                yield {**row, "ms": 1e3 * taken, "images/s": batch / taken}
+                yield {**row, "ms": 1e3 * taken, "images/s": batch / taken, "floor ms": 1e3 * floor}
 
 
 def measure_features(setting: Setting) -> Iterator[Row]:
     """Pictures a second through the networks of FID, in full precision, as they always are."""
-    count = 4 if setting.tiny else 64
+    count, limits = 4 if setting.tiny else 64, ceilings(setting)
     for name in ("timm:test_resnet.r160_in1k",) if setting.tiny else ("inception",):
         view = feature_view(Setup(setting.device, allow_random_weights=True), name)
         picture = view.prepare(torch.randint(256, (3, 256, 256)).byte())
         batch = picture.expand(count, -1, -1, -1).contiguous()
-        taken = seconds(partial(view.look, batch), setting.device, 2 if setting.tiny else 10)
-        yield {"what": f"features of {name}", "batch": count, "ms": 1e3 * taken, "images/s": count / taken}
+        taken, floor = _measured(partial(view.look, batch), "fp32", setting, limits)
+        row = {"what": f"features of {name}", "batch": count, "ms": 1e3 * taken, "images/s": count / taken}
+        yield {**row, "floor ms": 1e3 * floor}
 
 
-def _translation_seconds(system: System, setting: Setting, amp: str | None) -> float:
+def _translation(system: System, kind: str, device: str) -> Callable[[], torch.Tensor]:
+    """A call that translates the system's batch in a precision."""
     model = system.model.eval()
-    batch = model.data_preprocessor(system.batch)
-    network = model.networks()["there"]
-    dtype = torch.bfloat16 if amp else None
-    with torch.autocast(setting.device, dtype=dtype, enabled=amp is not None):
+    batch, network = model.data_preprocessor(system.batch), model.networks()["there"]
 
-        def translate() -> torch.Tensor:
+    def translate() -> torch.Tensor:
+        with precision(kind) as amp, torch.inference_mode(), torch.autocast(device, DTYPES["bf16"], bool(amp)):
             generation = Generation(network, batch)
             return generation(generation.draw_noise())
 
-        return seconds(translate, setting.device, 1 if setting.tiny else 20)
+    return translate
+
+
+def _measured(call: Callable[[], torch.Tensor], kind: str, setting: Setting, limits: Ceilings) -> tuple[float, float]:
+    """The seconds of a call, and the least that it could take."""
+    with Counter() as counter:
+        call()
+    return seconds(call, setting.device, 2 if setting.tiny else 20), limits.floor(counter, kind)
 
 
 def _loaded_seconds(system: System, batch: int, workers: int, turns: int) -> float:

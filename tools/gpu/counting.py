@@ -34,8 +34,14 @@ class Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation and count it; views move nothing."""
-        result = func(*args, **(kwargs or {}))
         count = flop_registry.get(func.overloadpacket)
+        if count is None:
+            # Without gradients, operations arrive that are made of others.
+            with self:
+                result = func.decompose(*args, **(kwargs or {}))
+            if result is not NotImplemented:
+                return result
+        result = func(*args, **(kwargs or {}))
         if count is not None:
             self.flops += count(*args, **(kwargs or {}), out_val=result)
         if not func.is_view:
