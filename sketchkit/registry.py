@@ -9,24 +9,25 @@ Backbone: `forward(source, *, label=None, hint=None, noise=None) -> image`; what
     has `noise_shape(height, width) -> tuple`, `encode(source, ...) -> state` and `decode(state, noise) -> image`.
 Head: `forward(image, source=None, label=None) -> HeadOutput`.
 Loss: an `nn.Module` whose `forward` names the inputs it needs; see `sketchkit.translators.objective`.
-Picture metric: a `PictureMetric` under its short name ('fid'); see `sketchkit.evaluation.contract`.
+Picture metric: a `PictureMetric` under its short name ('fid'); see `sketchkit.evaluation.metric`.
+Line method: built with its options, it draws lines of a grey picture: (B, 1, H, W) in [0, 1] to the same, 0 is ink.
 """
 
 from __future__ import annotations
 
-import difflib
-import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mmengine import registry as roots
 from mmengine.registry import Registry
-from torch import Tensor, nn
+from torch import Tensor
 
 from sketchkit.errors import ConfigError
+from sketchkit.options import check_options, did_you_mean
 
 SCOPE = "sketchkit"
-LISTED = 40  # names that a message lists; timm has more than a thousand networks
+# Importing it loads every plugin that can be found.
+DISCOVERY = "sketchkit.discovery"
 
 
 class HeadOutput(NamedTuple):
@@ -40,50 +41,15 @@ class HeadOutput(NamedTuple):
     features: tuple[Tensor, ...] = ()
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A clause that names the closest known word, or lists them when none is close."""
-    known = sorted(known)
-    by_lower = {word.lower(): word for word in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean '{by_lower[close[0]]}'?"
-    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
-    return "known: " + (", ".join(known[:LISTED]) or "none") + more
-
-
-def one_of(option: str, value: str | None, choices: Iterable[str | None]) -> None:
-    """Refuse a value of an option that is not among its choices.
-
-    Raises:
-        ConfigError: names the option, the value and the closest choice.
-    """
-    choices = list(choices)
-    if value not in choices:
-        raise ConfigError(f"{option}={value!r} is not a choice: {did_you_mean(str(value), map(str, choices))}")
-
-
-def whole_number(option: str, value: Any, least: int) -> None:
-    """Refuse a value of an option that is no whole number of `least` or more.
-
-    Raises:
-        ConfigError: names the option and the value.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigError(f"{option}={value!r}: give a whole number of {least} or more")
+# Plugins that failed to load, name -> error: a name that is not found may have been theirs. `sketchkit.loading` writes.
+failed_plugins: dict[str, str] = {}
 
 
 class SketchRegistry(Registry):
     """A child of an mmengine root whose unknown names are answered with the closest known one."""
 
-    _imported: bool
-
-    def import_from_location(self) -> None:
-        """Load every plugin at the first look-up."""
-        if not self._imported:
-            self._imported = True
-            from sketchkit.plugins import load_all
-
-            load_all()
+    def __init__(self, name: str, parent: Registry | None = None) -> None:
+        super().__init__(name, parent=parent, scope=SCOPE, locations=[DISCOVERY])
 
     def find(self, key: str) -> type | None:
         """The entry of that name, here or in the parents; None when there is none."""
@@ -97,7 +63,8 @@ class SketchRegistry(Registry):
         """
         found = self.find(key)
         if found is None:
-            raise ConfigError(f"no {self.name} is named '{key}': {did_you_mean(key, self.names())}{_failures()}")
+            broken = "".join(f"; plugin {name} failed to load ({error})" for name, error in failed_plugins.items())
+            raise ConfigError(f"no {self.name} is named '{key}': {did_you_mean(key, self.names())}{broken}")
         return found
 
     def __contains__(self, key: object) -> bool:
@@ -128,47 +95,16 @@ class PluginRegistry(SketchRegistry):
         return entry(*args, **options)
 
 
-def check_options(entry: Any, options: Mapping[str, Any]) -> None:
-    """Refuse what `entry` cannot be called with, naming the closest option it has.
-
-    Raises:
-        ConfigError: an unknown option, or a required one missing.
-    """
-    known, takes_any = options_of(entry)
-    for option in options:
-        if option not in known and not takes_any:
-            raise ConfigError(f"{entry.__name__} has no option '{option}': {did_you_mean(option, known)}")
-    for name, parameter in known.items():
-        if parameter.default is parameter.empty and name not in options:
-            raise ConfigError(f"{entry.__name__} needs the option '{name}'")
-
-
-def options_of(entry: Any) -> tuple[dict[str, inspect.Parameter], bool]:
-    """The options `entry` names, and whether it takes others as well."""
-    # A module without an `__init__` of its own inherits one that seems to take anything, and takes nothing.
-    if getattr(entry, "__init__", None) is nn.Module.__init__:
-        return {}, False
-    parameters = inspect.signature(entry).parameters.values()
-    named = {p.name: p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-    return named, any(p.kind is p.VAR_KEYWORD for p in parameters)
-
-
-def _failures() -> str:
-    from sketchkit.plugins import failures
-
-    broken = failures()
-    return "".join(f"; plugin {p.name} failed to load ({p.error})" for p in broken)
-
-
-BACKBONES = PluginRegistry("backbone", scope=SCOPE)
-HEADS = PluginRegistry("head", scope=SCOPE)
-LOSSES = PluginRegistry("loss", scope=SCOPE)
-PICTURE_METRICS = PluginRegistry("metric", scope=SCOPE)
-PLUGIN_REGISTRIES = (BACKBONES, HEADS, LOSSES, PICTURE_METRICS)
+BACKBONES = PluginRegistry("backbone")
+HEADS = PluginRegistry("head")
+LOSSES = PluginRegistry("loss")
+PICTURE_METRICS = PluginRegistry("metric")
+LINE_METHODS = PluginRegistry("line method")
+PLUGIN_REGISTRIES = (BACKBONES, HEADS, LOSSES, PICTURE_METRICS, LINE_METHODS)
 
 
 def _child(root: Registry) -> SketchRegistry:
-    return SketchRegistry(root.name, parent=root, scope=SCOPE)
+    return SketchRegistry(root.name, parent=root)
 
 
 MODELS = _child(roots.MODELS)

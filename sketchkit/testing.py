@@ -22,10 +22,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sketchkit.evaluation.contract import ROLES, PictureMetric, Seen, View
+from sketchkit.evaluation.metric import ROLES, PictureMetric, Seen, View
 from sketchkit.registry import HeadOutput
-from sketchkit.translators.generation import Generation
 from sketchkit.translators.objective import INPUTS, input_names
+from sketchkit.translators.padding import Generation
 
 
 def example_batch(channels: int = 3, size: int = 64, classes: int = 2, seed: int = 0) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sketchkit import plugins
-from sketchkit.engine.config import load_config
+from sketchkit import loading
+from sketchkit.config.load import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = Path(__file__).with_name("tiny.py")
@@ -62,7 +62,7 @@ def tiny_config(sample_root):
 @pytest.fixture(scope="session", autouse=True)
 def tiny_plugin():
     """The tiny networks, registered."""
-    plugins.load_file(TINY)
+    loading.load_file(TINY)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """Configs made small: narrow networks and no pretrained ones, so that whole runs of them take seconds."""
 
-from sketchkit.engine.config import load_config, read_config
-from sketchkit.registry import BACKBONES, HEADS, options_of
+from sketchkit.config.load import load_config, read_config
+from sketchkit.options import options_of
+from sketchkit.registry import BACKBONES, HEADS
 
 
 def narrow(path, *more, width=4):

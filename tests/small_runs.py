@@ -1,7 +1,7 @@
 """Runs of three iterations of every kind, for tests of what is done with a trained run."""
 
+from sketchkit.config.load import load_config
 from sketchkit.data.sample import write_sample, write_sketchy_sample
-from sketchkit.engine.config import load_config
 from sketchkit.engine.train import train
 from tests.conftest import ROOT
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sketchkit.cli import run
-from sketchkit.data.images import write_image
+from sketchkit.data.image_io import write_image
 from sketchkit.data.sample import write_sample
 from sketchkit.engine.hooks.progress import read_scalars
 from tests.conftest import ROOT
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow  # whole runs
 
 NARROW = ["backbone.width=4", "heads.discriminator.width=4", "batch_size=2"]
 CASES = [
-    ("overfit", "pairs", ("held_out/l1",), "pix2pix_facades"),
-    ("cycle", "unpaired", ("held_out/cycle", "held_out/cycle_back"), "cyclegan_apple2orange"),
+    ("overfit", "pairs", ("val/l1",), "pix2pix_facades"),
+    ("cycle", "unpaired", ("val/cycle", "val/cycle_back"), "cyclegan_apple2orange"),
 ]
 
 
@@ -93,7 +93,7 @@ def test_the_eight_pairs_learnt_are_the_eight_judged(tmp_path):
     """Without jitter: train and val of the settings give the same pictures."""
     import torch
 
-    from sketchkit.engine.config import load_config
+    from sketchkit.config.load import load_config
     from sketchkit.registry import DATASETS
 
     write_sample("pairs", tmp_path / "data", photos_per_class=1, size=64)

@@ -7,9 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from sketchkit.cli.info import command
-from sketchkit.engine.config import load_config
+from sketchkit.config.load import load_config
 from sketchkit.engine.train import model_config
-from sketchkit.registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS, METRICS, MODELS, TRANSFORMS, check_options
+from sketchkit.options import check_options
+from sketchkit.registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS, METRICS, MODELS, TRANSFORMS
 from tests.narrow import narrow
 
 ROOT = Path(__file__).resolve().parents[1]

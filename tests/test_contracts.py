@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sketchkit.errors import WeightsError
-from sketchkit.evaluation.contract import Setup
+from sketchkit.evaluation.metric import Setup
 from sketchkit.registry import BACKBONES, HEADS, LOSSES, PICTURE_METRICS, HeadOutput
 from sketchkit.testing import check_backbone, check_head, check_loss, check_metric
 

@@ -85,7 +85,7 @@ def small_run(config: str, data: Path, settings: tuple[str, ...], iterations: in
     """Train `configs/<config>.py` on `data` in `folder`, validated before the first iteration and after the last."""
     import torch
 
-    from sketchkit.engine.config import load_config
+    from sketchkit.config.load import load_config
     from sketchkit.engine.hooks.progress import SCALARS, read_scalars
     from sketchkit.engine.train import train
 
@@ -95,7 +95,7 @@ def small_run(config: str, data: Path, settings: tuple[str, ...], iterations: in
     train(load_config(ROOT / f"configs/{config}.py", changes), folder)
     seconds = time.perf_counter() - started
     rows = read_scalars(folder / SCALARS)
-    measured = [row for row in rows if any(name.startswith("held_out/") for name in row)]
+    measured = [row for row in rows if any(name.startswith("val/") for name in row)]
     start, end = ({name: row[name] for name in row if name != "iter"} for row in (measured[0], measured[-1]))
     environment = json.loads((folder / "environment.json").read_text())
     environment.update(cores=os.cpu_count(), threads=torch.get_num_threads())
@@ -157,7 +157,7 @@ def overfit(
         result = small_run(
             "pix2pix_facades", data, (*OVERFIT, *overrides), iterations, work_dir or Path(scratch, "run")
         )
-    conclude(result, "held_out/l1 below 0.08", result.passes(lambda _, end: end < 0.08), target)
+    conclude(result, "val/l1 below 0.08", result.passes(lambda _, end: end < 0.08), target)
 
 
 @benchmark.command()
@@ -167,7 +167,7 @@ def cycle(data: Path, iterations: int, target: Path | None, work_dir: Path | Non
     with tempfile.TemporaryDirectory() as scratch:
         folder = work_dir or Path(scratch, "run")
         result = small_run("cyclegan_apple2orange", data, (*CYCLE, *overrides), iterations, folder)
-    goal = "held_out/cycle and cycle_back below a third of their start"
+    goal = "val/cycle and cycle_back below a third of their start"
     conclude(result, goal, result.passes(lambda start, end: end < start / 3), target)
 
 

@@ -21,8 +21,8 @@ Measure = Callable[[Path, Path, Path], float]
 
 def ours(real: Path, fake: Path, weights: Path) -> float:
     """The FID by sketchkit, nothing kept from before."""
-    from sketchkit.evaluation.calls import EvaluationCall
-    from sketchkit.evaluation.contract import Setup
+    from sketchkit.evaluation.evaluate import EvaluationCall
+    from sketchkit.evaluation.metric import Setup
 
     setup = Setup("cpu", {"inception_fid": weights})
     return EvaluationCall(setup, metrics=["fid"]).folders(real, fake).result["metrics"]["fid"]["value"]
@@ -57,7 +57,7 @@ def timed(name: str, *places: Path) -> dict[str, float]:
 @click.option("--json", "target", type=click.Path(path_type=Path), help="Write the numbers.")
 def command(real: Path, fake: Path, weights: Path | None, rounds: int, target: Path | None) -> None:
     """FID of two folders by sketchkit and by torch-fidelity in turns: at least twice as fast, the value within 1e-3."""
-    from sketchkit.data.files import pictures_in
+    from sketchkit.data.base import pictures_in
 
     count = len(pictures_in(real)) + len(pictures_in(fake))
     with tempfile.TemporaryDirectory() as scratch:
@@ -82,7 +82,7 @@ def command(real: Path, fake: Path, weights: Path | None, rounds: int, target: P
 def _random_weights(path: Path) -> Path:
     import torch
 
-    from sketchkit.evaluation.inception import inception
+    from sketchkit.evaluation.features.inception import inception
 
     torch.save(inception(None).state_dict(), path)
     return path
@@ -93,7 +93,7 @@ def _measure(name: str, *places: str) -> None:
     measure = MEASURES[name]
     import torch_fidelity  # noqa: F401  # both have all they import in memory before the clock starts
 
-    import sketchkit.evaluation.calls  # noqa: F401
+    import sketchkit.evaluation.evaluate  # noqa: F401
 
     started = time.perf_counter()
     value = measure(*map(Path, places))

@@ -50,4 +50,4 @@ val_dataloader = dict(
     ),
 )
 del dataset
-val_evaluator = dict(type="CycleMetric")
+val_evaluator = dict(type="CycleValidation")

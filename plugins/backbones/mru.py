@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from sketchkit.registry import one_of
+from sketchkit.options import one_of
 
 from .conditional_norm import NORMS, make_norm, normalise
 

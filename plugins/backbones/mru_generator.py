@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sketchkit.registry import BACKBONES, one_of
+from sketchkit.options import one_of
+from sketchkit.registry import BACKBONES
 
 from .mru import MRU, init_weights
 from .mru_options import check_label

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
-from sketchkit.registry import HEADS, HeadOutput, one_of
+from sketchkit.options import one_of
+from sketchkit.registry import HEADS, HeadOutput
 
 from ..backbones.mru import MRU, init_weights
 from ..backbones.mru_trunk import BOTTLENECK, MRUEncoder, image_pyramid, level_channels

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from sketchkit.registry import HEADS, HeadOutput, one_of
+from sketchkit.options import one_of
+from sketchkit.registry import HEADS, HeadOutput
 
 from ..backbones.mru_official import PReLU, init_official
 from ..backbones.mru_official_trunk import OfficialEncoder

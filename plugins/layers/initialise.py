@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from sketchkit.registry import one_of
+from sketchkit.options import one_of
 
 from .upsampling import PixelShuffleUpsampling
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from sketchkit.errors import DataError
-from sketchkit.registry import one_of
+from sketchkit.options import one_of
 
 NORMS = ("batch", "instance", None)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.registry import one_of
+from sketchkit.options import one_of
 
 UPSAMPLINGS = ("transposed", "resize", "pixel_shuffle")
 

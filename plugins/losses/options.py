@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sketchkit.registry import one_of
+from sketchkit.options import one_of
 
 T = TypeVar("T")
 

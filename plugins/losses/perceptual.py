@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
-from sketchkit.features import PRETRAINED, FeatureNetwork
+from sketchkit.pretrained.feature_network import PRETRAINED, FeatureNetwork
 from sketchkit.registry import LOSSES
 
 from .options import DISTANCES, REDUCTIONS, choose
@@ -23,7 +23,7 @@ class PerceptualLoss(nn.Module):
     norm='l2', resize=None.
 
     Args:
-        network, layers, weights, normalize, resize: see `sketchkit.features.FeatureNetwork`.
+        network, layers, weights, normalize, resize: see `sketchkit.pretrained.feature_network.FeatureNetwork`.
         norm: 'l1' (absolute differences) or 'l2' (squared ones).
         layer_weights: one factor a layer; None is 1 for all.
         reduction: 'mean' over all numbers of a layer and the batch, or 'sum'.

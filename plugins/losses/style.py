@@ -69,7 +69,7 @@ class ContentLoss(FeatureComparison):
     """How far the picture's activations are from those of the content picture.
 
     Args:
-        layers: names or indices, as `sketchkit.features.FeatureNetwork` has them.
+        layers: names or indices, as `sketchkit.pretrained.feature_network.FeatureNetwork` has them.
         layer_weights: one factor a layer; None is 1 for all.
         reduction: 'sum' of the squared differences, 'mean', or 'relative' to the content's own squares.
 

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError, DataError, WeightsError
-from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
-from sketchkit.evaluation.feature_views import TimmView
-from sketchkit.evaluation.frechet import check_features
-from sketchkit.registry import PICTURE_METRICS, did_you_mean
-from sketchkit.weights import TIMM
+from sketchkit.evaluation.features.classifiers import TimmView
+from sketchkit.evaluation.features.statistics import check_features
+from sketchkit.evaluation.metric import PictureMetric, Seen, Setup
+from sketchkit.options import did_you_mean
+from sketchkit.pretrained.weights import TIMM
+from sketchkit.registry import PICTURE_METRICS
 
 TOP = 5
 HOW = "--metric-options classification.classifier=timm:NAME|PATH"
@@ -60,7 +61,7 @@ class Classification(PictureMetric):
         classifier: 'timm:NAME' or 'timm:NAME|FILE', trained on the same classes.
         classes: the names in the order of its outputs, or a text file with one in each line; None takes the classes
             of the fakes by the alphabet, if they are as many as the outputs.
-        resize: see `sketchkit.evaluation.resizing.resize`.
+        resize: see `sketchkit.evaluation.features.resizing.resize`.
 
     Raises:
         ConfigError: no classifier is given or none has that name; the classes do not match its outputs.

@@ -7,16 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sketchkit.data.colorfulness import FORMS, colorfulness
-from sketchkit.evaluation.contract import PictureMetric, Seen, Setup, View
-from sketchkit.registry import PICTURE_METRICS, one_of
+from sketchkit.data.prepare.colorfulness import FORMS, colorfulness
+from sketchkit.evaluation.metric import PictureMetric, Seen, Setup, View
+from sketchkit.options import one_of
+from sketchkit.registry import PICTURE_METRICS
 
 
 class ColorfulnessView(View):
     """The colourfulness of a picture: a row of 1, float64.
 
     Args:
-        form: see `sketchkit.data.colorfulness.colorfulness`.
+        form: see `sketchkit.data.prepare.colorfulness.colorfulness`.
 
     Raises:
         ConfigError: there is no such form.
@@ -47,7 +48,7 @@ class Colorfulness(PictureMetric):
 
     Args:
         setup: see `Setup`; nothing of it matters here.
-        form: 'signed' as in the paper, or 'absolute'; see `sketchkit.data.colorfulness.colorfulness`.
+        form: 'signed' as in the paper, or 'absolute'; see `sketchkit.data.prepare.colorfulness.colorfulness`.
 
     Raises:
         ConfigError: there is no such form.

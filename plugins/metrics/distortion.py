@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from sketchkit.evaluation.contract import PictureMetric, Seen, Setup, View
-from sketchkit.evaluation.views import check_sizes
+from sketchkit.evaluation.features.networks import check_sizes
+from sketchkit.evaluation.metric import PictureMetric, Seen, Setup, View
 from sketchkit.registry import PICTURE_METRICS
 
 PEAK = 255

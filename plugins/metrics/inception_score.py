@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
-from sketchkit.evaluation.feature_views import feature_view
-from sketchkit.evaluation.frechet import check_features
-from sketchkit.registry import PICTURE_METRICS, whole_number
+from sketchkit.evaluation.features.classifiers import feature_view
+from sketchkit.evaluation.features.statistics import check_features
+from sketchkit.evaluation.metric import PictureMetric, Seen, Setup
+from sketchkit.options import whole_number
+from sketchkit.registry import PICTURE_METRICS
 
 
 @PICTURE_METRICS.register_module(name="is")

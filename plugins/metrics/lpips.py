@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sketchkit.evaluation.contract import PictureMetric, Seen, Setup
-from sketchkit.evaluation.lpips_view import DrawsView, LpipsView
+from sketchkit.evaluation.metric import PictureMetric, Seen, Setup
 from sketchkit.registry import PICTURE_METRICS
+
+from .lpips_extractor import DrawsView, LpipsView
 
 
 @PICTURE_METRICS.register_module(name="lpips")

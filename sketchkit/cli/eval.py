@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from sketchkit.evaluation.calls import EvaluationCall
-    from sketchkit.evaluation.contract import Setup
-    from sketchkit.evaluation.selection import Spec
+    from sketchkit.evaluation.build import Spec
+    from sketchkit.evaluation.evaluate import EvaluationCall
+    from sketchkit.evaluation.metric import Setup
 
 COMMON = ("feature_extractor", "resize")
 OF_RUNS = ("split", "data", "draws", "config", "cfg_options")
@@ -70,11 +70,11 @@ def command(targets: tuple[Path, ...], **options: Any) -> None:
         targets = tuple(target for target in targets if target not in words)
         options["cfg_options"] += tuple(map(str, words))
     _check(targets, options)
-    from sketchkit import plugins
-    from sketchkit.evaluation.results import write_result
+    from sketchkit import loading
+    from sketchkit.evaluation.report.results import write_result
 
     for file in options["plugin_files"]:
-        plugins.load_file(file)
+        loading.load_file(file)
     call = _call(options)
     try:
         # What is logged on the way does not belong into the result.
@@ -125,8 +125,8 @@ def _check(targets: tuple[Path, ...], options: Mapping[str, Any]) -> None:
 
 
 def _call(options: Mapping[str, Any]) -> EvaluationCall:
-    from sketchkit.evaluation.calls import EvaluationCall
-    from sketchkit.evaluation.store import RowStore, cache_folder
+    from sketchkit.evaluation.evaluate import EvaluationCall
+    from sketchkit.evaluation.features.cache import RowStore, cache_folder
 
     return EvaluationCall(
         setup=_setup(options),
@@ -146,9 +146,9 @@ def _setup(options: Mapping[str, Any]) -> Setup:
     import torch
 
     from sketchkit.errors import ConfigError, WeightsError
-    from sketchkit.evaluation.contract import Setup
+    from sketchkit.evaluation.metric import Setup
     from sketchkit.inference.trained import usable_device
-    from sketchkit.weights import known_file
+    from sketchkit.pretrained.weights import known_file
 
     device = usable_device(options["device"] or ("cuda" if torch.cuda.is_available() else "cpu"))
     weights = {}
@@ -165,14 +165,14 @@ def _setup(options: Mapping[str, Any]) -> Setup:
 
 def _specs(names: Iterable[str], words: Iterable[str]) -> list[Spec]:
     """The metrics named, with their options; naming options of one measures it."""
-    from sketchkit.evaluation.selection import parse_options
+    from sketchkit.evaluation.build import parse_options
 
     options = parse_options(words)
     return [{"type": name, **options.get(name, {})} for name in dict.fromkeys([*names, *options])]
 
 
 def _run_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    from sketchkit.engine.config import load_config
+    from sketchkit.config.load import load_config
 
     config = load_config(options["config"], options["cfg_options"]) if options["config"] else None
     given = {name: options[name] for name in ("split", "data", "draws") if options[name]}
@@ -211,7 +211,7 @@ def _progress(title: str) -> Iterator[Callable[[int, int], object]]:
 
 
 def _show(result: Mapping[str, Any], as_json: bool) -> None:
-    from sketchkit.evaluation.results import aligned, table
+    from sketchkit.evaluation.report.results import aligned, table
 
     if as_json:
         click.echo(json.dumps(result, indent=2))

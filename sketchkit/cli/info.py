@@ -20,7 +20,7 @@ def command(
     config: str, as_json: bool, overrides: tuple[str, ...], plugin_files: tuple[str, ...], more: tuple[str, ...]
 ) -> None:
     """Networks, parameters, FLOPs at the config's size, and the objective of CONFIG."""
-    from sketchkit.engine.config import load_config
+    from sketchkit.config.load import load_config
     from sketchkit.engine.describe import describe
 
     found = describe(load_config(config, [*overrides, *more], plugin_files))

@@ -22,12 +22,12 @@ def command() -> None:
 )
 def list_(as_json: bool, plugin_files: tuple[str, ...]) -> None:
     """Every backbone, head and loss with its source and one line, and the plugins that failed to load."""
-    from sketchkit import plugins, registry
+    from sketchkit import loading, registry
 
     for file in plugin_files:
-        plugins.load_file(file)
+        loading.load_file(file)
     rows = [_row(entries, name) for entries in registry.PLUGIN_REGISTRIES for name in entries.names()]
-    failed = [{"plugin": plugin.name, "error": plugin.error} for plugin in plugins.failures()]
+    failed = [{"plugin": plugin.name, "error": plugin.error} for plugin in loading.failures()]
     if as_json:
         click.echo(json.dumps({"plugins": rows, "failed": failed}, indent=2))
         return

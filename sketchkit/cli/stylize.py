@@ -6,15 +6,13 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from mmengine.config import Config
     from torch import Tensor
-
-    from sketchkit.translators.style import Stroke
 
 DEFAULT = "squeezenet-pyramid"
 PRESETS = ("squeezenet", "squeezenet-pyramid", "vgg19")
@@ -68,7 +66,7 @@ def command(
     """
     from mmengine.device import get_device
 
-    from sketchkit.engine.config import load_config
+    from sketchkit.config.load import load_config
     from sketchkit.errors import ConfigError
     from sketchkit.registry import MODELS
 
@@ -96,7 +94,7 @@ def preset_file(name: str) -> Path:
     return installed if installed.is_file() else package.parent / "configs" / file
 
 
-def _watch(strokes: Iterable[Stroke], target: Path, save_every: int | None) -> None:
+def _watch(strokes: Iterable[Any], target: Path, save_every: int | None) -> None:
     """Report, save now and then, and end with the picture in `target`, also when a signal asks for the end."""
     from sketchkit.engine.interruption import requested, watch_signals
 
@@ -115,7 +113,7 @@ def _watch(strokes: Iterable[Stroke], target: Path, save_every: int | None) -> N
     click.echo(f"{target}: {width} x {height}{stopped}")
 
 
-def _line(stroke: Stroke, elapsed: float) -> str:
+def _line(stroke: Any, elapsed: float) -> str:
     left = timedelta(seconds=round((stroke.iterations - stroke.iteration) * elapsed / stroke.iteration))
     terms = "  ".join(f"{name} {value:.4g}" for name, value in stroke.values.items())
     width = len(str(stroke.iterations))
@@ -173,15 +171,15 @@ def _read(file: str, side: int) -> Tensor:
     """(1, 3, H, W) in [-1, 1], made smaller where it is larger than `side`, unless that is 0."""
     import torch
 
-    from sketchkit.data.images import read_image
-    from sketchkit.translators.style_canvas import fit, resize, shape
+    from sketchkit.data.image_io import read_image
+    from sketchkit.translators.sizes import fit, resize, shape
 
     picture = torch.from_numpy(read_image(file)).permute(2, 0, 1)[None].float() / 127.5 - 1
     return resize(picture, fit(shape(picture), side)) if 0 < side < max(shape(picture)) else picture
 
 
 def _write(target: Path, picture: Tensor) -> tuple[int, int]:
-    from sketchkit.data.images import write_image
+    from sketchkit.data.image_io import write_image
 
     pixels = ((picture[0] + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
     write_image(target, pixels)

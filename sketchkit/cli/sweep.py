@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from sketchkit.engine.sweep import Result
+    from sketchkit.sweeps.sweep import Result
 
 FIXED = "--cfg-options"
 
@@ -44,7 +44,7 @@ def command(
 
     The same command goes on where it stopped, and more values of a key add runs.
     """
-    from sketchkit.engine.sweep import TABLE, Sweep
+    from sketchkit.sweeps.sweep import TABLE, Sweep
 
     sweep = Sweep(config, words, out, fixed, plugin_files)
     results = sweep.train(click.echo)
@@ -74,7 +74,7 @@ def _spread(args: Sequence[str]) -> Iterator[str]:
 
 def _table(results: Sequence[Result]) -> Iterator[str]:
     """Aligned lines; a star stands behind the best value of each held-out scalar among the settings that are done."""
-    from sketchkit.engine.sweep import scalar_names
+    from sketchkit.sweeps.sweep import scalar_names
 
     names = scalar_names(results)
     best = {name: value for name in names if (value := _best(name, results)) is not None}
@@ -94,14 +94,14 @@ def _table(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _best(name: str, results: Sequence[Result]) -> float | None:
+    from sketchkit.engine.scores import VAL, better_end
     from sketchkit.errors import ConfigError
-    from sketchkit.evaluation.held_out import HELD_OUT, better_end
 
     values = [one.scalars[name] for one in results if one.state == "done" and name in one.scalars]
-    if not name.startswith(HELD_OUT) or len(values) < 2:
+    if not name.startswith(VAL) or len(values) < 2:
         return None
     try:
-        return min(values) if better_end(name.removeprefix(HELD_OUT)) == "lower" else max(values)
+        return min(values) if better_end(name.removeprefix(VAL)) == "lower" else max(values)
     except ConfigError:
         # What belongs to a metric, such as a deviation, has no good end.
         return None

@@ -30,7 +30,7 @@ def command(
     more: tuple[str, ...],
 ) -> None:
     """Train the translator that CONFIG describes. Further KEY=VALUE words override the config too."""
-    from sketchkit.engine.config import load_config
+    from sketchkit.config.load import load_config
     from sketchkit.engine.train import train
 
     precision = [f"optim_wrapper.amp={amp}"] if amp else []

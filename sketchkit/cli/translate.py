@@ -49,7 +49,7 @@ def command(
     device: str | None,
 ) -> None:
     """Translate IMAGE, or every picture in DIR, with a trained RUN (a run folder or a checkpoint)."""
-    from sketchkit.data.images import UnusablePicture, write_image
+    from sketchkit.data.image_io import UnusablePicture, write_image
     from sketchkit.errors import ConfigError, DataError
     from sketchkit.inference import TrainedTranslator
 
@@ -82,7 +82,7 @@ def _jobs(source: Path, output: Path, samples: int) -> Iterator[tuple[Path, int,
     """Each picture to make: its source, which draw of the noise, and where it goes."""
     import cv2
 
-    from sketchkit.data.folders import some_pictures
+    from sketchkit.data.datasets.folders import some_pictures
     from sketchkit.errors import ConfigError, DataError
 
     is_one = not source.is_dir()
@@ -118,8 +118,8 @@ def _refuse_overwriting(jobs: Sequence[tuple[Path, int, Path]]) -> None:
 
 def _read(file: Path, side: str | None, hint: Path | None, source: Path) -> tuple[Any, Any]:
     """The picture, and its hint: the file given, or the one of the picture's name in the folder given."""
-    from sketchkit.data.hints import read_hint
-    from sketchkit.data.images import read_image
+    from sketchkit.data.image_io import read_image
+    from sketchkit.data.transforms.hints import read_hint
     from sketchkit.errors import DataError
 
     picture = read_image(file)

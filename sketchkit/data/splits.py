@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+from sketchkit.atomic import write_whole
 from sketchkit.data.randomness import stable_seed
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.registry import did_you_mean
-from sketchkit.writing import write_whole
+from sketchkit.options import did_you_mean
 
 PARTS = ("train", "val", "test")
 FORMAT = "sketchkit split"

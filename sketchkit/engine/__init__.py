@@ -1,5 +1,5 @@
-"""Around the loop: config, optimisers, checkpoints, the watchdog, pictures and records."""
+"""Around the loop: optimizers, checkpoints, the watchdog, pictures and records; importing it registers them."""
 
-from sketchkit.engine import hooks, loop, optim, runner
+from sketchkit.engine import hooks, loop, optimizers, runner
 
-__all__ = ["hooks", "loop", "optim", "runner"]
+__all__ = ["hooks", "loop", "optimizers", "runner"]

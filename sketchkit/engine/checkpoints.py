@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 import sketchkit
+from sketchkit.atomic import whole
 from sketchkit.errors import CheckpointError
-from sketchkit.writing import whole
 
 FORMAT = "sketchkit/1"
 

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES, HEADS, LOSSES
-from sketchkit.translators.generation import Generation
+from sketchkit.translators.padding import Generation
 
 
 def describe(config: Config) -> dict[str, Any]:

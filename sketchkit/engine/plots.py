@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.utils import make_grid
 
-from sketchkit.writing import whole
+from sketchkit.atomic import whole
 
 GAP = 2
 BETWEEN = 12  # between tables side by side
@@ -113,7 +113,7 @@ def _panels(rows: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
         ],
         "objectives": totals,
         "discriminator accuracy": accuracies,
-        "held out": [name for name in names if name.startswith("held_out/")],
+        "held out": [name for name in names if name.startswith("val/")],
     }
 
 

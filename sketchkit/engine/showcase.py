@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sketchkit.data.files import collate_pictures
+from sketchkit.data.base import collate_pictures
 
 
 class Showcase:

@@ -30,7 +30,7 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
     """Train what a resolved config describes; returns the run folder.
 
     Args:
-        config: from `sketchkit.engine.config.load_config`.
+        config: from `sketchkit.config.load.load_config`.
         work_dir: the run folder; default: the config's, else `runs/` and the config's name.
         resume: True goes on from the folder's latest checkpoint, 'auto' does so when there is one.
 
@@ -125,13 +125,13 @@ def _start_processes() -> str:
 
 
 def _summarise(folder: Path) -> None:
-    rows = [row for row in read_scalars(folder / SCALARS) if any(key.startswith("held_out/") for key in row)]
+    rows = [row for row in read_scalars(folder / SCALARS) if any(key.startswith("val/") for key in row)]
     grids = sorted((folder / "grids").glob("iter_*.png"))
     if rows:
         ends = rows if len(rows) == 1 else [rows[0], rows[-1]]
-        names = [name for name in rows[-1] if name.startswith("held_out/")]
+        names = [name for name in rows[-1] if name.startswith("val/")]
         moved = [
-            f"{name.removeprefix('held_out/')} " + " -> ".join(f"{row[name]:.4f}" for row in ends if name in row)
+            f"{name.removeprefix('val/')} " + " -> ".join(f"{row[name]:.4f}" for row in ends if name in row)
             for name in names
         ]
         print(f"held out, iteration {' -> '.join(str(row['iter']) for row in ends)}: {', '.join(moved)}")

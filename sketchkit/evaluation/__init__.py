@@ -1,5 +1,5 @@
 """Images -> numbers."""
 
-from sketchkit.evaluation.held_out import CycleMetric, HeldOutMetric
+from sketchkit.evaluation.validation import CycleValidation, PairedValidation
 
-__all__ = ["CycleMetric", "HeldOutMetric"]
+__all__ = ["CycleValidation", "PairedValidation"]

@@ -1,167 +1,162 @@
-"""Two sets of pictures and the metrics asked for -> a result, with everything it depends on."""
+"""A call of `sketchkit eval`: what is to be measured is found out, made where it must be, and judged."""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sketchkit.engine.checkpoints import versions
-from sketchkit.errors import ConfigError
-from sketchkit.evaluation import results
-from sketchkit.evaluation.contract import PictureMetric, Setup
-from sketchkit.evaluation.frechet import Statistics
-from sketchkit.evaluation.judging import Item, Judged, judge
-from sketchkit.evaluation.kept import KeptStatistics, load_statistics, save_statistics
-from sketchkit.evaluation.pictures import FAIL, PictureSet, Progress, fingerprint
-from sketchkit.evaluation.report import Pair, write_report
-from sketchkit.evaluation.store import RowStore
+from mmengine.config import Config
 
-RANKING = ("lpips", "l1")
+from sketchkit.errors import ConfigError
+from sketchkit.evaluation.build import Spec, make_metrics, missing_companions, takes, usable
+from sketchkit.evaluation.features.cache import RowStore
+from sketchkit.evaluation.features.statistics_file import SUFFIX, load_statistics
+from sketchkit.evaluation.images.image_set import FAIL, PictureSet, Progress, read_set
+from sketchkit.evaluation.images.pairing import are_pairs, make_items
+from sketchkit.evaluation.images.run_images import RunJudge
+from sketchkit.evaluation.metric import PictureMetric, Setup
+from sketchkit.evaluation.outcome import RANKING, Outcome, evaluate
+from sketchkit.inference import TrainedTranslator
+from sketchkit.registry import PICTURE_METRICS
+
+# What is measured when nothing is named: what needs no weights, and of the rest what has them at hand.
+PLAIN = ("l1", "psnr", "ssim", "colorfulness", "checkerboard")
+WITH_WEIGHTS = ("fid", "lpips")
+# What shows how far a part of the call is, for as long as it runs, under a title.
+Shown = Callable[[str], AbstractContextManager[Progress | None]]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What an evaluation found: the result as it is written, and what a report is made of."""
+class EvaluationCall:
+    """How to measure, whatever is measured.
 
-    result: dict[str, Any]
-    metrics: Mapping[str, PictureMetric]
-    judged: Judged
-
-    @property
-    def pairs(self) -> list[Pair]:
-        """Every output with its values by those metrics that have one for each."""
-        values: dict[Path, dict[str, float]] = {}
-        for name, metric in self.metrics.items():
-            for fake, value in self._each(metric):
-                values.setdefault(fake, {})[name] = value
-        return [
-            Pair(fake.name, item.real.file if item.real else None, fake.file, values[fake.file])
-            for item in self.judged.items
-            for fake in item.fakes
-            if fake.file in values
-        ]
-
-    def _each(self, metric: PictureMetric) -> Iterator[tuple[Path, float]]:
-        """Each output with its value; of several outputs of a source, the first stands for them."""
-        samples = metric.per_sample(self.judged.seen(metric))
-        role = next((role for role in ("pair", "draws", "fake") if role in metric.needs), None)
-        if samples is None or role is None:
-            return
-        tasks = self.judged.judged(metric, role)
-        for task, value in zip(tasks, samples.tolist(), strict=True):
-            yield task.pictures[1 if role == "pair" else 0].file, value
-
-    def write_report(self, path: Path, title: str) -> None:
-        """Write the page with the worst and the best pairs, and how the values spread."""
-        ranked_by = next((name for name in RANKING if name in self.metrics), None)
-        write_report(
-            path,
-            title=title,
-            rows=results.table(self.result["metrics"]),
-            notes=self.result["notes"],
-            protocol=results.protocol(self.result),
-            pairs=self.pairs,
-            ranked_by=ranked_by,
-            better=self.metrics[ranked_by].better if ranked_by else None,
-        )
-
-
-def evaluate(
-    metrics: Mapping[str, PictureMetric],
-    items: Sequence[Item],
-    real: PictureSet | KeptStatistics,
-    fake: PictureSet,
-    *,
-    setup: Setup,
-    store: RowStore | None = None,
-    workers: int = 2,
-    on_error: str = FAIL,
-    save_stats: Path | None = None,
-    alone: Sequence[str] = (),
-    unusable: Sequence[str] = (),
-    generator: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
-) -> Outcome:
-    """Judge `items` by the metrics.
-
-    Args:
-        metrics: of one `make_metrics` with the same `setup`.
-        items: of the two sets; see `make_items` and `RunJudge`.
-        real: the reference set, or statistics kept of one.
-        store, workers, on_error, progress: see `judge`.
-        save_stats: the file to keep the statistics of the real set in; one that is there must be of this set.
-        alone, unusable: names left out of pairs, and what else was left out before, for the result.
-        generator: what made the fakes, for the result.
-
-    Raises:
-        DataError: pictures cannot be used, are too few, or kept statistics do not match.
-        ConfigError: statistics are given or asked for, and a metric cannot do with them.
+    Attributes:
+        setup: device, weights, seed.
+        metrics: what to measure; empty for what can be measured without fetching weights.
+        common: options of all metrics that have them.
+        store: rows kept so far, or None.
+        on_error: 'fail' or 'skip'; see `judge`.
+        workers: processes that read pictures.
+        save_stats: where to keep statistics of the real set.
+        ranks_pairs: measure what a report ranks pairs by, where there are pairs, whether it is named or not.
+        shown: makes what shows the progress.
+        say: told, in one line, what is left out.
     """
-    started = time.perf_counter()
-    kept = real if isinstance(real, KeptStatistics) else None
-    statistics = _usable(kept, metrics)
-    if save_stats is not None:
-        _check_kept(save_stats, _keeper(metrics), real)
-    judged = judge(metrics.values(), items, statistics, store, workers, on_error, progress)
-    seen = {name: judged.seen(metric, statistics) for name, metric in metrics.items()}
-    if save_stats is not None and not save_stats.exists():
-        _keep(save_stats, _keeper(metrics), judged)
-    scores = {name: results.score(name, metric, seen[name]) for name, metric in metrics.items()}
-    left_out = {"unpaired": list(alone), "unusable": sorted({*unusable, *judged.failed.values()})}
-    result = {
-        "format": results.FORMAT,
-        "metrics": scores,
-        "notes": [*results.notes(scores, real, fake), *results.notes_left_out(left_out)],
-        "real": results.describe(real),
-        "fake": results.describe(fake),
-        "left_out": left_out,
-        "generator": dict(generator) if generator else None,
-        "seed": setup.seed,
-        "device": setup.device,
-        "versions": versions(),
-        "command": sys.argv,
-        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "seconds": round(time.perf_counter() - started, 3),
-        "pictures_looked_at": judged.looked_at,
-    }
-    return Outcome(result, metrics, judged)
+
+    setup: Setup
+    metrics: Sequence[Spec] = ()
+    common: Mapping[str, Any] = field(default_factory=dict)
+    store: RowStore | None = None
+    on_error: str = FAIL
+    workers: int = 2
+    save_stats: Path | None = None
+    ranks_pairs: bool = False
+    shown: Shown = lambda title: nullcontext()
+    say: Callable[[str], object] = print
+
+    def folders(self, real: Path, fake: Path) -> Outcome:
+        """Judge the pictures in `fake` against those in `real`: folders, lists, or (real) kept statistics.
+
+        Raises:
+            SketchkitError: see `read_set`, `make_metrics`, `make_items`, `evaluate`.
+        """
+        kept = load_statistics(real) if real.suffix == SUFFIX else None
+        fakes = self._read(fake)
+        reals = None if kept else self._read(real)
+        is_paired = reals is not None and are_pairs(reals, fakes)
+        specs = self.metrics or self._default(is_paired, reals is not None)
+        metrics = self._make(specs, is_paired, companions=reals is not None)
+        items, alone = make_items(reals, fakes, metrics.values(), self.on_error)
+        outcome = self._evaluate(metrics, items=items, real=kept or reals, fake=fakes, alone=alone)
+        missing = missing_companions(specs) if reals is None else []
+        outcome.result["notes"] += [f"{name} is left out: it needs the real pictures themselves" for name in missing]
+        return outcome
+
+    def run(
+        self,
+        run: Path,
+        config: Config | None = None,
+        split: str | None = None,
+        data: Path | None = None,
+        draws: int = 2,
+    ) -> Outcome:
+        """Translate the held-out split of a run, and judge that.
+
+        Args:
+            run: a run folder or a checkpoint.
+            config: a resolved config in place of the run's own.
+            split, data, draws: see `RunJudge`.
+
+        Raises:
+            SketchkitError: see `TrainedTranslator`, `RunJudge`, `make_metrics`, `evaluate`.
+        """
+        judge = RunJudge(TrainedTranslator(run, self.setup.device, config), split, data, draws)
+        return replace(self, setup=self._setup_of(judge.translator.config))._judge(judge)
+
+    def _setup_of(self, config: Config) -> Setup:
+        """With the weights that the run's validation was given, after those of this call."""
+        validation = config.get("val_evaluator")
+        given = validation if isinstance(validation, Mapping) else {}
+        weights = {**(given.get("weights") or {}), **self.setup.weights}
+        allowed = self.setup.allow_random_weights or bool(given.get("allow_random_weights"))
+        return replace(self.setup, weights=weights, allow_random_weights=allowed)
+
+    def _judge(self, judge: RunJudge) -> Outcome:
+        named = self.metrics or judge.translator.config.get("metrics") or self._default(judge.is_paired)
+        metrics = self._make(named, judge.is_paired)
+        judge.check(metrics)
+        with self.shown("translating") as progress:
+            made = judge.translate(self.workers, self.on_error, progress)
+        sets = {"items": made.items, "real": made.real, "fake": made.fake}
+        unusable = [f"{file} cannot be used" for file in made.unusable]
+        return self._evaluate(metrics, **sets, generator=made.about, unusable=unusable)
+
+    def _read(self, path: Path) -> PictureSet:
+        with self.shown("reading") as progress:
+            return read_set(path, self.on_error, progress)
+
+    def _make(self, specs: Sequence[Spec], is_paired: bool, companions: bool = True) -> dict[str, PictureMetric]:
+        metrics = make_metrics(specs, self.setup, self.common, companions)
+        unused = [option for option in self.common if not any(takes(spec, option) for spec in specs)]
+        if unused:
+            raise ConfigError(f"{unused[0]}={self.common[unused[0]]} is an option of none of the metrics: leave it out")
+        if self.ranks_pairs and is_paired and not any(name in metrics for name in RANKING):
+            return make_metrics([*specs, RANKING[-1]], self.setup, self.common, companions)
+        return metrics
+
+    def _default(self, is_paired: bool, has_real: bool = True) -> list[str]:
+        names = [name for name in (*PLAIN, *WITH_WEIGHTS) if _fits(name, is_paired, has_real)]
+        unfit = [name for name in (*PLAIN, *WITH_WEIGHTS) if name not in names]
+        if unfit:
+            why = "these are no pairs, name by name" if has_real else "they need the real pictures themselves"
+            self.say(f"{', '.join(unfit)} are left out: {why}")
+        good, without = usable([name for name in names if name in WITH_WEIGHTS], self.setup, self.common)
+        for name, reason in without.items():
+            self.say(f"{name} is left out: {reason}")
+        chosen = [name for name in names if name in (*PLAIN, *good)]
+        if not chosen:
+            raise ConfigError("nothing can be measured without weights here: name a --metric to see what it lacks")
+        return chosen
+
+    def _evaluate(self, metrics: Mapping[str, PictureMetric], **sets: Any) -> Outcome:
+        with self.shown("looking") as progress:
+            return evaluate(
+                metrics,
+                **sets,
+                setup=self.setup,
+                store=self.store,
+                workers=self.workers,
+                on_error=self.on_error,
+                save_stats=self.save_stats,
+                progress=progress,
+            )
 
 
-def _usable(kept: KeptStatistics | None, metrics: Mapping[str, PictureMetric]) -> Statistics | None:
-    if kept is None:
-        return None
-    for name, metric in metrics.items():
-        if metric.takes_statistics:
-            kept.check(metric.view)
-        elif {"real", "pair"} & set(metric.needs):
-            raise ConfigError(f"{name} needs the real pictures themselves: give their folder in place of {kept.path}")
-    return kept.statistics
-
-
-def _keeper(metrics: Mapping[str, PictureMetric]) -> PictureMetric:
-    """The metric whose real rows make the statistics."""
-    for metric in metrics.values():
-        if metric.takes_statistics:
-            return metric
-    raise ConfigError("--save-stats keeps what fid needs: add --metric fid")
-
-
-def _check_kept(path: Path, keeper: PictureMetric, real: PictureSet | KeptStatistics) -> None:
-    """Refuse to keep what is kept already, and a file that is of something else."""
-    if isinstance(real, KeptStatistics):
-        raise ConfigError(f"--save-stats keeps the statistics of pictures, and {real.path} holds some already")
-    if path.exists():
-        load_statistics(path).check(keeper.view, real.fingerprint)
-
-
-def _keep(path: Path, keeper: PictureMetric, judged: Judged) -> None:
-    rows = judged.seen(keeper).real
-    if rows is not None:
-        # Of the pictures behind the rows: some may have been left out.
-        known = fingerprint(task.pictures[0] for task in judged.judged(keeper, "real"))
-        save_statistics(path, Statistics.of(rows), keeper.view, known)
+def _fits(name: str, is_paired: bool, has_real: bool) -> bool:
+    metric: type[PictureMetric] = PICTURE_METRICS.get(name)
+    if "real" in metric.needs and not has_real:
+        return metric.takes_statistics
+    return is_paired or "pair" not in metric.needs

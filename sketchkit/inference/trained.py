@@ -16,14 +16,15 @@ from torch.nn import functional as F
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from sketchkit.data.transforms import Only, Transform, build_transform
+from sketchkit.config.load import load_plugins
+from sketchkit.data.transforms.build import Only, Transform, build_transform
 from sketchkit.engine.checkpoints import latest_checkpoint, load_strictly, read_checkpoint
-from sketchkit.engine.config import load_plugins
 from sketchkit.engine.train import model_config
 from sketchkit.errors import CheckpointError, ConfigError, DataError
-from sketchkit.registry import MODELS, did_you_mean, one_of
-from sketchkit.translators.generation import Generation
-from sketchkit.translators.preprocessor import IMAGES, to_bytes
+from sketchkit.options import did_you_mean, one_of
+from sketchkit.registry import MODELS
+from sketchkit.translators.padding import Generation
+from sketchkit.translators.preprocessing import IMAGES, to_bytes
 
 # A generator needs no critic and no objective; a translator is built with at least one term.
 BARE = {"heads": {}, "generator_losses": {"pixel": {"type": "PixelLoss"}}, "discriminator_losses": {}}

@@ -1,19 +1,7 @@
-"""Samples -> images and losses."""
+"""What every translator shares: the contract, objectives, padding, preprocessing."""
 
-from sketchkit.translators.conditional import ConditionalTranslator
-from sketchkit.translators.cycle import CycleTranslator
 from sketchkit.translators.lab import LabPreprocessor
 from sketchkit.translators.objective import INPUTS, Objective, StepInputs
-from sketchkit.translators.preprocessor import TranslationPreprocessor
-from sketchkit.translators.style import StyleTranslator
+from sketchkit.translators.preprocessing import TranslationPreprocessor
 
-__all__ = [
-    "INPUTS",
-    "ConditionalTranslator",
-    "CycleTranslator",
-    "LabPreprocessor",
-    "Objective",
-    "StepInputs",
-    "StyleTranslator",
-    "TranslationPreprocessor",
-]
+__all__ = ["INPUTS", "LabPreprocessor", "Objective", "StepInputs", "TranslationPreprocessor"]

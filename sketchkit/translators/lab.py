@@ -11,8 +11,9 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 from torch.nn import functional as F
 
-from sketchkit.registry import MODELS, one_of
-from sketchkit.translators.preprocessor import with_hint
+from sketchkit.options import one_of
+from sketchkit.registry import MODELS
+from sketchkit.translators.preprocessing import with_hint
 
 PREDICTED = ("ab", "lab")
 

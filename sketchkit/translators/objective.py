@@ -14,7 +14,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError, WeightsError
-from sketchkit.registry import LOSSES, did_you_mean
+from sketchkit.options import did_you_mean
+from sketchkit.registry import LOSSES
 
 INPUTS = {
     "source": "(B,Cs,H,W) the input picture, in [-1, 1]",

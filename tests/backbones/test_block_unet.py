@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import BACKBONES
-from sketchkit.translators.generation import Generation
+from sketchkit.translators.padding import Generation
 
 NORMAL = {
     "encoder": [[64, 64], [128, 128], [256, 256, 256]],

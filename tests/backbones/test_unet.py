@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import BACKBONES
-from sketchkit.translators.generation import Generation
+from sketchkit.translators.padding import Generation
 
 AUTO_PAINTER = {"bias": True, "norm_innermost": True}
 

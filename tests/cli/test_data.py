@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from sketchkit.cli.data import command
 from sketchkit.cli.data.sample import CONFIGS
-from sketchkit.data.images import read_image, write_image
+from sketchkit.data.image_io import read_image, write_image
 from sketchkit.data.sample import write_sample
 from sketchkit.data.sample.kinds import LAYOUTS
 from sketchkit.errors import ConfigError, DataError

@@ -5,10 +5,10 @@ from click.testing import CliRunner
 from skimage.transform import resize
 
 from sketchkit.cli.data import command
-from sketchkit.data.images import read_image, write_image
-from sketchkit.data.lines import ExtractLines, extract_lines
+from sketchkit.data.image_io import read_image, write_image
+from sketchkit.data.prepare.sides import find_source_side
 from sketchkit.data.randomness import seeded
-from sketchkit.data.sides import find_source_side
+from sketchkit.data.transforms.lines import ExtractLines, extract_lines
 from sketchkit.errors import ConfigError, DataError
 
 

@@ -19,10 +19,10 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
-from sketchkit.data.images import read_image, write_image
-from sketchkit.evaluation.contract import Setup
-from sketchkit.evaluation.feature_views import feature_view
-from sketchkit.evaluation.judging import look_at
+from sketchkit.data.image_io import read_image, write_image
+from sketchkit.evaluation.features.classifiers import feature_view
+from sketchkit.evaluation.features.extraction import look_at
+from sketchkit.evaluation.metric import Setup
 from tests.conftest import ROOT
 from tests.measuring import FEATURES, NETWORK, call, failed, measured
 

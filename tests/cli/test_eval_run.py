@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 
-from sketchkit.data.images import read_image
+from sketchkit.data.image_io import read_image
 from sketchkit.inference import TrainedTranslator
 from tests.conftest import ROOT
 from tests.measuring import FEATURES, NETWORK, call, failed, measured

@@ -14,8 +14,8 @@ import pytest
 
 from sketchkit.cli import main
 from sketchkit.cli.stylize import PRESETS, preset_file
-from sketchkit.data.images import read_image, write_image
-from sketchkit.engine.config import load_config
+from sketchkit.config.load import load_config
+from sketchkit.data.image_io import read_image, write_image
 from tests.conftest import ROOT
 
 RANDOM = ["--cfg-options", "translator.weights=None", "--iterations", "2"]

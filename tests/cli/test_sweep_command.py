@@ -50,11 +50,11 @@ def test_a_sweep_says_what_it_does_and_marks_the_best(sample_root, tmp_path, cap
     (start,) = [i for i, line in enumerate(lines) if line.startswith("setting ")]
     head, *rows = (re.split(r" {2,}", line.strip()) for line in lines[start : start + 3])
     kept = json.loads((tmp_path / "out" / "sweep.json").read_text())["settings"]
-    assert head[:2] == ["setting", "iterations"] and head[2:4] == ["held_out/l1", "held_out/diversity"]
+    assert head[:2] == ["setting", "iterations"] and head[2:4] == ["val/l1", "val/diversity"]
     for row, one in zip(rows, kept, strict=True):
         assert row[:2] == [one["run"], "3"]
         assert [cell.rstrip("*") for cell in row[2:]] == [f"{one['scalars'][name]:.4g}" for name in head[2:]]
-    for column, name, best in ((2, "held_out/l1", min), (3, "held_out/diversity", max)):
+    for column, name, best in ((2, "val/l1", min), (3, "val/diversity", max)):
         values = [one["scalars"][name] for one in kept]
         assert values[0] != values[1]
         assert [row[column].endswith("*") for row in rows] == [value == best(values) for value in values]

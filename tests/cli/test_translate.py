@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from sketchkit.cli import main
-from sketchkit.data.images import read_image, write_image
+from sketchkit.data.image_io import read_image, write_image
 from sketchkit.inference import TrainedTranslator
 from tests.conftest import TINY
 from tests.small_runs import SIZE, small_run

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sketchkit.cli import main
-from sketchkit.data.images import read_image, write_image
+from sketchkit.data.image_io import read_image, write_image
 from sketchkit.inference import TrainedTranslator
 from sketchkit.registry import DATASETS
 from tests.small_runs import small_run

@@ -5,11 +5,11 @@ import cv2
 import numpy as np
 import pytest
 
-from sketchkit.data.colorfulness import sort_out
-from sketchkit.data.images import read_image
+from sketchkit.data.datasets.sketchy import SketchyDataset
+from sketchkit.data.image_io import read_image
+from sketchkit.data.prepare.colorfulness import sort_out
 from sketchkit.data.sample import write_sample, write_sketchy_sample
 from sketchkit.data.sample.kinds import LAYOUTS
-from sketchkit.data.sketchy import SketchyDataset
 from sketchkit.errors import ConfigError, DataError
 
 TX = "tx_000000000000"

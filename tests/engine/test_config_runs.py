@@ -72,7 +72,7 @@ def test_sixty_iterations(name, small, tmp_path):
     checkpoint = read_checkpoint(folder / "iter_60.pth")
     assert all(value.isfinite().all() for value in checkpoint["model"].values() if isinstance(value, torch.Tensor))
     assert (folder / "grids" / "iter_000060.png").is_file()
-    assert [row["iter"] for row in rows if any(key.startswith("held_out/") for key in row)][-1:] == [60]
+    assert [row["iter"] for row in rows if any(key.startswith("val/") for key in row)][-1:] == [60]
     for term in LEARNT.get(name.partition("_")[0], []) if name not in SLOW else []:
         first, *_, last = (row[f"G/{term}"] for row in rows if "G/total" in row)
         assert last < 0.97 * first, term

@@ -33,7 +33,7 @@ def held_out(folder):
     """iteration -> name -> what was measured."""
     rows = {}
     for row in read_scalars(folder / "scalars.jsonl"):
-        measured = {name.removeprefix("held_out/"): row[name] for name in row if name.startswith("held_out/")}
+        measured = {name.removeprefix("val/"): row[name] for name in row if name.startswith("val/")}
         if measured:
             rows[row["iter"]] = measured
     return rows
@@ -110,15 +110,15 @@ def test_the_best_checkpoint_is_kept_and_is_what_was_measured(tiny_config, tmp_p
     assert list(rows) == [0, 2, 4, 6]
     chosen = {name: min(rows, key=lambda iteration: rows[iteration][name]) for name in names}
     assert chosen["l1"] < 6
-    found = {f"best_held_out_{name}_iter_{iteration}.pth" for name, iteration in chosen.items()}
+    found = {f"best_val_{name}_iter_{iteration}.pth" for name, iteration in chosen.items()}
     assert {path.name for path in folder.glob("best_*")} == found
     for name, iteration in chosen.items():
-        path = folder / f"best_held_out_{name}_iter_{iteration}.pth"
+        path = folder / f"best_val_{name}_iter_{iteration}.pth"
         assert read_checkpoint(path)["iter"] == iteration
         assert evaluated(capsys, path, "--allow-random-weights")[name] == pytest.approx(rows[iteration][name], rel=1e-6)
 
 
-BEST = ("metrics=['psnr']", "default_hooks.checkpoint.save_best=held_out/psnr")
+BEST = ("metrics=['psnr']", "default_hooks.checkpoint.save_best=val/psnr")
 
 
 def test_the_best_checkpoint_outlives_a_resume(tiny_config, tmp_path):
@@ -129,7 +129,7 @@ def test_the_best_checkpoint_outlives_a_resume(tiny_config, tmp_path):
 
     folder, _ = train_on(1e-3, 3)
     first = best(folder)
-    assert first.name == "best_held_out_psnr_iter_3.pth"
+    assert first.name == "best_val_psnr_iter_3.pth"
     content = first.read_bytes()
     folder, values = train_on(1000.0, 6, resume=True)
     assert values[6] < values[3]
@@ -138,7 +138,7 @@ def test_the_best_checkpoint_outlives_a_resume(tiny_config, tmp_path):
     (folder / "iter_6.pth").unlink()
     folder, values = train_on(0.02, 6, resume=True)
     assert values[6] > values[3]
-    assert best(folder).name == "best_held_out_psnr_iter_6.pth"
+    assert best(folder).name == "best_val_psnr_iter_6.pth"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_the_best_checkpoint_outlives_a_resume(tiny_config, tmp_path):
         (["default_hooks.checkpoint.save_best=psnrr"], "nothing is measured by the name 'psnrr': did you mean 'psnr'"),
         (
             ["default_hooks.checkpoint.save_best=fid"],
-            "save_best='held_out/fid' is not measured: did you mean 'held_out/l1'",
+            "save_best='val/fid' is not measured: did you mean 'val/l1'",
         ),
         (
             ["default_hooks.checkpoint.save_best=colorfulness", "metrics=['colorfulness']"],
@@ -155,7 +155,7 @@ def test_the_best_checkpoint_outlives_a_resume(tiny_config, tmp_path):
         ),
         (
             ["default_hooks.checkpoint.save_best=l1", "val_dataloader=None", "val_evaluator=None", "val_cfg=None"],
-            "save_best='held_out/l1' is not measured",
+            "save_best='val/l1' is not measured",
         ),
         (["metrics=['fidd']"], "no metric is named 'fidd': did you mean 'fid'"),
         (["metrics=[{'resize': 'tf'}]"], "is no metric: give a name, or dict"),
@@ -172,7 +172,7 @@ def test_what_a_validation_leaves_out_is_no_choice(tiny_config, tmp_path):
     """Diversity, where the generator takes no noise."""
     silent = "backbone={'type': 'UNetGenerator', 'width': 4, 'downs': 2}"
     changes = [silent, "generator_losses.diversity=None", "default_hooks.checkpoint.save_best=diversity"]
-    with pytest.raises(ConfigError, match="save_best='held_out/diversity' is not measured: did you mean"):
+    with pytest.raises(ConfigError, match="save_best='val/diversity' is not measured: did you mean"):
         train(tiny_config(*changes, "train_cfg.val_at_start=True"), tmp_path / "run")
 
 

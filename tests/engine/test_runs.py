@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
+from sketchkit.config.load import load_config
 from sketchkit.engine.checkpoints import read_checkpoint
-from sketchkit.engine.config import load_config
 from sketchkit.engine.hooks.progress import read_scalars
 from sketchkit.engine.train import train
 from sketchkit.errors import CheckpointError, ConfigError, DataError, TrainingStopped
@@ -63,7 +63,7 @@ def test_a_run_folder_describes_itself(finished):
             assert image.width > 50
     rows = losses(folder)
     assert [row["iter"] for row in rows if "G/total" in row] == [1, 2, 3, 4, 5, 6]
-    assert [row["iter"] for row in rows if "held_out/l1" in row] == [0, 3, 6]
+    assert [row["iter"] for row in rows if "val/l1" in row] == [0, 3, 6]
 
 
 def test_the_learning_rate_follows_its_schedule(finished):
@@ -94,10 +94,10 @@ def test_the_config_in_a_run_folder_trains_the_same_run(finished, tmp_path):
 
 
 def test_the_best_checkpoint_is_kept_with_its_iteration(tiny_config, tmp_path):
-    best = "+default_hooks.checkpoint.save_best='held_out/l1'"
+    best = "+default_hooks.checkpoint.save_best='val/l1'"
     folder = train(tiny_config(best, "+default_hooks.checkpoint.rule=less"), tmp_path / "best")
     (path,) = folder.glob("best_*.pth")
-    rows = {row["iter"]: row["held_out/l1"] for row in losses(folder) if "held_out/l1" in row and row["iter"]}
+    rows = {row["iter"]: row["val/l1"] for row in losses(folder) if "val/l1" in row and row["iter"]}
     assert read_checkpoint(path)["iter"] == min(rows, key=rows.get)
 
 
@@ -145,7 +145,7 @@ def test_a_schedule_may_be_added_on_resume(tiny_config, tmp_path):
 @pytest.mark.slow
 def test_a_plateau_schedule_is_restored(tiny_config, tmp_path):
     plateau = (
-        "param_scheduler=[{'type': 'ReduceOnPlateauLR', 'monitor': 'held_out/l1', 'patience': 0, 'factor': 0.5, "
+        "param_scheduler=[{'type': 'ReduceOnPlateauLR', 'monitor': 'val/l1', 'patience': 0, 'factor': 0.5, "
         "'threshold': 10.0, 'rule': 'less', 'by_epoch': True}]"
     )
     slow = ["train_cfg.val_interval=1", "default_hooks.checkpoint.interval=1", plateau]

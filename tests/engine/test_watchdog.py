@@ -5,16 +5,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from sketchkit_plugins.translators.conditional import ConditionalTranslator
+from sketchkit_plugins.translators.cycle import CycleTranslator
 
+from sketchkit.config.load import load_config
 from sketchkit.data.sample import write_sample
 from sketchkit.engine.checkpoints import is_finite, read_checkpoint
-from sketchkit.engine.config import load_config
 from sketchkit.engine.hooks import WatchdogHook
 from sketchkit.engine.hooks.watchdog import CAUSES, examine
-from sketchkit.engine.optim import AdversarialOptimizers
+from sketchkit.engine.optimizers import AdversarialOptimizers
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError, TrainingStopped
-from sketchkit.translators import ConditionalTranslator, CycleTranslator
 from tests.conftest import ROOT, TINY
 
 pytestmark = pytest.mark.slow  # whole runs

@@ -6,7 +6,7 @@ import numpy as np
 from click.testing import CliRunner
 
 from sketchkit.cli import cli
-from sketchkit.data.images import write_image
+from sketchkit.data.image_io import write_image
 from sketchkit.registry import PICTURE_METRICS
 from sketchkit.testing import check_metric
 from tests.conftest import ROOT

@@ -10,7 +10,7 @@ from mmengine.model import ExponentialMovingAverage
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorDeviceMismatchError, FakeTensorMode
 
-from sketchkit.engine.optim import SyncedOptimWrapper
+from sketchkit.engine.optimizers import SyncedOptimWrapper
 from sketchkit.engine.runner import on_device
 from tools.gpu.systems import trained_configs
 

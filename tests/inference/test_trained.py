@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from skimage.color import rgb2lab
 
-from sketchkit import features
-from sketchkit.data.files import collate_pictures
-from sketchkit.data.images import read_image
+from sketchkit.config.load import Config
+from sketchkit.data.base import collate_pictures
+from sketchkit.data.image_io import read_image
 from sketchkit.engine.checkpoints import read_checkpoint, write_checkpoint
-from sketchkit.engine.config import Config
 from sketchkit.engine.train import model_config
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.inference import TrainedTranslator
+from sketchkit.pretrained import feature_network as features
 from sketchkit.registry import BACKBONES, DATASETS, MODELS
 from tests.small_runs import SIZE, small_run
 

@@ -11,11 +11,11 @@ from sketchkit_plugins.backbones.resnet import ResNetGenerator
 from sketchkit_plugins.backbones.unet import UNetGenerator
 from sketchkit_plugins.layers.initialise import initialise
 from sketchkit_plugins.layers.upsampling import UPSAMPLINGS, PixelShuffleUpsampling, check_size, make_upsampling
+from sketchkit_plugins.metrics.checkerboard import checkerboard
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.evaluation.checkerboard import checkerboard
 
 INITS = ["normal", "xavier", "kaiming", "orthogonal"]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sketchkit.engine.config import load_config
+from sketchkit.config.load import load_config
 from sketchkit.registry import HeadOutput
 from sketchkit.translators.objective import Objective, StepInputs
 from tests.conftest import ROOT

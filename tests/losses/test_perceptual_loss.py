@@ -16,7 +16,7 @@ from sketchkit_plugins.losses.perceptual import PerceptualLoss
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError, WeightsError
-from sketchkit.features import FeatureNetwork
+from sketchkit.pretrained.feature_network import FeatureNetwork
 
 DATA = Path(os.environ.get("SKETCHKIT_TEST_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 IMAGENET = (torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225]))
@@ -189,7 +189,7 @@ def test_a_timm_network_by_level_or_module() -> None:
 
 def test_random_weights_are_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[tuple] = []
-    monkeypatch.setattr("sketchkit.features.print_log", lambda *line: lines.append(line))
+    monkeypatch.setattr("sketchkit.pretrained.feature_network.print_log", lambda *line: lines.append(line))
     FeatureNetwork("vgg11", (0,), weights=None)
     assert len(lines) == 1 and "vgg11 has random weights" in lines[0][0] and lines[0][2] == 30  # WARNING
 

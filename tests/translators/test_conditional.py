@@ -2,12 +2,12 @@ import copy
 
 import pytest
 import torch
+from sketchkit_plugins.translators.conditional import ConditionalTranslator
 from torch import nn
 
-from sketchkit.engine.optim import AdversarialOptimizers
+from sketchkit.engine.optimizers import AdversarialOptimizers
 from sketchkit.errors import ConfigError
 from sketchkit.registry import LOSSES
-from sketchkit.translators import ConditionalTranslator
 
 LOSSES.register_module(
     name="NoticeGradients",

@@ -2,12 +2,12 @@ import copy
 
 import pytest
 import torch
+from sketchkit_plugins.translators.cycle import CycleTranslator
 from torch import nn
 
-from sketchkit.engine.optim import AdversarialOptimizers
+from sketchkit.engine.optimizers import AdversarialOptimizers
 from sketchkit.errors import ConfigError
 from sketchkit.registry import LOSSES
-from sketchkit.translators import CycleTranslator
 
 SGD = dict(generator=dict(optimizer=dict(type="SGD", lr=0.1)), discriminator=dict(optimizer=dict(type="SGD", lr=0.1)))
 BACKBONE = dict(type="TinyBackbone", noise=False)

@@ -10,7 +10,7 @@ import torch
 from skimage.color import lab2rgb, rgb2lab
 from skimage.transform import resize
 
-from sketchkit.data.images import read_image
+from sketchkit.data.image_io import read_image
 from sketchkit.errors import ConfigError
 from sketchkit.translators.lab import LabPreprocessor
 from tests.conftest import ROOT

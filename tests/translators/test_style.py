@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from sketchkit_plugins.translators.style import StyleTranslator
+from sketchkit_plugins.translators.style_canvas import Canvas, Space
+from sketchkit_plugins.translators.style_features import PictureFeatures
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
 from sketchkit.errors import ConfigError, DataError, TrainingStopped
 from sketchkit.registry import LOSSES, MODELS
-from sketchkit.translators.style import StyleTranslator
-from sketchkit.translators.style_canvas import Canvas, Space, fit, resize
-from sketchkit.translators.style_features import PictureFeatures
+from sketchkit.translators.sizes import fit, resize
 from tests.conftest import ROOT
 
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)

@@ -10,10 +10,10 @@ import torch
 from mmengine.registry import DefaultScope
 
 from sketchkit.engine.runner import TranslationRunner
-from sketchkit.evaluation.contract import Setup
-from sketchkit.evaluation.feature_views import feature_view
+from sketchkit.evaluation.features.classifiers import feature_view
+from sketchkit.evaluation.metric import Setup
 from sketchkit.registry import SCOPE
-from sketchkit.translators.generation import Generation
+from sketchkit.translators.padding import Generation
 from tools.gpu.counting import DTYPES, Ceilings, Counter, ceilings, seconds, synchronize, timed
 from tools.gpu.steps import Row, Setting
 from tools.gpu.systems import System, build, precision, system_config

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from mmengine.config import Config
 
-from sketchkit.engine.config import load_config
+from sketchkit.config.load import load_config
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.train import train
-from sketchkit.evaluation.calls import EvaluationCall
-from sketchkit.evaluation.contract import Setup
+from sketchkit.evaluation.evaluate import EvaluationCall
+from sketchkit.evaluation.metric import Setup
 from tools.gpu.counting import seconds
 from tools.gpu.steps import Row, Setting
 from tools.gpu.systems import ROOT, build, system_config

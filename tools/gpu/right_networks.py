@@ -9,13 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sketchkit.evaluation.contract import Setup
-from sketchkit.evaluation.feature_views import feature_view
-from sketchkit.evaluation.frechet import frechet_distance
-from sketchkit.evaluation.lpips_view import LpipsView
-from sketchkit.registry import BACKBONES, HEADS, options_of
+from sketchkit.evaluation.features.classifiers import feature_view
+from sketchkit.evaluation.metric import Seen, Setup
+from sketchkit.options import options_of
+from sketchkit.registry import BACKBONES, HEADS, PICTURE_METRICS
 from sketchkit.testing import example_batch
-from sketchkit.translators.generation import Generation
+from sketchkit.translators.padding import Generation
 from tools.gpu.steps import Row, Setting, verdict
 from tools.gpu.systems import WIDTH, precision
 
@@ -38,6 +37,7 @@ def compare_evaluation(setting: Setting) -> Iterator[Row]:
     count, side = (4, 64) if setting.tiny else (64, 256)
     pictures = torch.randint(256, (count, 3, side, side), generator=torch.Generator().manual_seed(0)).byte()
     setups = [Setup(device, allow_random_weights=True) for device in ("cpu", setting.device)]
+    fid = PICTURE_METRICS.build(dict(type="fid"), setup=setups[0])
     names = ("timm:test_resnet.r160_in1k",) if setting.tiny else ("inception", "timm:resnet50.a1_in1k")
     for name in names:
         views = [feature_view(setup, name) for setup in setups]
@@ -45,10 +45,11 @@ def compare_evaluation(setting: Setting) -> Iterator[Row]:
         features = [view.look(batch) for view in views]
         yield verdict(f"features of {name}", difference(features[1].cpu(), features[0]), ALLOWED)
         halves = [part.chunk(2) for part in features]
-        distances = [torch.tensor(frechet_distance(*parts)) for parts in halves]
+        distances = [torch.tensor(fid.compute(Seen(real=parts[0], fake=parts[1]))["fid"]) for parts in halves]
         yield verdict(f"Fréchet distance of {name}", difference(distances[1], distances[0]), ALLOWED)
-    pairs = torch.stack([LpipsView(setups[0]).prepare(*pair) for pair in pictures.split(2)])
-    seen = [LpipsView(setup).look(pairs).cpu() for setup in setups]
+    views = [PICTURE_METRICS.build(dict(type="lpips"), setup=setup).view for setup in setups]
+    pairs = torch.stack([views[0].prepare(*pair) for pair in pictures.split(2)])
+    seen = [view.look(pairs).cpu() for view in views]
     yield verdict("LPIPS (AlexNet)", difference(seen[1], seen[0]), ALLOWED)
 
 

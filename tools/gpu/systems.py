@@ -14,12 +14,13 @@ from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from sketchkit.data.files import collate_pictures
+from sketchkit.config.load import load_config, read_config
+from sketchkit.data.base import collate_pictures
 from sketchkit.data.sample import write_sample, write_sketchy_sample
-from sketchkit.engine.config import load_config, read_config
 from sketchkit.engine.runner import on_device
 from sketchkit.engine.train import model_config
-from sketchkit.registry import BACKBONES, DATASETS, HEADS, MODELS, SCOPE, options_of
+from sketchkit.options import options_of
+from sketchkit.registry import BACKBONES, DATASETS, HEADS, MODELS, SCOPE
 from tools.gpu.steps import Row, Setting
 
 ROOT = Path(__file__).resolve().parents[2]

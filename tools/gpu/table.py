@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sketchkit.writing import write_whole
+from sketchkit.atomic import write_whole
 from tools.gpu.steps import Result, Row
 
 TITLES = {"make": "What it was run on", "right": "What must be right", "cost": "What it costs", "train": "Training"}

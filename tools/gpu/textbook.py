@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from sketchkit.translators.base import in_float32
-from sketchkit.translators.generation import Generation
 from sketchkit.translators.objective import StepInputs
+from sketchkit.translators.padding import Generation
 from tools.gpu.systems import System
 
 WAYS = {"there": ("source", "target"), "back": ("target", "source")}

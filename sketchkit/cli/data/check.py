@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from sketchkit.data.checking import Report
+    from sketchkit.data.prepare.checking import Report
 
 
 @click.command()
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def command(root: Path, kind: str | None, photo_tx: str, sketch_tx: str, as_json: bool) -> None:
     """Count what is in ROOT, read every picture of it, and list what cannot be read or used."""
-    from sketchkit.data.checking import check_folder, describe_sketchy, find_kind
+    from sketchkit.data.prepare.checking import check_folder, describe_sketchy, find_kind
 
     def look(items: Any) -> Any:
         with click.progressbar(items, label="reading", show_eta=True, hidden=as_json) as walk:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from sketchkit.data.colorfulness import Selection
+    from sketchkit.data.prepare.colorfulness import Selection
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 
@@ -28,8 +28,8 @@ QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def command(root: Path, output: Path, minimum: float, form: str, workers: int | None, as_json: bool) -> None:
     """List the pictures below ROOT with colour enough to learn from, and those without."""
-    from sketchkit.data.colorfulness import sort_out
-    from sketchkit.data.files import pictures_in
+    from sketchkit.data.base import pictures_in
+    from sketchkit.data.prepare.colorfulness import sort_out
     from sketchkit.data.splits import names_below
     from sketchkit.errors import DataError
 
@@ -63,7 +63,7 @@ def _none_left(root: Path, found: Selection, minimum: float) -> str:
 
 def _write(output: Path, names: dict[Path, str], found: Selection) -> dict[str, str]:
     """The list comes last: where it is, both are whole."""
-    from sketchkit.writing import write_whole
+    from sketchkit.atomic import write_whole
 
     dropped = output.with_name(f"{output.stem}.dropped.txt")
     write_whole(dropped, "".join(f"{value:.4f}\t{names[file]}\n" for file, value in found.dropped.items()))

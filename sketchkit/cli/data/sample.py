@@ -46,8 +46,8 @@ def command(out: Path, kind: str, seed: int, photos: int | None, sketches: int |
 
 
 def _sketchy(out: Path, photos: int, sketches: int, options: dict[str, Any]) -> tuple[bool, str]:
+    from sketchkit.data.datasets.sketchy import SketchyDataset
     from sketchkit.data.sample import write_sketchy_sample
-    from sketchkit.data.sketchy import SketchyDataset
 
     new = write_sketchy_sample(out, photos_per_class=photos, sketches_per_photo=sketches, **options)
     counts = SketchyDataset(out, split="all", drop=()).describe()
@@ -55,7 +55,7 @@ def _sketchy(out: Path, photos: int, sketches: int, options: dict[str, Any]) -> 
 
 
 def _other(kind: str, out: Path, photos: int, sketches: int | None, options: dict[str, Any]) -> tuple[bool, str]:
-    from sketchkit.data.files import pictures_in
+    from sketchkit.data.base import pictures_in
     from sketchkit.data.sample import write_sample
     from sketchkit.errors import ConfigError
 

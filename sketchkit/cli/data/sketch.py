@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from sketchkit.data.sketching import SketchWriter
+    from sketchkit.data.prepare.sketching import SketchWriter
 
 
 @click.command()
 @click.argument("photos", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--method", type=click.Choice(["xdog", "canny", "sobel"]), default="xdog", show_default=True)
+@click.option("--method", default="xdog", show_default=True, help="xdog, canny, sobel, or one of a plugin of yours.")
 @click.option("--sigma", metavar="PIXELS",
               help="Blur before the lines are drawn: 1.5 suits 512 pixels, 0.7 256; LOW,HIGH varies it.")  # fmt: skip
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE",
@@ -48,7 +48,7 @@ def command(
 
     A call that was interrupted goes on when it is made again.
     """
-    from sketchkit.data.sketching import SketchWriter, begin, find_jobs
+    from sketchkit.data.prepare.sketching import SketchWriter, begin, find_jobs
 
     drawing = {"method": method, **_parse([*([f"sigma={sigma}"] if sigma else []), *options])}
     writer = SketchWriter(drawing, size, lines_only, seed, find_jobs(photos, out, val_ratio, seed))

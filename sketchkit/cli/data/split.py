@@ -37,7 +37,7 @@ def command(root: Path, output: Path, counts: str | None, ratios: str | None, se
 
 
 def _names(root: Path, listed: Path | None) -> list[str]:
-    from sketchkit.data.files import pictures_in
+    from sketchkit.data.base import pictures_in
     from sketchkit.data.splits import names_below, read_list
     from sketchkit.errors import DataError
 

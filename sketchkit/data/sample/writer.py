@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from sketchkit.data.images import write_image
-from sketchkit.data.layout import ALIGNED, FLAGS
+from sketchkit.data.datasets.sketchy_layout import ALIGNED, FLAGS
+from sketchkit.data.image_io import write_image
 from sketchkit.data.sample.catalogue import KINDS, Kind
 from sketchkit.data.sample.figure import Figure
 from sketchkit.data.sample.kinds import LAYOUTS, Rng, some_figure
 from sketchkit.data.sample.pen import INVALID, draw_sketch
 from sketchkit.data.sample.photo import render_photo
 from sketchkit.errors import DataError
-from sketchkit.registry import one_of
+from sketchkit.options import one_of
 
 MARKER = "sample.json"
 TEST_SHARE = 0.2

@@ -8,9 +8,10 @@ from typing import Any
 from mmengine.hooks import CheckpointHook
 
 from sketchkit.engine.checkpoints import is_finite
+from sketchkit.engine.scores import VAL, better_end
 from sketchkit.errors import ConfigError
-from sketchkit.evaluation.held_out import HELD_OUT, better_end
-from sketchkit.registry import HOOKS, did_you_mean
+from sketchkit.options import did_you_mean
+from sketchkit.registry import HOOKS
 
 
 @HOOKS.register_module()
@@ -19,7 +20,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     Args:
         save_best: what a validation measures, such as 'fid' or 'l1', or several; the checkpoint that was best by it is
-            kept besides, as best_held_out_<name>_iter_<iteration>.pth.
+            kept besides, as best_val_<name>_iter_<iteration>.pth.
         options: mmengine's; a `rule` among them, 'less' or 'greater', goes before the good end of the metric.
 
     Raises:
@@ -28,16 +29,16 @@ class SafeCheckpointHook(CheckpointHook):
 
     def __init__(self, *, save_best: str | list[str] | None = None, **options: Any) -> None:
         names = [save_best] if isinstance(save_best, str) else save_best or []
-        names = [name.removeprefix(HELD_OUT) for name in names]
+        names = [name.removeprefix(VAL) for name in names]
         rules = ["less" if better_end(name) == "lower" else "greater" for name in names]
-        best = {"save_best": [HELD_OUT + name for name in names], "rule": rules} if names else {}
+        best = {"save_best": [VAL + name for name in names], "rule": rules} if names else {}
         super().__init__(**{**best, **options})
 
     def before_train(self, runner: Any) -> None:
         """Refuse a run whose validation does not measure what the best checkpoint is chosen by."""
         if self.save_best:
             metrics = [] if runner.val_loop is None else runner.val_evaluator.metrics
-            self._check_best([HELD_OUT + name for metric in metrics for name in metric.measured])
+            self._check_best([VAL + name for metric in metrics for name in metric.measured])
         super().before_train(runner)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float]) -> None:

@@ -1,0 +1,1 @@
+"""How a batch becomes pictures and losses: one file a system."""

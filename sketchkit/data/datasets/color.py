@@ -1,0 +1,133 @@
+"""Colour pictures alone: what recolouring learns from, and line extraction makes its own pairs of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sketchkit.data.base import FileDataset, Picture, spread
+from sketchkit.data.datasets.folders import choose_part
+from sketchkit.data.image_io import UnusablePicture
+from sketchkit.data.prepare.colorfulness import Selection, sort_out
+from sketchkit.data.prepare.sides import is_gray
+from sketchkit.data.splits import read_list, split_files
+from sketchkit.data.transforms.build import Transform
+from sketchkit.errors import ConfigError, DataError
+from sketchkit.options import did_you_mean
+from sketchkit.registry import DATASETS
+
+
+@DATASETS.register_module()
+class ColorDataset(FileDataset):
+    """Colour pictures, each as `target` and as `source`: the preprocessor or `ExtractLines` makes the source of it.
+
+    Args:
+        data_root: the folder of the pictures, at any depth.
+        split: the folder in it, or the part that `split_file` or `split_ratios` names; None takes them all.
+        split_file: a file of `sketchkit data split`.
+        split_ratios: divides the files into train, val and test as that command does, such as (0.8, 0.1, 0.1).
+        split_seed: of that division.
+        list_file: a list of `sketchkit data colorful`; files not on it are left out.
+        min_colorfulness: leave out files below this colourfulness (0..255, see `sketchkit.data.prepare.colorfulness`),
+            which is measured when the data set is built: for large sets use the command and `list_file`.
+        colorfulness_form: 'absolute' or 'signed'.
+        pipeline, seed, max_unreadable: as `FileDataset` has them.
+        max_samples: keep no more than this many, evenly spread over the whole.
+
+    Raises:
+        DataError: a folder or file is missing or empty, or a picture without colour is met and nothing leaves it out.
+        ConfigError: an option's value is not one of those known.
+    """
+
+    def __init__(
+        self,
+        data_root: str | Path = "data/color",
+        split: str | None = "train",
+        split_file: str | Path | None = None,
+        split_ratios: Sequence[float] | None = None,
+        split_seed: int = 0,
+        list_file: str | Path | None = None,
+        min_colorfulness: float | None = None,
+        colorfulness_form: str = "absolute",
+        pipeline: Sequence[Mapping[str, Any] | Transform] = (),
+        seed: int = 0,
+        max_unreadable: int = 10,
+        max_samples: int | None = None,
+    ) -> None:
+        root = Path(data_root)
+        if split_file is not None and split_ratios:
+            raise ConfigError("split_file and split_ratios both divide the files: set one of them to None")
+        files = _divide(root, split, split_ratios, split_seed) if split_ratios else choose_part(root, split, split_file)
+        self.part = f"part '{split}' of {root}" if split else str(root)
+        self._dropped: dict[Path, str] = {}
+        if list_file is not None:
+            files = self._keep_listed(files, root, Path(list_file))
+        if min_colorfulness is not None:
+            files = self._keep_colorful(files, min_colorfulness, colorfulness_form)
+        self.refuses_gray = min_colorfulness is None and list_file is None
+        self.pictures = spread(files, max_samples)
+        super().__init__(root, len(self.pictures), self.pictures, pipeline, seed, max_unreadable)
+
+    def parts(self, index: int, draw: int) -> tuple[Path, ...]:
+        """The picture's file."""
+        return (self.pictures[index],)
+
+    def compose(self, index: int, pictures: Sequence[Picture]) -> dict[str, Picture]:
+        """The picture as source and as target.
+
+        Raises:
+            UnusablePicture: it has no colour, and no option leaves such pictures out.
+        """
+        (picture,) = pictures
+        if self.refuses_gray and is_gray(picture):
+            raise UnusablePicture(
+                f"{self.pictures[index]} has no colour, which nothing can be learnt from: leave such pictures out with "
+                "min_colorfulness=5, or with a list_file of `sketchkit data colorful`"
+            )
+        return {"source": picture, "target": Picture(picture.clone())}
+
+    def dropped(self) -> Mapping[Path, str]:
+        """The files left out for want of colour, with the reason."""
+        return self._dropped
+
+    def _keep_listed(self, files: list[Path], root: Path, list_file: Path) -> list[Path]:
+        listed = {root / name for name in read_list(list_file)}
+        kept = [file for file in files if file in listed]
+        if not kept:
+            raise DataError(f"{list_file} lists none of the {len(files)} files of {root}: was it made for this folder?")
+        self._dropped.update({file: f"not in {list_file}" for file in files if file not in listed})
+        return kept
+
+    def _keep_colorful(self, files: list[Path], minimum: float, form: str) -> list[Path]:
+        selection = _sort_out(
+            tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files), minimum, form
+        )
+        if not selection.kept:
+            raise DataError(
+                f"none of the {len(files)} pictures of {self.part} has a colourfulness of {minimum:g} or more: lower "
+                "min_colorfulness, or divide the pictures otherwise (split_ratios, split_file)"
+            )
+        self._dropped.update({file: f"colourfulness {value:.2f}" for file, value in selection.dropped.items()})
+        # Those that cannot be read are left to the reading, which counts and reports them.
+        return sorted({*selection.kept, *selection.unreadable})
+
+
+@lru_cache(maxsize=8)
+def _sort_out(files: tuple[tuple[Path, int, int], ...], minimum: float, form: str) -> Selection:
+    # A run builds its data sets twice, a sweep many times: what has not changed on the disk is measured once.
+    return sort_out([file for file, _, _ in files], minimum, form)
+
+
+def _divide(root: Path, split: str | None, ratios: Sequence[float], seed: int) -> list[Path]:
+    files = choose_part(root, None)
+    if split is None:
+        return files
+    parts = split_files([file.relative_to(root).as_posix() for file in files], ratios=ratios, seed=seed)
+    if split not in parts:
+        raise ConfigError(f"split_ratios has no part '{split}': {did_you_mean(split, parts)}")
+    part = parts[split]
+    if not part:
+        raise DataError(f"part '{split}' of the {len(files)} pictures of {root} is empty: change split_ratios")
+    return sorted(root / name for name in part)

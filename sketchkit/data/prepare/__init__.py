@@ -1,0 +1,1 @@
+"""Data sets made, measured and checked before a training."""

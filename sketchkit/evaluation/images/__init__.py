@@ -1,0 +1,1 @@
+"""Sets of images, which belong together, and those that a run makes."""

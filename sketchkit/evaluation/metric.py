@@ -1,0 +1,147 @@
+"""What a picture metric is: a view, which sees one row of numbers in each picture, and what is computed of the rows.
+
+Rows are a matter of one picture (or of one pair) alone, whatever the batch. So they are kept between calls, shared by
+all metrics with the same view, gathered from any number of processes, and computed in one pass over the pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sketchkit.evaluation.features.statistics import Statistics
+from sketchkit.pretrained.weights import known_file, resolve_weights
+
+# torch-fidelity's, so that what is drawn at random (subsets, splits) is drawn alike.
+SEED = 2020
+ROLES = ("real", "fake", "pair", "draws")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all views and metrics of one evaluation are made with.
+
+    Attributes:
+        device: where networks compute.
+        weights: network -> the file with its weights; others are looked for as `sketchkit.pretrained.weights` does.
+        allow_random_weights: let networks whose weights are not given be random; a score is then named so.
+        offline: never download weights; None asks the environment, as `sketchkit.pretrained.weights` does.
+        seed: of what a metric draws at random.
+    """
+
+    device: str = "cpu"
+    weights: Mapping[str, str | Path] = field(default_factory=dict)
+    allow_random_weights: bool = False
+    offline: bool | None = None
+    seed: int = SEED
+
+    def find(self, network: str, path: str | Path | None = None) -> Path | None:
+        """The file with a network's weights: `path`, or the one given for it, or found; None for random ones.
+
+        Raises:
+            WeightsError: there is none, and random ones are not allowed.
+            ConfigError: there is no such network.
+        """
+        known_file(network)
+        path = path or self.weights.get(network)
+        if path is None and self.allow_random_weights:
+            return None
+        return resolve_weights(network, path, self.offline)
+
+
+class View(ABC):
+    """What is seen in a picture, or in several together: a row of numbers that depends on nothing else.
+
+    Attributes:
+        dtype: of the rows.
+        width: how many numbers a row has; 1 but for features.
+    """
+
+    dtype: torch.dtype = torch.float32
+    width: int = 1
+
+    @property
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """Everything a row depends on, as JSON can hold it: the network, its weights' digest, the resizing, ..."""
+
+    @abstractmethod
+    def prepare(self, *pictures: Tensor) -> Tensor:
+        """Pictures (3, H, W) uint8 RGB of any size, made ready to be batched; runs in data workers.
+
+        Raises:
+            UnusablePicture: a picture that cannot be seen, such as one that is too small.
+        """
+
+    def look(self, batch: Tensor) -> Tensor:
+        """The rows (B, width) of what `prepare` made of B items of one shape; by default `prepare` has done it all."""
+        return batch
+
+    @cached_property
+    def key(self) -> str:
+        """A digest of the identity: two views with one key see the same."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:32]
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the network has random weights, so that its numbers mean nothing outside tests."""
+        return self.identity.get("weights") == "random"
+
+
+class Seen(NamedTuple):
+    """The rows (N, width) of a metric's view, in the order of the pictures' names; None where it asks for none.
+
+    real, fake: one a picture. pair: one a (real, fake). draws: one a source, of all its outputs. labels: the class of
+    each fake. statistics: what was kept of a real set in place of its rows.
+    """
+
+    real: Tensor | None = None
+    fake: Tensor | None = None
+    pair: Tensor | None = None
+    draws: Tensor | None = None
+    labels: Sequence[str] | None = None
+    statistics: Statistics | None = None
+
+
+class PictureMetric(ABC):
+    """Rows -> numbers. An entry of PICTURE_METRICS takes `setup` first; every option has a default.
+
+    Attributes:
+        view: what it sees with.
+        needs: which rows `compute` is given, of ROLES, and 'labels'.
+        better: "lower" or "higher"; None where neither end is the good one.
+        least: rows of each kind without which it cannot be computed.
+        takes_statistics: whether `compute` can do with `Seen.statistics` in place of real rows.
+        companion: the metric that is measured beside it in any case.
+    """
+
+    view: View
+    needs: ClassVar[tuple[str, ...]] = ("real", "fake")
+    better: ClassVar[str | None] = None
+    least: ClassVar[int] = 1
+    takes_statistics: ClassVar[bool] = False
+    companion: ClassVar[str | None] = None
+
+    @abstractmethod
+    def compute(self, seen: Seen) -> dict[str, float]:
+        """The metric, under its own name first; then what belongs to it, such as a deviation."""
+
+    def remark(self, seen: Seen) -> str | None:
+        """What goes on after the metric's name in a note on how far its number can be trusted; None where it can."""
+        return None
+
+    def per_sample(self, seen: Seen) -> Tensor | None:
+        """A value (N,) of each pair, source or output, for a report; None for what is said of whole sets only.
+
+        Of each pair where `needs` has 'pair', else of each source where it has 'draws', else of each fake.
+        """
+        return None

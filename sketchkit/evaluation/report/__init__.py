@@ -1,0 +1,1 @@
+"""Results as JSON, as a table and as a page."""

@@ -1,0 +1,71 @@
+"""Checks of options, whose errors name the closest choice."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import nn
+
+from sketchkit.errors import ConfigError
+
+LISTED = 40  # names that a message lists; timm has more than a thousand networks
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A clause that names the closest known word, or lists them when none is close."""
+    known = sorted(known)
+    by_lower = {word.lower(): word for word in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{by_lower[close[0]]}'?"
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    return "known: " + (", ".join(known[:LISTED]) or "none") + more
+
+
+def one_of(option: str, value: str | None, choices: Iterable[str | None]) -> None:
+    """Refuse a value of an option that is not among its choices.
+
+    Raises:
+        ConfigError: names the option, the value and the closest choice.
+    """
+    choices = list(choices)
+    if value not in choices:
+        raise ConfigError(f"{option}={value!r} is not a choice: {did_you_mean(str(value), map(str, choices))}")
+
+
+def whole_number(option: str, value: Any, least: int) -> None:
+    """Refuse a value of an option that is no whole number of `least` or more.
+
+    Raises:
+        ConfigError: names the option and the value.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"{option}={value!r}: give a whole number of {least} or more")
+
+
+def check_options(entry: Any, options: Mapping[str, Any]) -> None:
+    """Refuse what `entry` cannot be called with, naming the closest option it has.
+
+    Raises:
+        ConfigError: an unknown option, or a required one missing.
+    """
+    known, takes_any = options_of(entry)
+    for option in options:
+        if option not in known and not takes_any:
+            raise ConfigError(f"{entry.__name__} has no option '{option}': {did_you_mean(option, known)}")
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in options:
+            raise ConfigError(f"{entry.__name__} needs the option '{name}'")
+
+
+def options_of(entry: Any) -> tuple[dict[str, inspect.Parameter], bool]:
+    """The options `entry` names, and whether it takes others as well."""
+    # A module without an `__init__` of its own inherits one that seems to take anything, and takes nothing.
+    if getattr(entry, "__init__", None) is nn.Module.__init__:
+        return {}, False
+    parameters = inspect.signature(entry).parameters.values()
+    named = {p.name: p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    return named, any(p.kind is p.VAR_KEYWORD for p in parameters)

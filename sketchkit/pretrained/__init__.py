@@ -1,0 +1,1 @@
+"""Which file of pretrained weights, where from; frozen feature networks."""

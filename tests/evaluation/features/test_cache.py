@@ -1,0 +1,141 @@
+"""Rows that are kept: whole after a kill, shared by processes, and faults in words."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, ItemsView
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from sketchkit.errors import DataError
+from sketchkit.evaluation.features.cache import FILE, RowStore, cache_folder
+
+FORK = multiprocessing.get_context("fork")
+
+
+def in_processes(work: Callable[..., None], *calls: tuple) -> list[int | None]:
+    """The exit codes of `work`, called in as many processes at once."""
+    processes = [FORK.Process(target=work, args=call) for call in calls]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    return [process.exitcode for process in processes]
+
+
+def numbers(width: int, dtype: torch.dtype, seed: int = 0) -> Tensor:
+    return torch.randn(width, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rows_come_back_bit_for_bit_in_another_opening(tmp_path: Path, dtype: torch.dtype) -> None:
+    # More than a query takes, and one that is a view into a larger tensor.
+    rows = {f"key {i}": numbers(7, dtype, i) for i in range(1203)} | {"part": numbers(14, dtype)[::2]}
+    first = RowStore(tmp_path / "new" / "folder")
+    first.put(rows)
+    first.close()
+    found = RowStore(tmp_path / "new" / "folder").get([*rows, "not there"], 7, dtype)
+    assert set(found) == set(rows)
+    assert all(found[key].dtype == dtype and torch.equal(found[key], rows[key]) for key in rows)
+
+
+def test_a_later_row_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    store = RowStore(tmp_path)
+    store.put({"a": torch.zeros(2)})
+    store.put({"a": torch.ones(2)})
+    assert store.get(["a"], 2, torch.float32)["a"].tolist() == [1, 1]
+
+
+def test_rows_of_another_length_are_not_taken(tmp_path: Path) -> None:
+    store = RowStore(tmp_path)
+    store.put({"short": torch.ones(3), "right": torch.ones(4), "double": torch.ones(4, dtype=torch.float64)})
+    assert set(store.get(["short", "right", "double"], 4, torch.float32)) == {"right"}
+
+
+def write_rows(folder: Path, own: str) -> None:
+    store = RowStore(folder)
+    for i in range(30):
+        store.put({f"{own} {i}": torch.full((5,), float(i)), f"shared {i}": torch.full((5,), float(i))})
+
+
+def test_two_processes_write_at_once(tmp_path: Path) -> None:
+    assert in_processes(write_rows, (tmp_path, "one"), (tmp_path, "two")) == [0, 0]
+    keys = [f"{own} {i}" for own in ("one", "two", "shared") for i in range(30)]
+    found = RowStore(tmp_path).get(keys, 5, torch.float32)
+    assert set(found) == set(keys)
+    assert all(found[key].tolist() == [float(key.split()[1])] * 5 for key in keys)
+
+
+def test_a_new_file_that_another_process_is_writing_to_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / FILE, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE another (number)")
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, lambda: other.execute("COMMIT")).start()
+    store = RowStore(tmp_path)
+    store.put({"a": torch.ones(1)})
+    assert set(store.get(["a"], 1, torch.float32)) == {"a"}
+
+
+class Deadly(dict[str, Tensor]):
+    """Rows that end the process once some of them are written."""
+
+    def items(self) -> ItemsView[str, Tensor]:
+        for key in "abc":
+            yield key, torch.ones(2000)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write_and_die(folder: Path) -> None:
+    store = RowStore(folder)
+    store.put({"before": torch.ones(2000)})
+    store.put(Deadly())
+
+
+def test_a_kill_in_the_middle_of_writing_leaves_whole_writes_only(tmp_path: Path) -> None:
+    assert in_processes(write_and_die, (tmp_path,)) == [-signal.SIGKILL]
+    store = RowStore(tmp_path)
+    assert set(store.get(["before", "a", "b", "c"], 2000, torch.float32)) == {"before"}
+    store.put({"a": torch.zeros(2000)})
+    assert set(store.get(["a"], 2000, torch.float32)) == {"a"}
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        RowStore(folder).get(["a"], 1, torch.float32)
+    message = str(caught.value)
+    assert "\n" not in message and "--no-cache" in message and str(folder / FILE) in message
+    return message
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"these are no rows" * 100)
+    assert "delete it" in refused(tmp_path)
+    assert (tmp_path / FILE).read_bytes().startswith(b"these"), "what may be someone's own is left alone"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "check the folder" in refused(tmp_path / "file" / "folder")
+
+
+def test_a_place_that_cannot_be_opened_is_not_to_be_deleted(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    assert "check the folder" in refused(tmp_path)
+
+
+def test_where_rows_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("SKETCHKIT_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "sketchkit"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "sketchkit"
+    monkeypatch.setenv("SKETCHKIT_CACHE", "~/own")
+    assert cache_folder() == tmp_path / "own"

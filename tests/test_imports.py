@@ -1,0 +1,81 @@
+"""Rooms import from rooms below them, and nothing goes round in a circle."""
+
+import ast
+from collections import defaultdict
+
+import pytest
+
+from tests.conftest import ROOT
+
+# From the top: a room imports from those after it, and from itself.
+ROOMS = (
+    "cli", "serve", "testing", "sweeps", "evaluation", "inference", "engine", "translators", "data", "pretrained",
+    "config", "discovery", "loading", "registry", "options", "deterministic", "atomic", "errors", "",
+)  # fmt: skip
+
+
+def modules():
+    for path in sorted((ROOT / "sketchkit").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), ast.parse(path.read_text())
+
+
+TREES = dict(modules())
+
+
+def imported(tree):
+    """The sketchkit modules that a module imports anywhere, also within functions and for types alone."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == "sketchkit")
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "sketchkit":
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in TREES else node.module
+
+
+GRAPH = {name: {*imported(tree)} - {name} for name, tree in TREES.items()}
+
+
+def room(module):
+    return module.split(".")[1] if "." in module else ""
+
+
+def test_no_module_imports_from_a_room_above_it():
+    upward = [
+        f"{name} -> {other}"
+        for name, others in GRAPH.items()
+        for other in sorted(others)
+        if ROOMS.index(room(other)) < ROOMS.index(room(name))
+    ]
+    assert upward == []
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    done, circles = set(), []
+
+    def walk(name, way):
+        if name in way:
+            circles.append(" -> ".join([*way[way.index(name) :], name]))
+        elif name not in done:
+            for other in sorted(GRAPH.get(name, ())):
+                # A package that imports what is in it, for whoever imports the package, is no circle.
+                if not name.startswith(f"{other}."):
+                    walk(other, [*way, name])
+            done.add(name)
+
+    for name in GRAPH:
+        walk(name, [])
+    assert circles == []
+
+
+@pytest.mark.parametrize("folder", ["sketchkit", "plugins"])
+def test_the_core_knows_no_plugin_and_a_plugin_no_command(folder):
+    forbidden = {"sketchkit": "sketchkit_plugins", "plugins": "sketchkit.cli"}[folder]
+    found = defaultdict(list)
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found[path.name] += [name for name in names if name.startswith(forbidden)]
+    assert not {name: names for name, names in found.items() if names}

@@ -1,0 +1,170 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sketchkit import loading, registry
+from sketchkit.cli.plugins import command
+from sketchkit.errors import ConfigError, PluginError
+
+LOSS = """
+from torch import nn
+from sketchkit.registry import LOSSES
+
+@LOSSES.register_module()
+class {name}(nn.Module):
+    '''A loss of the plugin tests.'''
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.factor = factor
+    def forward(self, fake):
+        return self.factor * fake.mean()
+"""
+
+
+def write(folder, name, text):
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_a_file_is_a_plugin(tmp_path):
+    loading.load_file(write(tmp_path, "one.py", LOSS.format(name="LossOfAFile")))
+    assert registry.LOSSES.build(dict(type="LossOfAFile", factor=2.0)).factor == 2.0
+
+
+def test_a_broken_file_leaves_nothing_registered_and_is_named(tmp_path):
+    path = write(tmp_path, "half.py", LOSS.format(name="HalfLoss") + "\nraise RuntimeError('boom')\n")
+    with pytest.raises(PluginError, match=r"half\.py failed to load: RuntimeError: boom"):
+        loading.load_file(path)
+    assert registry.LOSSES.find("HalfLoss") is None
+    assert any(plugin.name == str(path) for plugin in loading.failures())
+
+
+def test_a_broken_plugin_is_mentioned_where_its_name_is_missed(tmp_path):
+    with pytest.raises(PluginError):
+        loading.load_file(write(tmp_path, "missed.py", LOSS.format(name="MissedLoss") + "\n1 / 0\n"))
+    with pytest.raises(ConfigError, match=r"no loss is named 'MissedLoss'.*missed\.py failed to load \(ZeroDivision"):
+        registry.LOSSES.build(dict(type="MissedLoss"))
+
+
+def test_a_mended_file_loads(tmp_path):
+    path = write(tmp_path, "mend.py", "raise ValueError\n")
+    with pytest.raises(PluginError):
+        loading.load_file(path)
+    path.write_text(LOSS.format(name="MendedLoss"))
+    loading.load_file(path)
+    assert registry.LOSSES.find("MendedLoss") is not None
+    assert all(plugin.name != str(path) for plugin in loading.failures())
+
+
+def python(script, cwd):
+    """Run a script in a process where nothing has been loaded yet."""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=cwd)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_plugin_may_not_take_a_built_in_name(tmp_path):
+    write(tmp_path, "thief.py", LOSS.format(name="PixelLoss"))
+    script = (
+        "from sketchkit import loading, registry\nfrom sketchkit.errors import PluginError\n"
+        "try:\n    loading.load_file('thief.py')\n"
+        "except PluginError as error:\n    assert 'PixelLoss is already registered' in str(error), error\n"
+        "else:\n    raise AssertionError('it was let in')\n"
+        "assert registry.LOSSES.get('PixelLoss').__module__ == 'sketchkit_plugins.losses.pixel'\n"
+    )
+    python(script, tmp_path)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(PluginError, match=r"no plugin file at nowhere\.py"):
+        loading.load_file("nowhere.py")
+
+
+@pytest.mark.parametrize(
+    ("cfg", "message"),
+    [
+        (dict(type="PixelLos"), "no loss is named 'PixelLos': did you mean 'PixelLoss'"),
+        (dict(type="PixelLoss", nrom="l1"), "PixelLoss has no option 'nrom': did you mean 'norm'"),
+        (dict(norm="l1"), "a loss needs a type"),
+    ],
+)
+def test_names_and_options_are_checked(cfg, message):
+    with pytest.raises(ConfigError, match=message):
+        registry.LOSSES.build(cfg)
+
+
+@pytest.mark.parametrize("entries", registry.RUNNER_CHILDREN, ids=lambda entries: entries.name)
+def test_unknown_names_of_the_runners_registries_are_answered(entries):
+    with pytest.raises(ConfigError, match=f"no {entries.name} is named 'Nonesuch'"):
+        entries.get("Nonesuch")
+    assert "Nonesuch" not in entries
+
+
+def test_plugins_list_shows_every_entry_with_one_line():
+    result = CliRunner().invoke(command, ["list", "--json"])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.output)["plugins"]
+    names = {(row["kind"], row["name"]) for row in rows}
+    for expected in (
+        ("backbone", "MRUGenerator"), ("head", "MRUDiscriminator"), ("loss", "AdversarialLoss"),
+    ):  # fmt: skip
+        assert expected in names
+    built_in = [row for row in rows if row["source"].startswith("sketchkit_plugins.")]
+    assert built_in
+    assert all(row["summary"] != "no description" for row in built_in)
+    assert "MRUGenerator" in CliRunner().invoke(command, ["list"]).output
+
+
+DISCOVERY = """
+import sys
+sys.path.insert(0, {root!r})
+from sketchkit import loading, registry
+assert registry.LOSSES.get("PixelLoss").__module__ == "sketchkit_plugins.losses.pixel"
+assert not any(p.name.startswith("sketchkit_plugins") for p in loading.failures())
+print([p.error for p in loading.failures()])
+"""
+
+
+@pytest.mark.slow
+def test_a_bare_checkout_finds_its_plugins(tmp_path):
+    """Without the installed package: the interpreter is told to leave its site hooks out."""
+    root = Path(__file__).resolve().parents[1]
+    hide = (
+        "import sys\n"
+        "sys.meta_path = [f for f in sys.meta_path if 'editable' not in getattr(f, '__module__', '').lower()"
+        " and 'editable' not in str(f).lower()]\n"
+        "sys.path_hooks = [h for h in sys.path_hooks if 'editable' not in str(h).lower()]\n"
+        "import importlib.util\nassert importlib.util.find_spec('sketchkit_plugins') is None\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", hide + DISCOVERY.format(root=str(root))], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.slow
+def test_a_third_partys_entry_point_is_found_and_a_broken_module_of_it_stays_alone(tmp_path):
+    package = tmp_path / "their_plugins"
+    package.mkdir()
+    write(package, "__init__.py", "")
+    write(package, "good.py", LOSS.format(name="TheirGoodLoss"))
+    write(package, "broken.py", LOSS.format(name="TheirBrokenLoss") + "\nimport no_such_package_at_all\n")
+    (package / "folder").mkdir()
+    write(package / "folder", "__init__.py", LOSS.format(name="TheirFolderLoss") + "\nraise ValueError('no')\n")
+    info = tmp_path / "their_plugins-1.0.dist-info"
+    info.mkdir()
+    write(info, "METADATA", "Metadata-Version: 2.1\nName: their-plugins\nVersion: 1.0\n")
+    write(info, "entry_points.txt", "[sketchkit.plugins]\ntheirs = their_plugins\ngone = gone_package.sub\n")
+    script = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from sketchkit import loading, registry\n"
+        "assert registry.LOSSES.find('TheirGoodLoss') and registry.LOSSES.find('PixelLoss')\n"
+        "assert not registry.LOSSES.find('TheirBrokenLoss') and not registry.LOSSES.find('TheirFolderLoss')\n"
+        "failed = sorted(p.name for p in loading.failures())\n"
+        "assert failed == ['gone_package.sub', 'their_plugins.broken', 'their_plugins.folder'], failed\n"
+    )
+    python(script, tmp_path)
