@@ -15,7 +15,7 @@ generator_losses = dict(
     gan=dict(type="AdversarialLoss", mode="vanilla", weight=1.0),
     pixel=dict(type="PixelLoss", weight=100.0),
     feature=dict(
-        type="PerceptualLoss", network="vgg16", layers=["relu2_2"], norm="euclidean", resize=None, reduction="sum",
+        type="PerceptualLoss", network="vgg16", layers=["relu2_2"], distance="euclidean", resize=None, reduction="sum",
         weight=0.01,
     ),
     tv=dict(type="TotalVariationLoss", form="sqrt", reduction="sum", weight=1e-4),

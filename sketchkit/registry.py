@@ -33,12 +33,18 @@ DISCOVERY = "sketchkit.discovery"
 class HeadOutput(NamedTuple):
     """What a discriminator says of a batch of images.
 
-    logits: real/fake logits, (B, 1) or patches (B, 1, h, w). class_logits: (B, K) or None. features: maps in order.
+    logits: real/fake logits, (B, 1) or patches (B, 1, h, w); a tuple of them from one that judges at several scales.
+    class_logits: (B, K) or None. features: maps in order.
     """
 
-    logits: Tensor
+    logits: Tensor | tuple[Tensor, ...]
     class_logits: Tensor | None = None
     features: tuple[Tensor, ...] = ()
+
+    @property
+    def scales(self) -> tuple[Tensor, ...]:
+        """The logits of every scale; losses take the mean over them."""
+        return self.logits if isinstance(self.logits, tuple) else (self.logits,)
 
 
 # Plugins that failed to load, name -> error: a name that is not found may have been theirs. `sketchkit.loading` writes.

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from sketchkit.evaluation.metric import ROLES, PictureMetric, Seen, View
 from sketchkit.registry import HeadOutput
 from sketchkit.translators.objective import INPUTS, input_names
-from sketchkit.translators.padding import Generation
+from sketchkit.translators.padding import PaddedGenerator
 
 
 def example_batch(channels: int = 3, size: int = 64, classes: int = 2, seed: int = 0) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def check_backbone(backbone: nn.Module, size: int = 64) -> None:
         AssertionError: says which clause of the contract is broken.
     """
     batch = example_batch(backbone.in_channels, size)  # type: ignore[arg-type]
-    generation = Generation(backbone.train(), batch)
+    generation = PaddedGenerator(backbone.train(), batch)
     image = generation(generation.draw_noise())
     assert image.shape == (2, backbone.out_channels, size, size), f"wrong shape {tuple(image.shape)}"
     assert image.abs().max() <= 1.0, "the picture leaves [-1, 1]"
@@ -54,7 +54,7 @@ def check_backbone(backbone: nn.Module, size: int = 64) -> None:
     with torch.no_grad():
         _check_alone(backbone, batch)
         odd = {**batch, "source": batch["source"][..., :-3, :-5], "hint": batch["hint"][..., :-3, :-5]}
-        generation = Generation(backbone, odd)
+        generation = PaddedGenerator(backbone, odd)
         assert generation(generation.noise_of(odd["key"])).shape[-2:] == (size - 3, size - 5), "odd sizes are not kept"
         if generation.takes_noise:
             _check_noise(backbone, batch)
@@ -71,13 +71,18 @@ def check_head(head: nn.Module, channels: int = 3, size: int = 64) -> None:
     image = batch["target"].requires_grad_()
     output = head.train()(image, source=batch["source"], label=batch["label"])
     assert isinstance(output, HeadOutput), "a head returns a HeadOutput"
-    assert output.logits.shape[:2] == (2, 1), f"logits are (B, 1) or (B, 1, h, w), not {tuple(output.logits.shape)}"
+    for logits in output.scales:
+        assert logits.shape[:2] == (2, 1), f"logits are (B, 1) or (B, 1, h, w), not {tuple(logits.shape)}"
     assert output.class_logits is None or output.class_logits.shape[0] == 2, "class logits are (B, K)"
-    (gradient,) = torch.autograd.grad(output.logits.sum(), image, create_graph=True)
+    (gradient,) = torch.autograd.grad(_sum(output.scales), image, create_graph=True)
     gradient.square().sum().backward()
     assert any(p.grad is not None for p in head.parameters()), "no second gradient: gradient penalties cannot train"
     head.zero_grad()
     _check_state(head)
+
+
+def _sum(scales: Sequence[Tensor]) -> Tensor:
+    return torch.stack([scale.sum() for scale in scales]).sum()
 
 
 def check_loss(loss: nn.Module) -> None:
@@ -95,7 +100,7 @@ def check_loss(loss: nn.Module) -> None:
     assert bool(value.isfinite()), "the value is not finite"
     required = {name for name, needed in names.items() if needed}
     # A loss that asks for the head itself, as gradient penalties do, teaches the head.
-    if "head" not in required and required & {"fake", "fake_output", "cycled", "identity", "fake_features"}:
+    if "head" not in required and required & {"fake", "fake_output", "rec", "identity", "fake_features"}:
         value.backward()
         gradient = inputs["weight"].grad
         assert gradient is not None and bool(gradient.isfinite().all()), "no finite gradient to the generator"
@@ -143,7 +148,7 @@ def _example_inputs(layers: Iterable[Any] = ()) -> dict[str, Any]:
 
     outputs = {"real_output": head(batch["target"]), "fake_output": head(first), "head": head}
     noise = {"noise": torch.ones(2, 4), "noise_alt": torch.zeros(2, 4)}
-    pictures = {"fake": first, "fake_alt": second, "cycled": first, "identity": second}
+    pictures = {"fake": first, "fake_alt": second, "rec": first, "identity": second}
     seen = {"fake_features": dict.fromkeys(layers, first), "source_features": dict.fromkeys(layers, batch["source"])}
     styles = {"style_features": ((1.0, dict.fromkeys(layers, batch["target"])),)}
     return {**batch, **pictures, **outputs, **noise, **seen, **styles, "weight": weight}
@@ -151,7 +156,7 @@ def _example_inputs(layers: Iterable[Any] = ()) -> dict[str, Any]:
 
 def _check_alone(backbone: nn.Module, batch: dict[str, Any]) -> None:
     def translate(part: dict[str, Any]) -> Tensor:
-        generation = Generation(backbone, part)
+        generation = PaddedGenerator(backbone, part)
         return generation(generation.noise_of(part["key"]))
 
     alone = translate({key: value[:1] for key, value in batch.items()})
@@ -161,7 +166,7 @@ def _check_alone(backbone: nn.Module, batch: dict[str, Any]) -> None:
 
 
 def _check_noise(backbone: nn.Module, batch: dict[str, Any]) -> None:
-    generation = Generation(backbone, batch)
+    generation = PaddedGenerator(backbone, batch)
     first = generation(generation.noise_of(batch["key"], 0))
     again = generation(generation.noise_of(batch["key"], 0))
     assert torch.equal(first, again), "one noise gives two pictures"

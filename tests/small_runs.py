@@ -66,7 +66,7 @@ KINDS = {
             "backbone.blocks=1",
             "heads.discriminator.width=4",
             "heads.discriminator.n_layers=2",
-            "+translator.back={'weights': {'cycle': 5.0}}",
+            "+translator.reverse={'weights': {'cycle': 5.0}}",
         ],
     ),
 }

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow  # whole runs
 NARROW = ["backbone.width=4", "heads.discriminator.width=4", "batch_size=2"]
 CASES = [
     ("overfit", "pairs", ("val/l1",), "pix2pix_facades"),
-    ("cycle", "unpaired", ("val/cycle", "val/cycle_back"), "cyclegan_apple2orange"),
+    ("cycle", "unpaired", ("val/cycle_A", "val/cycle_B"), "cyclegan_apple2orange"),
 ]
 
 

@@ -88,8 +88,8 @@ def test_a_missing_file_is_named():
     ("cfg", "message"),
     [
         (dict(type="PixelLos"), "no loss is named 'PixelLos': did you mean 'PixelLoss'"),
-        (dict(type="PixelLoss", nrom="l1"), "PixelLoss has no option 'nrom': did you mean 'norm'"),
-        (dict(norm="l1"), "a loss needs a type"),
+        (dict(type="PixelLoss", distnace="l1"), "PixelLoss has no option 'distnace': did you mean 'distance'"),
+        (dict(distance="l1"), "a loss needs a type"),
     ],
 )
 def test_names_and_options_are_checked(cfg, message):

@@ -167,7 +167,7 @@ def cycle(data: Path, iterations: int, target: Path | None, work_dir: Path | Non
     with tempfile.TemporaryDirectory() as scratch:
         folder = work_dir or Path(scratch, "run")
         result = small_run("cyclegan_apple2orange", data, (*CYCLE, *overrides), iterations, folder)
-    goal = "val/cycle and cycle_back below a third of their start"
+    goal = "val/cycle_A and cycle_B below a third of their start"
     conclude(result, goal, result.passes(lambda start, end: end < start / 3), target)
 
 

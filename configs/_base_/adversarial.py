@@ -1,6 +1,6 @@
 # Adam for both sides; the learning rate constant for the first half of the run, then linearly to zero.
 optim_wrapper = dict(
-    constructor="AdversarialOptimizers",
+    constructor="GroupOptimizers",
     amp=None,
     allow_slow_amp=False,
     generator=dict(optimizer=dict(type="Adam", lr=2e-4, betas=(0.5, 0.999), fused=True)),

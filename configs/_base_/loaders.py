@@ -13,5 +13,5 @@ val_dataloader = dict(
 )
 # What else a validation measures: metrics=['lpips', 'fid'], as `sketchkit eval` does.
 metrics = []
-val_evaluator = dict(type="PairedValidation", picture_metrics="$metrics")
+val_evaluator = dict(type="Validation", picture_metrics="$metrics")
 val_cfg = dict()

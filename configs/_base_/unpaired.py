@@ -50,4 +50,3 @@ val_dataloader = dict(
     ),
 )
 del dataset
-val_evaluator = dict(type="CycleValidation")

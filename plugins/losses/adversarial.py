@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from sketchkit.errors import ConfigError
 from sketchkit.registry import LOSSES, HeadOutput
 
-from .options import choose
+from .options import choose, mean
 
 
 class Game(NamedTuple):
@@ -74,11 +74,14 @@ class AdversarialLoss(nn.Module):
         self._check_labels()
 
     def forward(self, fake_output: HeadOutput, real_output: HeadOutput | None = None) -> Tensor:
-        """The discriminator's loss, or without `real_output` the generator's; logits (B, ...), a scalar."""
-        fake = fake_output.logits
+        """The discriminator's loss, or without `real_output` the generator's; a scalar, the mean over scales."""
         if real_output is None:
-            return self._generator(fake)
-        real = real_output.logits
+            return mean([self._generator(fake) for fake in fake_output.scales])
+        scales = zip(real_output.scales, fake_output.scales, strict=True)
+        return mean([self._discriminator(real, fake) for real, fake in scales])
+
+    def _discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """The loss of logits (B, ...) of one scale."""
         if self.mode in GAMES:
             game = GAMES[self.mode]
             return game.real(real).mean() + game.fake(fake).mean()

@@ -13,20 +13,21 @@ from torch import Tensor, nn
 
 from sketchkit.registry import LOSSES, HeadOutput
 
-from .options import choose
+from .options import choose, mean
 
 Head = Callable[[Tensor], HeadOutput]
 
 
 def image_gradient(head: Head, image: Tensor) -> Tensor:
-    """The gradient of the sum of head(image)'s logits to image (B, C, H, W), flattened to (B, C*H*W).
+    """The gradient of the sum of head(image)'s logits, mean over scales, to image (B, C, H, W), as (B, C*H*W).
 
     Computed in float32 at least, whatever autocast says, as squares of small gradients vanish in half precision.
     """
     is_training = torch.is_grad_enabled()
     with torch.enable_grad(), torch.autocast(image.device.type, enabled=False):
         image = image.detach().to(torch.promote_types(image.dtype, torch.float32)).requires_grad_()
-        (gradient,) = torch.autograd.grad(head(image).logits.sum(), image, create_graph=is_training)
+        total = mean([scale.sum() for scale in head(image).scales])
+        (gradient,) = torch.autograd.grad(total, image, create_graph=is_training)
     return gradient.flatten(1)
 
 

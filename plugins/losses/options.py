@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import torch
@@ -22,6 +22,11 @@ def _euclidean(a: Tensor, b: Tensor, reduction: str = "mean") -> Tensor:
 
 DISTANCES: Mapping[str, Callable[..., Tensor]] = {"l1": F.l1_loss, "l2": F.mse_loss, "euclidean": _euclidean}
 REDUCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"mean": Tensor.mean, "sum": Tensor.sum}
+
+
+def mean(values: Sequence[Tensor]) -> Tensor:
+    """The mean of scalars; of one it is that one."""
+    return values[0] if len(values) == 1 else torch.stack(list(values)).mean()
 
 
 def choose(option: str, value: str, choices: Mapping[str, T]) -> T:

@@ -20,11 +20,11 @@ class PerceptualLoss(nn.Module):
     """The distance of the activations of fake and target, added up over some layers.
 
     The default is SketchyGAN's: Inception-v4 at 299 pixels. Auto-Painter's is network='vgg16', layers=('relu2_2',),
-    norm='l2', resize=None.
+    distance='l2', resize=None.
 
     Args:
         network, layers, weights, normalize, resize: see `sketchkit.pretrained.feature_network.FeatureNetwork`.
-        norm: 'l1' (absolute differences) or 'l2' (squared ones).
+        distance: 'l1' (absolute differences) or 'l2' (squared ones).
         layer_weights: one factor a layer; None is 1 for all.
         reduction: 'mean' over all numbers of a layer and the batch, or 'sum'.
 
@@ -37,7 +37,7 @@ class PerceptualLoss(nn.Module):
         self,
         network: str = "inception_v4",
         layers: Sequence[str | int] = ("conv2d_2a", "mixed_4a", "mixed_5b"),
-        norm: str = "l1",
+        distance: str = "l1",
         weights: str | Path | None = PRETRAINED,
         resize: int | None = 299,
         normalize: bool = True,
@@ -46,7 +46,7 @@ class PerceptualLoss(nn.Module):
     ) -> None:
         super().__init__()
         choose("reduction", reduction, REDUCTIONS)
-        self.distance, self.reduction = choose("norm", norm, DISTANCES), reduction
+        self.distance, self.reduction = choose("distance", distance, DISTANCES), reduction
         self.layer_weights = tuple(layer_weights or [1.0] * len(layers))
         if len(self.layer_weights) != len(layers):
             raise ConfigError(f"{len(self.layer_weights)} layer_weights for {len(layers)} layers: give one for each")

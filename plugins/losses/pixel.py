@@ -18,10 +18,10 @@ class PixelDistance(nn.Module):
         ConfigError: an option that is not a choice.
     """
 
-    def __init__(self, norm: str = "l1", reduction: str = "mean") -> None:
+    def __init__(self, distance: str = "l1", reduction: str = "mean") -> None:
         super().__init__()
         choose("reduction", reduction, REDUCTIONS)
-        self.distance, self.reduction = choose("norm", norm, DISTANCES), reduction
+        self.distance, self.reduction = choose("distance", distance, DISTANCES), reduction
 
     def between(self, a: Tensor, b: Tensor) -> Tensor:
         """The distance of a and b (B, C, H, W), a scalar."""
@@ -41,9 +41,9 @@ class PixelLoss(PixelDistance):
 class CycleConsistencyLoss(PixelDistance):
     """The distance of the source from itself, translated there and back."""
 
-    def forward(self, cycled: Tensor, source: Tensor) -> Tensor:
-        """cycled and source (B, C, H, W); a scalar."""
-        return self.between(cycled, source)
+    def forward(self, rec: Tensor, source: Tensor) -> Tensor:
+        """rec and source (B, C, H, W); a scalar."""
+        return self.between(rec, source)
 
 
 @LOSSES.register_module()

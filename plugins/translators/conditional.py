@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
-from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -13,15 +11,26 @@ from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
-from sketchkit.translators.base import Translator, frozen, in_float32, refuse_mixing
-from sketchkit.translators.objective import Objective, StepInputs
-from sketchkit.translators.padding import Generation
+from sketchkit.translators.adversarial import AdversarialTranslator, Terms, in_float32, note, refuse_mixing, update
+from sketchkit.translators.base import frozen
+from sketchkit.translators.objective import StepInputs
+from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
 
 GIVEN = ("source", "target", "label", "hint", "noise", "fake")
 
 
+class Pass(NamedTuple):
+    """A part of a batch on its way through the generator: its share of the samples, and the fakes of a noise."""
+
+    batch: Mapping[str, Any]
+    share: float
+    generator: PaddedGenerator
+    noise: Tensor | None
+    fake: Tensor
+
+
 @MODELS.register_module()
-class ConditionalTranslator(Translator):
+class ConditionalTranslator(AdversarialTranslator):
     """Trains a backbone against heads on paired pictures; every loss is named by the config.
 
     An iteration is a step of the discriminators and, every `discriminator_steps`-th time, one of the generator, both on
@@ -46,80 +55,66 @@ class ConditionalTranslator(Translator):
         self,
         backbone: Mapping[str, Any],
         heads: Mapping[str, Mapping[str, Any]] | None = None,
-        generator_losses: Mapping[str, Mapping[str, Any] | None] | None = None,
-        discriminator_losses: Mapping[str, Mapping[str, Any] | None] | None = None,
+        generator_losses: Terms | None = None,
+        discriminator_losses: Terms | None = None,
         data_preprocessor: Mapping[str, Any] | None = None,
         ema: Mapping[str, Any] | None = None,
         discriminator_steps: int = 1,
         accumulate: int = 1,
     ) -> None:
-        super().__init__(MODELS.build(data_preprocessor or dict(type="TranslationPreprocessor")))
+        super().__init__(data_preprocessor, accumulate)
         self.backbone = BACKBONES.build(backbone)
         self.heads = nn.ModuleDict({name: HEADS.build(cfg) for name, cfg in (heads or {}).items()})
-        names = list(self.heads)
-        judged = ("fake_output", "head") if names else ()
-        second = ("fake_alt", "noise_alt") if hasattr(self.backbone, "decode") else ()
-        on_request = (*second, *(("real_output",) if names else ()))
-        self.generator_objective = Objective(generator_losses or {}, "generator", (*GIVEN, *judged), on_request, names)
-        if not len(self.generator_objective):
-            raise ConfigError("generator_losses names no term: there is nothing to train the generator with")
-        real = ("real_output", *judged) if names else ()
-        self.discriminator_objective = Objective(
-            discriminator_losses or {}, "discriminator", (*GIVEN, *real), (), names
-        )
+        second = ("fake_alt", "noise_alt") if takes(self.backbone, "noise") else ()
+        self.play(GIVEN, second, list(self.heads), generator_losses, discriminator_losses)
         refuse_mixing(self.discriminator_objective, self.heads)
-        self._hint_channels: int | None = getattr(self.backbone, "hint_channels", None)
-        takes = self._hint_channels != 0 and "hint" in inspect.signature(self.backbone.forward).parameters
+        self._hint_channels = hint_channels(self.backbone)
         needs = [*self.generator_objective.needs.values(), *self.discriminator_objective.needs.values()]
-        self._looks_at_hints = takes or any("hint" in named for named in needs)
-        self.ema = MODELS.build({**ema, "model": self.backbone}) if ema else None
+        self._looks_at_hints = self._hint_channels > 0 or any("hint" in named for named in needs)
+        self.ema = self.average(ema, self.backbone)
         self.discriminator_steps = discriminator_steps
-        self.accumulate = accumulate
 
     @property
     def generator(self) -> nn.Module:
         """The network that evaluation and inference use: the average where there is one."""
         return self.backbone if self.ema is None else self.ema.module
 
-    def sides(self) -> dict[str, nn.Module]:
-        """The backbone and the heads."""
-        return {"generator": self.backbone, "discriminator": self.heads}
+    def optimizer_groups(self) -> dict[str, nn.Module]:
+        """The backbone, and the heads."""
+        return self.groups(self.backbone, self.heads)
 
     def networks(self) -> dict[str, nn.Module]:
         """The one generator."""
-        return {"there": self.generator}
+        return {"AtoB": self.generator}
 
     def forward(self, source: Tensor, **conditions: Any) -> Tensor:
         """Translate pictures in the networks' range (B,Cs,H,W), with `label`, `hint` and `noise` where they apply."""
-        generation = Generation(self.generator, {"source": source, **conditions})
+        generator = PaddedGenerator(self.generator, {"source": source, **conditions})
         noise = conditions.get("noise")
-        return generation(generation.draw_noise() if noise is None else noise)
+        return generator(generator.draw_noise() if noise is None else noise)
 
     def train_step(self, data: Mapping[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration on a batch; returns each term's value under `D/` and `G/`."""
-        seen = self.data_preprocessor(data, training=True)
-        self._check_hint("hint" in seen)
-        batches = _split(seen, self.accumulate)
+        batch = self.data_preprocessor(data, training=True)
+        self._check_hint("hint" in batch)
         self.iteration += 1
-        judge = len(self.discriminator_objective) > 0
-        update = self.iteration % self.discriminator_steps == 0
-        share = update and len(batches) == 1
+        is_generators_turn = self.iteration % self.discriminator_steps == 0
+        parts = self.split(batch)
+        # Of several parts only one graph is to be in memory at a time: each is then made again for its own step.
+        keeps_graph = is_generators_turn and len(parts) == 1
+        with torch.set_grad_enabled(keeps_graph), optim_wrapper["generator"].optim_context(self):
+            passes = [self._translated(part, share) for part, share in parts]
+        self.keep(passes[-1].batch, fake=passes[-1].fake)
         logs: dict[str, Tensor] = {}
-        passes = []
-        for batch, part in batches:
-            with torch.set_grad_enabled(share), optim_wrapper["generator"].optim_context(self):
-                passes.append((batch, part, *self._generate(batch)))
-        self.keep(batch, fake=passes[-1][-1])
-        if judge:
-            wrapper = optim_wrapper["discriminator"]
-            self._accumulate(passes, self._judge_pass, wrapper, logs)
-            wrapper.step()
-            wrapper.zero_grad()
-        if update:
+        if len(self.discriminator_objective):
+            for one in passes:
+                self._judge(one, optim_wrapper["discriminator"], logs)
+            update(optim_wrapper["discriminator"])
+        if is_generators_turn:
             with frozen(self.heads):
-                self._accumulate(passes, self._generator_pass, optim_wrapper["generator"], logs)
-            optim_wrapper["generator"].step()
-            optim_wrapper["generator"].zero_grad()
+                for one in passes:
+                    self._generate(one, optim_wrapper["generator"], logs)
+            update(optim_wrapper["generator"])
             if self.ema is not None:
                 self.ema.update_parameters(self.backbone)
         return logs
@@ -135,9 +130,9 @@ class ConditionalTranslator(Translator):
         """
         batch = self.data_preprocessor(data, training=False)
         with torch.no_grad():
-            generation = Generation(self.generator, batch)
-            numbers = range(draws if generation.takes_noise else 1)
-            images = [generation(generation.noise_of(batch["key"], number)) for number in numbers]
+            generator = PaddedGenerator(self.generator, batch)
+            numbers = range(draws if generator.takes_noise else 1)
+            images = [generator(generator.noise_of(batch["key"], number)) for number in numbers]
         picture, source = self.data_preprocessor.to_picture, batch["source"]
         fakes = [picture(image, "target", source) for image in images]
         shown = {key: picture(batch[key], key, source) for key in ("source", "target")}
@@ -166,40 +161,33 @@ class ConditionalTranslator(Translator):
                 "option, or take ColorHints out of the pipeline"
             )
 
-    def _generate(self, batch: Mapping[str, Any]) -> tuple[Generation, Tensor | None, Tensor]:
-        generation = Generation(self.backbone, batch)
-        noise = generation.draw_noise()
-        return generation, noise, generation(noise)
+    def _translated(self, batch: Mapping[str, Any], share: float) -> Pass:
+        generator = PaddedGenerator(self.backbone, batch)
+        noise = generator.draw_noise()
+        return Pass(batch, share, generator, noise, generator(noise))
 
-    def _accumulate(self, passes: list, side_pass: Callable, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> None:
-        for batch, part, generation, noise, fake in passes:
-            with wrapper.optim_context(self):
-                total, values = side_pass(batch, generation, noise, fake)
-            if isinstance(total, Tensor) and total.requires_grad:
-                wrapper.backward(total * part)
-            for name, value in values.items():
-                logs[name] = logs.get(name, 0) + value.float() * part
+    def _judge(self, one: Pass, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> None:
+        """The gradients of the discriminators' objective."""
+        with wrapper.optim_context(self):
+            inputs = StepInputs({**self._at_hand(one.batch, one.noise, one.fake.detach()), **self._real(one.batch)}, {})
+            total, values = self.discriminator_objective(inputs)
+            accuracy = self._accuracy(inputs, one.batch)
+        self.descend(total, one.share, wrapper)
+        note(logs, {**values, "total": total.detach(), **accuracy}, one.share, "D")
 
-    def _judge_pass(
-        self, batch: Mapping[str, Any], generation: Generation, noise: Tensor | None, fake: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        inputs = StepInputs({**self._at_hand(batch, noise, fake.detach()), **self._real(batch)}, {})
-        total, values = self.discriminator_objective(inputs)
-        logs = {f"D/{name}": value for name, value in values.items()}
-        return total, {**logs, "D/total": total.detach(), **self._accuracy(inputs, batch)}
-
-    def _generator_pass(
-        self, batch: Mapping[str, Any], generation: Generation, noise: Tensor | None, fake: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        if not fake.requires_grad:
-            generation = Generation(self.backbone, batch)
-            fake = generation(noise)
-        second = generation.draw_noise() if self._wants("noise_alt") or self._wants("fake_alt") else None
-        on_request = {"noise_alt": lambda _: second, "fake_alt": lambda _: generation(second)}
-        with_real = {name: torch.no_grad()(source) for name, source in self._real(batch).items()}
-        inputs = StepInputs(self._at_hand(batch, noise, fake), {**on_request, **with_real})
-        total, values = self.generator_objective(inputs)
-        return total, {**{f"G/{name}": value for name, value in values.items()}, "G/total": total.detach()}
+    def _generate(self, one: Pass, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> None:
+        """The gradients of the generator's objective."""
+        with wrapper.optim_context(self):
+            if not one.fake.requires_grad:
+                generator = PaddedGenerator(self.backbone, one.batch)
+                one = one._replace(generator=generator, fake=generator(one.noise))
+            second = one.generator.draw_noise() if self._wants("noise_alt") or self._wants("fake_alt") else None
+            again = {"noise_alt": lambda _: second, "fake_alt": lambda _: one.generator(second)}
+            real = {name: torch.no_grad()(source) for name, source in self._real(one.batch).items()}
+            inputs = StepInputs(self._at_hand(one.batch, one.noise, one.fake), {**again, **real})
+            total, values = self.generator_objective(inputs)
+        self.descend(total, one.share, wrapper)
+        note(logs, {**values, "total": total.detach()}, one.share, "G")
 
     def _wants(self, name: str) -> bool:
         return any(name in needs for needs in self.generator_objective.needs.values())
@@ -228,19 +216,8 @@ class ConditionalTranslator(Translator):
             return {}
         real, fake = inputs("real_output", first), inputs("fake_output", first)
         with torch.no_grad():
-            scores = [output.logits.flatten(1).mean(1) for output in (real, fake)]
-            logs = {"D/accuracy": (scores[0] > scores[1]).float().mean()}
+            scores = [torch.stack([scale.flatten(1).mean(1) for scale in one.scales]).mean(0) for one in (real, fake)]
+            logs = {"accuracy": (scores[0] > scores[1]).float().mean()}
             if real.class_logits is not None and batch.get("label") is not None:
-                logs["D/class_accuracy"] = (real.class_logits.argmax(1) == batch["label"]).float().mean()
+                logs["class_accuracy"] = (real.class_logits.argmax(1) == batch["label"]).float().mean()
         return logs
-
-
-def _split(batch: Mapping[str, Any], parts: int) -> list[tuple[dict[str, Any], float]]:
-    """The batch in parts, each with its share of the samples."""
-    count = len(batch["source"])
-    if parts == 1:
-        return [(dict(batch), 1.0)]
-    if parts > count:
-        raise ConfigError(f"accumulate={parts} splits a batch of {count}: use at most {count}")
-    bounds = [count * i // parts for i in range(parts + 1)]
-    return [({key: value[a:b] for key, value in batch.items()}, (b - a) / count) for a, b in pairwise(bounds)]

@@ -6,105 +6,102 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapperDict
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
-from sketchkit.translators.base import Translator, frozen, in_float32, refuse_mixing
+from sketchkit.translators.adversarial import AdversarialTranslator, Terms, in_float32, note, refuse_mixing, update
+from sketchkit.translators.base import frozen
 from sketchkit.translators.objective import Objective, StepInputs
-from sketchkit.translators.padding import Generation
+from sketchkit.translators.padding import PaddedGenerator, takes
 
 from .image_pool import ImagePool
 
 GIVEN = ("source", "target", "noise", "fake")
-BACK = {"there": "back", "back": "there"}
+AtoB, BtoA = "AtoB", "BtoA"
+OTHER = {AtoB: BtoA, BtoA: AtoB}
 
 
 @MODELS.register_module()
-class CycleTranslator(Translator):
-    """Trains source -> target ('there') and target -> source ('back') at once on unpaired pictures.
+class CycleTranslator(AdversarialTranslator):
+    """Trains source -> target (AtoB) and target -> source (BtoA) at once on unpaired pictures.
 
-    Every term is played both ways: there, `cycled` is the fake translated back, and `identity` what the generator makes
-    of a target; the way back is the same with source and target exchanged. An iteration is a step of both generators,
-    then one of both discriminators, which see their fakes through an image pool.
+    Every term is played both ways: in AtoB, `rec` is the fake translated back, and `identity` what the generator makes
+    of a target; BtoA is the same with source and target exchanged. An iteration is a step of both generators, then one
+    of both discriminators, which see their fakes through an image pool.
 
     Args:
-        backbone: config of both generators; the one back has its in_channels and out_channels swapped.
+        backbone: config of both generators; that of BtoA has its in_channels and out_channels swapped.
         heads: name -> config; each direction has heads of its own. They judge a picture alone (source_channels=0).
         generator_losses, discriminator_losses: name -> loss config; see `Objective`.
         data_preprocessor: config; default `TranslationPreprocessor`.
         ema: config of an averaged model of mmengine for both generators, or None; evaluation uses the average.
         pool_size: pictures in each direction's pool.
-        back: what differs on the way back: `backbone` and `heads` are merged over those given, `weights` maps terms to
+        reverse: what differs in BtoA: `backbone` and `heads` are merged over those given, `weights` maps terms to
             weights of their own (the paper's lambda_B).
+        accumulate: parts that a batch is split into; the pools see one part after the other.
 
     Raises:
         ConfigError: identity is asked for and the two kinds differ in channels, a term asks for what does not exist, a
             gradient penalty meets batch norm in a head, or the preprocessor makes the source of the target.
     """
 
+    directions = (AtoB, BtoA)
     captions = {
-        "source": "source", "fake": "output", "cycled": "and back", "target": "target", "fake_back": "output back",
-        "cycled_back": "and forth",
+        "source": "source", "fake": "output", "rec_A": "and back", "target": "target", "fake_A": "output back",
+        "rec_B": "and forth",
     }  # fmt: skip
 
     def __init__(
         self,
         backbone: Mapping[str, Any],
-        heads: Mapping[str, Mapping[str, Any]],
-        generator_losses: Mapping[str, Mapping[str, Any] | None],
-        discriminator_losses: Mapping[str, Mapping[str, Any] | None] | None = None,
+        heads: Mapping[str, Mapping[str, Any]] | None = None,
+        generator_losses: Terms | None = None,
+        discriminator_losses: Terms | None = None,
         data_preprocessor: Mapping[str, Any] | None = None,
         ema: Mapping[str, Any] | None = None,
         pool_size: int = 50,
-        back: Mapping[str, Any] | None = None,
+        reverse: Mapping[str, Any] | None = None,
+        accumulate: int = 1,
     ) -> None:
-        super().__init__(MODELS.build(data_preprocessor or dict(type="TranslationPreprocessor")))
+        super().__init__(data_preprocessor, accumulate)
         if getattr(self.data_preprocessor, "makes_source", False):
             raise ConfigError(
                 f"translator.data_preprocessor: {type(self.data_preprocessor).__name__} makes the source of the target "
                 "and a cycle has two kinds of pictures: use TranslationPreprocessor, or a ConditionalTranslator"
             )
-        back = back or {}
-        self.backbones = nn.ModuleDict(
-            {
-                "there": BACKBONES.build(backbone),
-                "back": BACKBONES.build({**_turned(backbone), **back.get("backbone", {})}),
-            }
-        )
-        names = list(heads)
-        changed = {name: {**cfg, **back.get("heads", {}).get(name, {})} for name, cfg in heads.items()}
+        reverse, heads = reverse or {}, heads or {}
+        turned = {**_turned(backbone), **reverse.get("backbone", {})}
+        self.backbones = nn.ModuleDict({AtoB: BACKBONES.build(backbone), BtoA: BACKBONES.build(turned)})
+        changed = {name: {**cfg, **reverse.get("heads", {}).get(name, {})} for name, cfg in heads.items()}
         self.heads = nn.ModuleDict(
             {
                 direction: nn.ModuleDict({name: HEADS.build(cfg) for name, cfg in configs.items()})
-                for direction, configs in (("there", heads), ("back", changed))
+                for direction, configs in ((AtoB, heads), (BtoA, changed))
             }
         )
-        judged = ("fake_output", "head") if names else ()
-        real = ("real_output",) if names else ()
-        self.generator_objective = Objective(
-            generator_losses, "generator", (*GIVEN, *judged), ("cycled", "identity", *real), names
-        )
-        if not len(self.generator_objective):
-            raise ConfigError("generator_losses names no term: there is nothing to train the generators with")
-        self.discriminator_objective = Objective(
-            discriminator_losses or {}, "discriminator", (*GIVEN, *judged, *real), (), names
-        )
+        self.play(GIVEN, ("rec", "identity"), list(heads), generator_losses, discriminator_losses)
         self._refuse_identity()
         for judges in self.heads.values():
             refuse_mixing(self.discriminator_objective, judges)
-        self.weights = {"there": {}, "back": _known(back.get("weights", {}), self.generator_objective)}
-        self.pools = {direction: ImagePool(pool_size) for direction in BACK}
-        self.ema = MODELS.build({**ema, "model": self.backbones}) if ema else None
+        self.weights = {AtoB: {}, BtoA: _known(reverse.get("weights", {}), self.generator_objective)}
+        self.pools = {direction: ImagePool(pool_size) for direction in self.directions}
+        self.ema = self.average(ema, self.backbones)
 
-    def sides(self) -> dict[str, nn.Module]:
+    def optimizer_groups(self) -> dict[str, nn.Module]:
         """Both generators, and the heads of both directions."""
-        return {"generator": self.backbones, "discriminator": self.heads}
+        return self.groups(self.backbones, self.heads)
 
     def networks(self) -> dict[str, nn.Module]:
         """The generator of each direction, or its average."""
         return dict((self.backbones if self.ema is None else self.ema.module).items())
+
+    @classmethod
+    def inference_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Without heads and terms, also of BtoA."""
+        reverse = {"backbone": (config.get("reverse") or {}).get("backbone", {})}
+        return {**super().inference_config(config), "reverse": reverse}
 
     def local_state(self) -> dict[str, Any]:
         """The image pools."""
@@ -116,103 +113,116 @@ class CycleTranslator(Translator):
         for direction, pool in self.pools.items():
             pool.load(state["pools"][direction], device)
 
-    def forward(self, source: Tensor, direction: str = "there") -> Tensor:
+    def forward(self, source: Tensor, direction: str = AtoB) -> Tensor:
         """Translate pictures of the networks' range (B,C,H,W) in a direction."""
-        generation = Generation(self.networks()[direction], {"source": source})
-        return generation(generation.draw_noise())
+        generator = PaddedGenerator(self.networks()[direction], {"source": source})
+        return generator(generator.draw_noise())
 
     def train_step(self, data: Mapping[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One iteration on a batch; returns each term's value under `G/` and `D/`, the way back ends in `_back`."""
+        """One iteration on a batch; returns each term's value under `G/` and `D/`, those of BtoA end in `_BtoA`."""
         batch = self.data_preprocessor(data, training=True)
         self.iteration += 1
         logs: dict[str, Tensor] = {}
-        fakes = {}
+        # One direction's graph at a time: their gradients add up, and half the memory is enough.
+        turns = [
+            (_seen_from(part, direction), share, direction)
+            for part, share in self.split(batch)
+            for direction in self.directions
+        ]
         with frozen(self.heads):
-            # One direction's graph at a time: their gradients add up, and half the memory is enough.
-            for direction in BACK:
-                wrapper = optim_wrapper["generator"]
-                with wrapper.optim_context(self):
-                    inputs, fakes[direction] = self._generator_inputs(_seen_from(batch, direction), direction)
-                    total, values = self.generator_objective(inputs, self.weights[direction])
-                wrapper.backward(total)
-                logs.update(_named("G", values, total, direction))
-        self._update(optim_wrapper["generator"])
+            fakes = [self._generate(*turn, optim_wrapper["generator"], logs) for turn in turns]
+        update(optim_wrapper["generator"])
         if self.ema is not None:
             self.ema.update_parameters(self.backbones)
-        self.keep(batch, fake=fakes["there"], fake_back=fakes["back"])
+        last, *_ = self.split(batch)[-1]
+        self.keep(last, fake=fakes[-2], fake_A=fakes[-1])
         if len(self.discriminator_objective):
-            wrapper = optim_wrapper["discriminator"]
-            for direction, fake in fakes.items():
-                with wrapper.optim_context(self):
-                    inputs = self._judge_inputs(_seen_from(batch, direction), direction, self.pools[direction](fake))
-                    total, values = self.discriminator_objective(inputs)
-                wrapper.backward(total)
-                logs.update(_named("D", values, total, direction))
-            self._update(wrapper)
+            for turn, fake in zip(turns, fakes, strict=True):
+                self._judge(*turn, self.pools[turn[-1]](fake), optim_wrapper["discriminator"], logs)
+            update(optim_wrapper["discriminator"])
         return logs
 
-    def val_step(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def val_step(self, data: Mapping[str, Any], draws: int = 2) -> list[dict[str, Any]]:
         """Every picture there and back, both ways, from noises fixed by the sample's name where there are any.
 
-        Returns one dict: key and target_key, the samples' names; source, fake (there), cycled (and back); target,
-        fake_back, cycled_back; all (B,C,H,W) in [-1, 1].
+        Args:
+            draws: noises a sample from source to target, where the generator takes any.
+
+        Returns one dict: key and target_key, the samples' names; source, fake, rec_A; target, fake_A, rec_B; all
+        (B,C,H,W) in [-1, 1]; draws, the fakes of all noises; fake_alt, the second of them, None without.
         """
         batch = self.data_preprocessor(data, training=False)
-        shown: dict[str, Any] = {"source": batch["source"], "target": batch["target"]}
+        keys, picture = batch["key"], self.data_preprocessor.to_picture
+        numbers = range(draws if takes(self.backbones[AtoB], "noise") else 1)
         with torch.no_grad():
-            for direction, start, end in (("there", "source", ""), ("back", "target", "_back")):
-                shown[f"fake{end}"] = self._translate(batch[start], direction, batch["key"])
-                shown[f"cycled{end}"] = self._translate(shown[f"fake{end}"], BACK[direction], batch["key"])
-        kinds = {"source": "source", "fake_back": "source", "cycled": "source"}
-        picture = self.data_preprocessor.to_picture
+            fakes = [self._translated(batch["source"], AtoB, keys, number) for number in numbers]
+            shown = {"source": batch["source"], "target": batch["target"]}
+            shown["fake_A"] = self._translated(batch["target"], BtoA, keys)
+            shown["rec_A"] = self._translated(fakes[0], BtoA, keys)
+            shown["rec_B"] = self._translated(shown["fake_A"], AtoB, keys)
+        kinds = {"source": "source", "fake_A": "source", "rec_A": "source"}
         pictures = {name: picture(image, kinds.get(name, "target")) for name, image in shown.items()}
-        names = {name: batch[name] for name in ("key", "target_key") if name in batch}
-        return [{**names, **pictures}]
+        drawn = [picture(fake, "target") for fake in fakes]
+        names = {name: batch[name] for name in ("key", "target_key", "label") if name in batch}
+        second = drawn[1] if len(drawn) > 1 else None
+        return [{**names, **pictures, "fake": drawn[0], "fake_alt": second, "draws": drawn}]
 
     test_step = val_step
 
-    def _translate(self, source: Tensor, direction: str, keys: Any) -> Tensor:
-        generation = Generation(self.networks()[direction], {"source": source})
-        return generation(generation.noise_of(keys))
+    def _translated(self, source: Tensor, direction: str, keys: Any, number: int = 0) -> Tensor:
+        generator = PaddedGenerator(self.networks()[direction], {"source": source})
+        return generator(generator.noise_of(keys, number))
 
-    def _generator_inputs(self, batch: Mapping[str, Tensor], direction: str) -> tuple[StepInputs, Tensor]:
-        generation = Generation(self.backbones[direction], batch)
-        noise = generation.draw_noise()
-        fake = generation(noise)
-        on_request = {
-            "cycled": lambda _: self._passed(fake, BACK[direction]),
-            "identity": lambda _: self._passed(batch["target"], direction),
-            "real_output": torch.no_grad()(lambda head: self._judge(direction, head)(batch["target"])),
-        }
-        return StepInputs(self._at_hand(batch, direction, fake, noise), on_request), fake
+    def _generate(
+        self, batch: Mapping[str, Tensor], share: float, direction: str, wrapper: OptimWrapper, logs: dict[str, Tensor]
+    ) -> Tensor:
+        """The gradients of the generators' objective in a direction; returns the fakes."""
+        with wrapper.optim_context(self):
+            generator = PaddedGenerator(self.backbones[direction], batch)
+            noise = generator.draw_noise()
+            fake = generator(noise)
+            on_request = {
+                "rec": lambda _: self._passed(fake, OTHER[direction]),
+                "identity": lambda _: self._passed(batch["target"], direction),
+                "real_output": torch.no_grad()(lambda head: self._head(direction, head)(batch["target"])),
+            }
+            inputs = StepInputs(self._at_hand(batch, direction, fake, noise), on_request)
+            total, values = self.generator_objective(inputs, self.weights[direction])
+        self.descend(total, share, wrapper)
+        note(logs, {**values, "total": total.detach()}, share, "G", _end(direction))
+        return fake.detach()
 
-    def _judge_inputs(self, batch: Mapping[str, Tensor], direction: str, fake: Tensor) -> StepInputs:
-        real = {"real_output": lambda head: self._judge(direction, head)(batch["target"])}
-        return StepInputs({**self._at_hand(batch, direction, fake, None), **real}, {})
+    def _judge(
+        self, batch: Mapping[str, Tensor], share: float, direction: str, fake: Tensor, wrapper: OptimWrapper,
+        logs: dict[str, Tensor],
+    ) -> None:  # fmt: skip
+        """The gradients of the discriminators' objective in a direction."""
+        with wrapper.optim_context(self):
+            real = {"real_output": lambda head: self._head(direction, head)(batch["target"])}
+            inputs = StepInputs({**self._at_hand(batch, direction, fake, None), **real}, {})
+            total, values = self.discriminator_objective(inputs)
+        self.descend(total, share, wrapper)
+        note(logs, {**values, "total": total.detach()}, share, "D", _end(direction))
 
     def _at_hand(
         self, batch: Mapping[str, Tensor], direction: str, fake: Tensor, noise: Tensor | None
     ) -> dict[str, Callable]:
         values = {**batch, "fake": fake, "noise": noise}
         given: dict[str, Callable] = {name: lambda _, value=value: value for name, value in values.items()}
-        given["head"] = lambda head: self._judge(direction, head)
-        given["fake_output"] = lambda head: self._judge(direction, head)(fake)
+        given["head"] = lambda head: self._head(direction, head)
+        given["fake_output"] = lambda head: self._head(direction, head)(fake)
         return given
 
-    def _judge(self, direction: str, head: str) -> Callable[[Tensor], HeadOutput]:
+    def _head(self, direction: str, head: str) -> Callable[[Tensor], HeadOutput]:
         network: Any = self.heads[direction]
         return lambda image: in_float32(network[head](image))
 
     def _passed(self, image: Tensor, direction: str) -> Tensor:
-        generation = Generation(self.backbones[direction], {"source": image})
-        return generation(generation.draw_noise())
-
-    def _update(self, wrapper: Any) -> None:
-        wrapper.step()
-        wrapper.zero_grad()
+        generator = PaddedGenerator(self.backbones[direction], {"source": image})
+        return generator(generator.draw_noise())
 
     def _refuse_identity(self) -> None:
-        one: Any = self.backbones["there"]
+        one: Any = self.backbones[AtoB]
         asking = [name for name, needs in self.generator_objective.needs.items() if "identity" in needs]
         if asking and one.in_channels != one.out_channels:
             raise ConfigError(
@@ -232,17 +242,17 @@ def _turned(backbone: Mapping[str, Any]) -> dict[str, Any]:
 def _known(weights: Mapping[str, float], objective: Objective) -> dict[str, float]:
     for name in weights:
         if name not in objective.weights:
-            raise ConfigError(f"translator.back.weights has '{name}': the terms are {', '.join(objective.weights)}")
+            raise ConfigError(f"translator.reverse.weights has '{name}': the terms are {', '.join(objective.weights)}")
     return dict(weights)
 
 
 def _seen_from(batch: Mapping[str, Any], direction: str) -> dict[str, Tensor]:
     """The batch's pictures as source and target of a direction."""
     ends = (batch["source"], batch["target"])
-    source, target = ends if direction == "there" else reversed(ends)
+    source, target = ends if direction == AtoB else reversed(ends)
     return {"source": source, "target": target}
 
 
-def _named(side: str, values: Mapping[str, Tensor], total: Tensor, direction: str) -> dict[str, Tensor]:
-    end = "" if direction == "there" else "_back"
-    return {f"{side}/{name}{end}": value for name, value in {**values, "total": total.detach()}.items()}
+def _end(direction: str) -> str:
+    """What the names of a direction's values end in."""
+    return "" if direction == AtoB else f"_{direction}"

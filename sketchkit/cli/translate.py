@@ -21,7 +21,8 @@ import click
     help="Colour strokes, an RGBA picture of IMAGE's size; or a folder of them.",
 )
 @click.option("--label", help="The class to draw, for a run with classes.")
-@click.option("--back", is_flag=True, help="From target to source, for a run that learnt both ways.")
+@click.option("--direction", type=click.Choice(["AtoB", "BtoA"]), default="AtoB", show_default=True,
+              help="BtoA is from target to source, for a run that learnt both ways.")  # fmt: skip
 @click.option(
     "--size", type=click.IntRange(min=1), help="Short side at which the network works; default: the picture's."
 )
@@ -42,7 +43,7 @@ def command(
     output: Path,
     hint: Path | None,
     label: str | None,
-    back: bool,
+    direction: str,
     size: int | None,
     samples: int,
     side: str | None,
@@ -58,7 +59,7 @@ def command(
     translator = TrainedTranslator(run, device)
     if samples > 1 and not translator.takes_noise:
         raise ConfigError(f"{run} takes no noise, its samples would all be alike: leave out --samples")
-    options: dict[str, Any] = {"label": label, "direction": "back" if back else "there", "size": size}
+    options: dict[str, Any] = {"label": label, "direction": direction, "size": size}
     failed = []
     with click.progressbar(jobs, label="translating", show_eta=True, hidden=len(jobs) == 1) as progress:
         for file, draw, place in progress:

@@ -38,6 +38,8 @@ class FileDataset(Dataset[dict[str, Any]]):
     """
 
     classes: Sequence[str] = ()
+    # Whether a sample's target is the truth of its source, so that outputs can be compared with it.
+    is_paired: bool = True
 
     def __init__(
         self,
@@ -74,8 +76,8 @@ class FileDataset(Dataset[dict[str, Any]]):
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """What mmengine asks of a data set: the class names in order of their labels."""
-        return {"classes": list(self.classes)}
+        """What a validation is told of the data: the class names in order of their labels, and `is_paired`."""
+        return {"classes": list(self.classes), "is_paired": self.is_paired}
 
     def __len__(self) -> int:
         return self.samples

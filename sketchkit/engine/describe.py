@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES, HEADS, LOSSES
-from sketchkit.translators.padding import Generation
+from sketchkit.translators.padding import PaddedGenerator
 
 
 def describe(config: Config) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def describe(config: Config) -> dict[str, Any]:
     backbone = BACKBONES.build(config["backbone"]).eval()
     source = torch.zeros(1, backbone.in_channels, *size)
     label = torch.zeros(1, dtype=torch.long)
-    generation = Generation(backbone, {"source": source, "label": label})
+    generation = PaddedGenerator(backbone, {"source": source, "label": label})
     image, flops = _count(lambda: generation(generation.draw_noise()))
     heads = {}
     for name, cfg in (config.get("heads") or {}).items():

@@ -12,6 +12,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
+from sketchkit.options import did_you_mean
 from sketchkit.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -103,35 +104,40 @@ class SyncedOptimWrapper(OptimWrapper):
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class AdversarialOptimizers:
-    """Builds an optimiser for each side of a translator.
+class GroupOptimizers:
+    """Builds an optimizer for each of a translator's `optimizer_groups`.
 
     Args:
-        optim_wrapper_cfg: `generator` and `discriminator`, each `dict(optimizer=...)` with what else
-            `SyncedOptimWrapper` takes; options beside the two sides go to both.
+        optim_wrapper_cfg: name of a group -> `dict(optimizer=...)` with what else `SyncedOptimWrapper` takes; options
+            beside the groups go to all of them.
         paramwise_cfg: not used; part of mmengine's interface.
+
+    Raises:
+        ConfigError: a group has no optimizer, or the translator has no such group.
     """
 
     def __init__(self, optim_wrapper_cfg: Mapping[str, Any], paramwise_cfg: Any = None) -> None:
-        self.common = {key: value for key, value in optim_wrapper_cfg.items() if key not in ("constructor", *SIDES)}
-        self.sides = {side: optim_wrapper_cfg[side] for side in SIDES if side in optim_wrapper_cfg}
+        cfg = {key: value for key, value in optim_wrapper_cfg.items() if key != "constructor"}
+        self.groups = {key: value for key, value in cfg.items() if isinstance(value, Mapping) and "optimizer" in value}
+        self.common = {key: value for key, value in cfg.items() if key not in self.groups}
 
     def __call__(self, model: Any) -> OptimWrapperDict:
-        """Optimisers for the parts of `model` that have parameters."""
-        parts = {side: part for side, part in model.sides().items() if any(True for _ in part.parameters())}
-        missing = [side for side in parts if side not in self.sides]
+        """Optimizers for the groups of `model` that have parameters."""
+        groups = model.optimizer_groups()
+        for name in self.groups:
+            if name not in groups:
+                raise ConfigError(f"optim_wrapper.{name} is no group of this translator: {did_you_mean(name, groups)}")
+        parts = {name: part for name, part in groups.items() if any(True for _ in part.parameters())}
+        missing = [name for name in parts if name not in self.groups]
         if missing:
             raise ConfigError(f"optim_wrapper has no '{missing[0]}': give it optim_wrapper.{missing[0]}.optimizer")
-        return OptimWrapperDict(**{side: self._build(part, self.sides[side]) for side, part in parts.items()})
+        return OptimWrapperDict(**{name: self._build(part, self.groups[name]) for name, part in parts.items()})
 
     def _build(self, part: nn.Module, cfg: Mapping[str, Any]) -> OptimWrapper:
         try:
             return build_optim_wrapper(part, {"type": "sketchkit.SyncedOptimWrapper", **self.common, **cfg})
         except (ValueError, TypeError) as error:
             raise ConfigError(f"optim_wrapper cannot be built: {' '.join(str(error).split())}") from error
-
-
-SIDES = ("generator", "discriminator")
 
 
 def _native_bf16() -> bool:

@@ -15,6 +15,7 @@ class Showcase:
     """Samples spread evenly over a data set, in one batch where they are of one size, else each by itself."""
 
     def __init__(self, dataset: Any, samples: int) -> None:
+        self.is_paired: bool = dataset.is_paired
         count = min(samples, len(dataset))
         chosen = [dataset[i * len(dataset) // count] for i in range(count)]
         sizes = {tuple(value.shape for value in sample.values() if isinstance(value, Tensor)) for sample in chosen}

@@ -18,7 +18,8 @@ from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.runner import TranslationRunner
 from sketchkit.errors import ConfigError
-from sketchkit.registry import DATASETS
+from sketchkit.registry import DATASETS, MODELS
+from sketchkit.translators.base import Translator
 
 NEEDED = ("translator", "backbone", "generator_losses", "train_dataloader", "train_cfg", "optim_wrapper")
 MMENGINES_OWN = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
@@ -65,10 +66,9 @@ def check(config: Config, folder: Path, existing: Path | None, resume: bool) -> 
         ConfigError: a part is missing or no number, or the folder holds a run and this is no resume.
         DataError: the training data cannot be had.
     """
-    if (config.get("translator") or {}).get("type") == "StyleTranslator":
-        raise ConfigError(
-            f"{config.filename} trains nothing: use `sketchkit stylize CONTENT STYLE -o OUT --config` with it"
-        )
+    kind = (config.get("translator") or {}).get("type")
+    if kind and not issubclass(MODELS.get(kind), Translator):
+        raise ConfigError(f"{config.filename}: {kind} trains nothing; `sketchkit stylize --config` takes such a config")
     for key in NEEDED:
         if not config.get(key):
             raise ConfigError(f"{config.filename} has no {key}")

@@ -1,5 +1,5 @@
-"""Images -> numbers."""
+"""Images -> numbers; importing it registers what a validation measures."""
 
-from sketchkit.evaluation.validation import CycleValidation, PairedValidation
+from sketchkit.evaluation.validation import Validation
 
-__all__ = ["CycleValidation", "PairedValidation"]
+__all__ = ["Validation"]

@@ -21,8 +21,14 @@ from sketchkit.registry import METRICS
 from sketchkit.translators.preprocessing import to_bytes
 
 
-class SampleMeans(BaseMetric):
-    """Means over the samples of what `values` measures on each; and picture metrics, as `sketchkit eval` has them.
+@METRICS.register_module()
+class Validation(BaseMetric):
+    """What can be said of the outputs on held-out samples, and picture metrics, as `sketchkit eval` has them.
+
+    Means over the samples of pictures in [-1, 1], as far as data and translator give what they compare:
+    `val/l1`, mean |output - truth| over the pixels, where the data set is paired; `val/diversity`, mean
+    |output - second output|, from another noise; `val/cycle_A`, mean |source - source translated there and back|, and
+    `val/cycle_B`, the same of the target.
 
     Args:
         picture_metrics: names of PICTURE_METRICS, or configs with options; each becomes `val/NAME`.
@@ -36,13 +42,9 @@ class SampleMeans(BaseMetric):
     """
 
     default_prefix = VAL.rstrip("/")
-    means: ClassVar[Mapping[str, str]] = {}
-    paired = True
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Make known which end of its means is the good one."""
-        super().__init_subclass__(**options)
-        MEANS.update(cls.means)
+    means: ClassVar[Mapping[str, str]] = {
+        "l1": "lower", "diversity": "higher", "cycle_A": "lower", "cycle_B": "lower",
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -54,9 +56,6 @@ class SampleMeans(BaseMetric):
         super().__init__(collect_device="gpu")
         setup = Setup(get_device(), weights or {}, allow_random_weights)
         self.metrics = make_metrics(picture_metrics, setup)
-        for name, metric in self.metrics.items():
-            if not self.paired and "pair" in metric.needs:
-                raise ConfigError(f"metrics: {name} compares pairs, and unpaired pictures are none: leave it out")
         # The truth is the same in every validation: its rows are kept by content.
         self._real: dict[str, Tensor] = {}
 
@@ -65,15 +64,40 @@ class SampleMeans(BaseMetric):
         """The names that a validation may report."""
         return list(dict.fromkeys([*self.means, *self.metrics]))
 
+    @property
+    def dataset_meta(self) -> dict[str, Any]:
+        """What the data set says of itself."""
+        return self._dataset_meta or {}
+
+    @dataset_meta.setter
+    def dataset_meta(self, meta: dict[str, Any]) -> None:
+        """Take it, before the first iteration.
+
+        Raises:
+            ConfigError: a metric compares pairs, and the samples are none.
+        """
+        self._dataset_meta = meta
+        for name, metric in self.metrics.items():
+            if not self.is_paired and "pair" in metric.needs:
+                raise ConfigError(f"metrics: {name} compares pairs, and unpaired pictures are none: leave it out")
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether targets are the truth of their sources."""
+        return self.dataset_meta.get("is_paired", True)
+
     def values(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
         """name -> a value a sample, of one batch of `val_step`'s pictures."""
-        raise NotImplementedError
+        compared = {"diversity": ("fake", "fake_alt"), "cycle_A": ("rec_A", "source"), "cycle_B": ("rec_B", "target")}
+        compared = {**({"l1": ("fake", "target")} if self.is_paired else {}), **compared}
+        there = {name: pair for name, pair in compared.items() if all(shown.get(one) is not None for one in pair)}
+        return {name: _distance(*(shown[one] for one in pair)) for name, pair in there.items()}
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Take one batch of `val_step`'s pictures."""
         for shown in data_samples:
             means = self.values(shown)
-            samples = [dict(zip(means, values, strict=True)) for values in zip(*means.values(), strict=True)]
+            samples = [{name: values[i] for name, values in means.items()} for i in range(len(shown["key"]))]
             rows = self._rows(shown) if self.metrics else [{} for _ in samples]
             keys = zip(shown["key"], shown.get("target_key", shown["key"]), strict=True)
             numbers = shown["label"].tolist() if shown.get("label") is not None else [None] * len(samples)
@@ -131,47 +155,14 @@ class SampleMeans(BaseMetric):
             rows = {one[name]: one["rows"][f"{metric.view.key} {role}"] for one in results}
             wanted[role] = torch.stack([rows[key] for key in sorted(rows)])
         if "labels" in metric.needs:
-            classes = (self.dataset_meta or {}).get("classes") or []
+            classes = self.dataset_meta.get("classes") or []
             numbers = {one["key"]: one["label"] for one in results}
             wanted["labels"] = [classes[numbers[key]] for key in sorted(numbers)]
         return Seen(**wanted)
 
 
-@METRICS.register_module()
-class PairedValidation(SampleMeans):
-    """`val/l1` and `val/diversity`, means over the samples; pictures in [-1, 1].
-
-    l1: mean |output - truth| over the pixels. diversity: mean |output - second output| over the pixels, the second one
-    from another noise; left out where the generator takes none.
-    """
-
-    means = {"l1": "lower", "diversity": "higher"}
-
-    def values(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
-        """l1, and diversity where there is a second output."""
-        values = {"l1": _distance(shown["fake"], shown["target"])}
-        if shown["fake_alt"] is not None:
-            values["diversity"] = _distance(shown["fake"], shown["fake_alt"])
-        return values
-
-
-@METRICS.register_module()
-class CycleValidation(SampleMeans):
-    """`val/cycle` and `val/cycle_back`: mean |picture - picture translated there and back|, in [-1, 1].
-
-    Unpaired pictures have no truth to compare with: this is what can be measured without a network.
-    """
-
-    means = {"cycle": "lower", "cycle_back": "lower"}
-    paired = False
-
-    def values(self, shown: Mapping[str, Any]) -> dict[str, list[float]]:
-        """The error of the source and that of the target."""
-        return {
-            "cycle": _distance(shown["cycled"], shown["source"]),
-            "cycle_back": _distance(shown["cycled_back"], shown["target"]),
-        }
-
-
 def _distance(a: Tensor, b: Tensor) -> list[float]:
     return (a - b).abs().flatten(1).mean(1).tolist()
+
+
+MEANS.update(Validation.means)

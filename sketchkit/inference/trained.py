@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -23,12 +22,11 @@ from sketchkit.engine.train import model_config
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.options import did_you_mean, one_of
 from sketchkit.registry import MODELS
-from sketchkit.translators.padding import Generation
+from sketchkit.translators.base import Translator
+from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
 from sketchkit.translators.preprocessing import IMAGES, to_bytes
 
-# A generator needs no critic and no objective; a translator is built with at least one term.
-BARE = {"heads": {}, "generator_losses": {"pixel": {"type": "PixelLoss"}}, "discriminator_losses": {}}
-LEFT_OUT = ("heads.", "generator_objective.", "discriminator_objective.")
+DIRECTIONS = ("AtoB", "BtoA")
 
 
 class TrainedTranslator:
@@ -52,9 +50,10 @@ class TrainedTranslator:
         load_plugins(self.config, (), self.path.parent)
         self.classes: list[str] = content["classes"]
         self.iteration: int = content["iter"]
-        self.model = MODELS.build(_bare(model_config(self.config)))
-        state = {key: value for key, value in content["model"].items() if not key.startswith(LEFT_OUT)}
-        load_strictly(self.model, state, self.path)
+        whole = model_config(self.config)
+        kind: Any = MODELS.get(whole["type"])
+        self.model: Translator = MODELS.build(kind.inference_config(whole))
+        load_strictly(self.model, _for_inference(content["model"], self.model), self.path)
         self.device = usable_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model.to(self.device).eval()
         self.networks: Mapping[str, Any] = self.model.networks()
@@ -67,7 +66,7 @@ class TrainedTranslator:
     @property
     def takes_noise(self) -> bool:
         """Whether a picture has more than one translation."""
-        return hasattr(self.networks["there"], "decode")
+        return takes(self.networks["AtoB"], "noise")
 
     def __call__(
         self,
@@ -75,7 +74,7 @@ class TrainedTranslator:
         *,
         hint: Tensor | None = None,
         label: str | None = None,
-        direction: str = "there",
+        direction: str = "AtoB",
         size: int | None = None,
         name: str = "",
         draw: int = 0,
@@ -86,7 +85,7 @@ class TrainedTranslator:
             picture: (H, W, 3) uint8 RGB; a grey one has three equal channels.
             hint: colour strokes (4, H, W) uint8 RGBA, for a run that was trained with hints.
             label: the class, for a run whose network draws classes.
-            direction: 'there', or 'back' where the run has it (CycleGAN).
+            direction: 'AtoB' (source to target), or 'BtoA' where the run learnt it (CycleGAN).
             size: the short side at which the network works, where it is not to be the picture's own; the result has
                 the picture's size in any case.
             name, draw: noise is a function of these two, where the network takes noise.
@@ -98,13 +97,13 @@ class TrainedTranslator:
             ConfigError: the run knows no such direction or class, or takes no hints.
             DataError: the hint is of another size than the picture, or the picture is too small for the network.
         """
-        one_of("direction", direction, ("there", "back"))
-        if direction not in self.networks:
-            raise ConfigError(f"{self.path} learnt one way only: leave out --back")
+        one_of("direction", direction, DIRECTIONS)
+        if direction not in self.model.directions:
+            raise ConfigError(f"{self.path} learnt {self.model.directions[0]} only: leave out --direction {direction}")
         network = self.networks[direction]
         self._check_hint(network, hint, picture)
         number = self._number(network, label)
-        start, end = IMAGES if direction == "there" else reversed(IMAGES)
+        start, end = IMAGES if direction == "AtoB" else reversed(IMAGES)
         whole = self._prepare(picture, start, hint)
         with torch.inference_mode():
             batch = self._scale(whole, start)
@@ -117,7 +116,7 @@ class TrainedTranslator:
                 batch = {**self._scale(small, start), **hints}
             if number is not None:
                 batch["label"] = torch.tensor([number], device=self.device)
-            generation = Generation(network, batch)
+            generation = PaddedGenerator(network, batch)
             image = generation(generation.noise_of([name], draw))
             shown = self.model.data_preprocessor.to_picture(image, end, full)
             if shown.shape[-2:] != picture.shape[:2]:
@@ -140,7 +139,7 @@ class TrainedTranslator:
     def _check_hint(self, network: Any, hint: Tensor | None, picture: np.ndarray) -> None:
         if hint is None:
             return
-        if not getattr(network, "hint_channels", 0):
+        if not hint_channels(network):
             raise ConfigError(
                 f"{self.path} was trained without hints: train with backbone.hint_channels=4 and ColorHints"
             )
@@ -149,7 +148,7 @@ class TrainedTranslator:
             raise DataError(f"the hint is {sizes[0]} and the picture {sizes[1]}: draw the hint on the picture itself")
 
     def _number(self, network: Any, label: str | None) -> int | None:
-        if not self.classes or "label" not in inspect.signature(network.forward).parameters:
+        if not self.classes or not takes(network, "label"):
             if label is not None:
                 raise ConfigError(f"{self.path} draws no classes: leave out --label {label}")
             return None
@@ -160,10 +159,10 @@ class TrainedTranslator:
         return self.classes.index(label)
 
 
-def _bare(config: dict[str, Any]) -> dict[str, Any]:
-    """The translator's config without what only training needs."""
-    back = {key: value for key, value in (config.get("back") or {}).items() if key == "backbone"}
-    return {**config, **BARE, **({"back": back} if "back" in config else {})}
+def _for_inference(state: Mapping[str, Any], model: Translator) -> dict[str, Any]:
+    """The state without the parts that training alone has: those of which the model has nothing at all."""
+    parts = {key.partition(".")[0] for key in model.state_dict()}
+    return {key: value for key, value in state.items() if key.partition(".")[0] in parts}
 
 
 def usable_device(device: str | torch.device) -> torch.device:

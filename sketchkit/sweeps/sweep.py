@@ -170,10 +170,11 @@ class Sweep:
             if latest_checkpoint(one.setting.folder) is None:
                 continue
             translator = TrainedTranslator(one.setting.folder)
-            shown = _held_out(translator.config, samples).shown_by(translator.model)
+            showcase = _held_out(translator.config, samples)
+            shown = showcase.shown_by(translator.model)
             if not columns:
                 # Pictures of two kinds that do not belong to each other have no truth.
-                kinds = ("source",) if "back" in translator.networks else ("source", "target")
+                kinds = ("source", "target") if showcase.is_paired else ("source",)
                 columns, keys = [(kind, shown[kind]) for kind in kinds], shown["key"]
             if shown["key"] != keys:
                 raise DataError(f"no {PICTURE}: the settings hold out different samples; compare the runs' own grids")

@@ -1,4 +1,4 @@
-"""What every trained translator offers the engine, whatever it translates."""
+"""The contract of every trained translator, whatever it translates: how a batch becomes pictures and losses."""
 
 from __future__ import annotations
 
@@ -9,21 +9,28 @@ from typing import Any, ClassVar
 
 from mmengine.model import BaseModel
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from sketchkit.errors import ConfigError
-from sketchkit.registry import HeadOutput
 from sketchkit.translators.objective import Objective
 
 
 class Translator(BaseModel, ABC):
-    """A model with generators, heads and objectives; the engine trains, saves, watches and shows it by these names.
+    """A model with generators and objectives; the engine trains, saves, watches and shows it by these names.
+
+    A subclass gives `train_step(data, optim_wrapper) -> name -> value`, where `optim_wrapper[group]` is the wrapper of
+    each of its `optimizer_groups`, and `val_step(data, draws=2) -> [shown]`. What `val_step` shows is a dict with
+    `key`, the samples' names (and `target_key`, where targets have names of their own); source, target and fake
+    (B,C,H,W) in [-1, 1]; and, as far as they exist, label, hint, fake_alt, draws (the fakes of all noises), fake_A,
+    rec_A and rec_B.
 
     Attributes:
+        directions: 'AtoB' (source to target), and 'BtoA' of one that goes both ways.
+        offers: loss inputs beyond those of `sketchkit.translators.objective.INPUTS`, each with a line of what it is.
         captions: what a grid shows of `val_step`'s pictures, in order, and what it calls them.
         iteration: iterations done, set by the loop.
     """
 
+    directions: ClassVar[tuple[str, ...]] = ("AtoB",)
+    offers: ClassVar[Mapping[str, str]] = {}
     captions: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, data_preprocessor: nn.Module) -> None:
@@ -35,23 +42,36 @@ class Translator(BaseModel, ABC):
     def last_batch(self) -> dict[str, Tensor]:
         """The pictures of the last step, in [-1, 1], as people see them.
 
-        source, target, fake; and of a translator that goes both ways fake_back, which is like a source.
+        source, target, fake; and of a translator that goes both ways fake_A, which is like a source.
         """
         if self._last is None:
             return {}
         batch, fakes = self._last
         picture, source = self.data_preprocessor.to_picture, batch["source"]
         shown = {kind: picture(batch[kind], kind, source) for kind in ("source", "target")}
-        kinds = {"fake": "target", "fake_back": "source"}
+        kinds = {"fake": "target", "fake_A": "source"}
         return {**shown, **{name: picture(fake, kinds[name], source) for name, fake in fakes.items()}}
 
     @abstractmethod
-    def sides(self) -> dict[str, nn.Module]:
-        """What each optimiser trains: `generator` and `discriminator`."""
+    def optimizer_groups(self) -> dict[str, nn.Module]:
+        """What is trained, by the names that `optim_wrapper` has in a config; any number, each with its own optimizer.
+
+        Raises:
+            ConfigError: there is nothing to train it with.
+        """
 
     @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
-        """The generator of each direction (`there`, perhaps `back`), or its average where there is one."""
+        """The generator of each of its `directions`, or its average where there is one."""
+
+    @abstractmethod
+    def objectives(self) -> dict[str, Objective]:
+        """The objective of each side, 'generator' and perhaps 'discriminator'."""
+
+    @classmethod
+    def inference_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The model's config without what only training needs; what it then has no keys for is left in checkpoints."""
+        return dict(config)
 
     def local_state(self) -> dict[str, Any]:
         """What this process alone remembers between iterations, as tensors and plain values."""
@@ -61,7 +81,7 @@ class Translator(BaseModel, ABC):
         """Take over what `local_state` returned."""
 
     def keep(self, batch: Mapping[str, Any], **fakes: Tensor) -> None:
-        """Keep a step's pictures for whoever asks for `last_batch`."""
+        """Keep a step's pictures, `fake` and perhaps `fake_A`, for whoever asks for `last_batch`."""
         self._last = batch, {name: fake.detach() for name, fake in fakes.items()}
 
 
@@ -76,26 +96,3 @@ def frozen(module: nn.Module) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
-
-
-def in_float32(output: HeadOutput) -> HeadOutput:
-    """The output with logits in float32, whatever autocast has made of them."""
-    classes = output.class_logits
-    return output._replace(logits=output.logits.float(), class_logits=None if classes is None else classes.float())
-
-
-def refuse_mixing(objective: Objective, heads: Any) -> None:
-    """Refuse a penalty on each sample's own gradient where a head mixes the samples of a batch.
-
-    Raises:
-        ConfigError: names the term and the head.
-    """
-    for name, loss in objective.losses.items():
-        head = objective.heads[name]
-        if head is None or not getattr(loss, "needs_independent_samples", False):
-            continue
-        if any(isinstance(module, _BatchNorm) for module in heads[head].modules()):
-            raise ConfigError(
-                f"discriminator_losses.{name}: a gradient penalty takes each sample's own gradient, and batch norm in "
-                f"heads.{head} mixes them: set heads.{head}.norm=None"
-            )

@@ -29,7 +29,7 @@ INPUTS = {
     "head": "image -> HeadOutput, conditioned on source and label",
     "fake_alt": "a second picture of the same source, from `noise_alt`",
     "noise_alt": "the noise behind `fake_alt`",
-    "cycled": "the source translated there and back",
+    "rec": "the source translated there and back",
     "identity": "the generator's picture of a target",
     "fake_features": "layer -> (B,C,h,w) of `fake`, for the layers in the loss's own attribute `layers`",
     "source_features": "layer -> (B,C,h,w) of `source`",
@@ -132,10 +132,11 @@ def input_names(loss: nn.Module | type[nn.Module]) -> dict[str, bool]:
 
 def _inputs_of(loss: nn.Module, at_hand: Collection[str], on_request: Collection[str], place: str) -> tuple[str, ...]:
     offered = {*at_hand, *on_request}
+    known = offered.union(INPUTS)
     needs = []
     for name, required in input_names(loss).items():
-        if name not in INPUTS:
-            raise ConfigError(f"{place}: {type(loss).__name__}.forward names '{name}': {did_you_mean(name, INPUTS)}")
+        if name not in known:
+            raise ConfigError(f"{place}: {type(loss).__name__}.forward names '{name}': {did_you_mean(name, known)}")
         if required and name not in offered:
             raise ConfigError(f"{place}: '{name}' cannot be had here; this side offers {', '.join(sorted(offered))}")
         if required or name in at_hand:

@@ -14,7 +14,17 @@ from torch.nn import functional as F
 from sketchkit.errors import ConfigError, DataError
 
 
-class Generation:
+def takes(backbone: nn.Module, name: str) -> bool:
+    """Whether a backbone takes `label`, `hint` or `noise`, as the signature of its `forward` says."""
+    return name in inspect.signature(backbone.forward).parameters
+
+
+def hint_channels(backbone: Any) -> int:
+    """How many channels of a hint a backbone takes: its `hint_channels`, where it takes hints."""
+    return backbone.hint_channels if takes(backbone, "hint") else 0
+
+
+class PaddedGenerator:
     """Translates `batch['source']` (B,C,H,W) with a backbone, any H and W: padded to its multiple and cropped back.
 
     Args:
@@ -44,7 +54,7 @@ class Generation:
             self.conditions["hint"] = _pad(self.conditions["hint"], multiple, mode="constant")
         if "label" in named and named["label"].default is inspect.Parameter.empty and "label" not in batch:
             raise DataError(f"{type(backbone).__name__} needs class labels, and the data set has none")
-        self.takes_noise = hasattr(backbone, "decode")
+        self.takes_noise = takes(backbone, "noise")
         self._state: Any = None
 
     def __call__(self, noise: Tensor | None = None) -> Tensor:

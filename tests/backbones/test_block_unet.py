@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import BACKBONES
-from sketchkit.translators.padding import Generation
+from sketchkit.translators.padding import PaddedGenerator
 
 NORMAL = {
     "encoder": [[64, 64], [128, 128], [256, 256, 256]],
@@ -72,7 +72,7 @@ def test_data_takes_the_way_from_level_to_level() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (7, 10), (16, 13)])
 def test_a_picture_of_any_size_keeps_it(upsampling: str, size: tuple[int, int]) -> None:
     net = BlockUNet(**TINY, upsampling=upsampling)
-    out = Generation(net, {"source": torch.rand(2, 1, *size)})()
+    out = PaddedGenerator(net, {"source": torch.rand(2, 1, *size)})()
     assert out.shape == (2, 2, *size)
 
 

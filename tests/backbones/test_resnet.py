@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import BACKBONES
-from sketchkit.translators.padding import Generation
+from sketchkit.translators.padding import PaddedGenerator
 
 UPSAMPLINGS = ["transposed", "resize", "pixel_shuffle"]
 
@@ -82,7 +82,7 @@ def test_dropout_works_in_the_blocks_in_training_alone() -> None:
 @pytest.mark.parametrize("size", [(5, 7), (17, 30), (32, 9)])
 def test_a_picture_of_any_size_keeps_it(upsampling: str, size: tuple[int, int]) -> None:
     net = ResNetGenerator(in_channels=1, out_channels=2, width=2, blocks=1, upsampling=upsampling)
-    assert Generation(net, {"source": torch.rand(2, 1, *size)})().shape == (2, 2, *size)
+    assert PaddedGenerator(net, {"source": torch.rand(2, 1, *size)})().shape == (2, 2, *size)
 
 
 @pytest.mark.parametrize(("downs", "least"), [(0, 4), (1, 4), (2, 8), (3, 16)])

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import BACKBONES
-from sketchkit.translators.padding import Generation
+from sketchkit.translators.padding import PaddedGenerator
 
 AUTO_PAINTER = {"bias": True, "norm_innermost": True}
 
@@ -129,7 +129,7 @@ def test_dropout_works_in_training_alone(dropout: float) -> None:
 def test_a_picture_of_any_size_keeps_it(upsampling: str, size: tuple[int, int]) -> None:
     net = UNetGenerator(in_channels=1, out_channels=2, width=2, downs=4, upsampling=upsampling, hint_channels=4)
     batch = {"source": torch.rand(2, 1, *size), "hint": torch.rand(2, 4, *size)}
-    assert Generation(net, batch)().shape == (2, 2, *size)
+    assert PaddedGenerator(net, batch)().shape == (2, 2, *size)
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "resize", "pixel_shuffle"])

@@ -92,12 +92,12 @@ def test_samples_are_different_noises_and_the_same_every_time(runs, folder, tmp_
 
 
 def test_the_way_back(runs, folder, tmp_path, capsys):
-    translate(runs("cycle"), folder / "a.png", "-o", tmp_path / "back.png", "--back")
+    translate(runs("cycle"), folder / "a.png", "-o", tmp_path / "back.png", "--direction", "BtoA")
     translate(runs("cycle"), folder / "a.png", "-o", tmp_path / "there.png")
     back, there = (read_image(tmp_path / f"{name}.png") for name in ("back", "there"))
     assert not np.array_equal(back, there)
-    assert np.array_equal(back, TrainedTranslator(runs("cycle"), "cpu")(noise(), direction="back"))
-    line = failed(capsys, runs("pix2pix"), folder / "a.png", "-o", tmp_path / "x.png", "--back", code=2)
+    assert np.array_equal(back, TrainedTranslator(runs("cycle"), "cpu")(noise(), direction="BtoA"))
+    line = failed(capsys, runs("pix2pix"), folder / "a.png", "-o", tmp_path / "x.png", "--direction", "BtoA", code=2)
     assert "learnt one way only: leave out --back" in line
 
 

@@ -30,7 +30,9 @@ RUNS = {
     "each kind has its own range": [CENTERED],
     "the sources are inverted": pipelines(dict(type="InvertSketch")),
     "the sources are grey": [
-        *pipelines(only("source")), *ONE_CHANNEL, "+translator.back={'heads': {'discriminator': {'image_channels': 1}}}"
+        *pipelines(only("source")),
+        *ONE_CHANNEL,
+        "+translator.reverse={'heads': {'discriminator': {'image_channels': 1}}}",
     ],
     "both are grey": [
         *pipelines(only("source", "target")), "+backbone.in_channels=1", "+backbone.out_channels=1",
@@ -48,7 +50,7 @@ def test_both_ways_are_those_of_the_runs_own_validation(name, tmp_path):
     shown = translator.model.val_step(sample)[0]
     for kind, file, result, words in (
         ("source", dataset.sources[0], "fake", []),
-        ("target", dataset.targets[0], "fake_back", ["--back"]),
+        ("target", dataset.targets[0], "fake_A", ["--direction", "BtoA"]),
     ):
         write_image(tmp_path / f"{kind}.png", read_image(file))
         with pytest.raises(SystemExit) as end:

@@ -94,7 +94,7 @@ def test_a_mistyped_key_is_refused_with_a_suggestion(override, message):
 
 def test_an_option_that_the_class_has_may_be_set_though_the_config_does_not_name_it():
     assert load_config(CONFIG, ["backbone.width=8"]).backbone.width == 8
-    assert load_config(CONFIG, ["generator_losses.pixel.norm=l2"]).generator_losses.pixel.norm == "l2"
+    assert load_config(CONFIG, ["generator_losses.pixel.distance=l2"]).generator_losses.pixel.distance == "l2"
     assert load_config(CONFIG, ["generator_losses.gan.head=discriminator"]).generator_losses.gan.head == "discriminator"
     assert load_config(CONFIG, ["optim_wrapper.generator.optimizer.weight_decay=0.1"])
 

@@ -30,7 +30,7 @@ SMALL = {
     "recolor_complex": ["backbone.downs=5", "image_size=64"],
 }
 # What the generator is seen to learn in sixty iterations; the others are too slow for that, by their learning rates.
-LEARNT = {"autopainter": ["tv"], "pix2pix": ["pixel"], "cyclegan": ["cycle", "cycle_back"], "recolor": ["pixel"]}
+LEARNT = {"autopainter": ["tv"], "pix2pix": ["pixel"], "cyclegan": ["cycle", "cycle_BtoA"], "recolor": ["pixel"]}
 SLOW = ["recolor_wgan"]
 KINDS = {"SketchyDataset": None, "PairsDataset": "pairs", "UnpairedDataset": "unpaired", "ColorDataset": "color"}
 SPLITS = {"PairsDataset": ["val_split=val"]}
@@ -98,7 +98,7 @@ def test_a_cyclegan_resumes_bit_for_bit_with_its_pools(small, tmp_path):
     shutil.copytree(whole, cut)
     (cut / "iter_8.pth").unlink()
     pools = read_checkpoint(cut / "iter_4.pth")["random_states"][0]["model"]["pools"]
-    assert [len(pools[way]) for way in ("there", "back")] == [2, 2]
+    assert [len(pools[way]) for way in ("AtoB", "BtoA")] == [2, 2]
     torch.manual_seed(5)
     train(config, cut, resume=True)
     first, second = (read_checkpoint(folder / "iter_8.pth") for folder in (whole, cut))

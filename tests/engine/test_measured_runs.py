@@ -72,7 +72,7 @@ def test_a_validation_measures_what_the_command_measures(kind, tmp_path, made_al
     assert {"fid_random", "kid_random"} <= set(numbers) and len(numbers) > len(metrics)
     measured = held_out(run)[3]
     assert {name: measured[name] for name in numbers} == pytest.approx(numbers, rel=1e-6)
-    assert set(measured) - set(numbers) <= {"l1", "diversity", "cycle", "cycle_back"}
+    assert set(measured) - set(numbers) <= {"l1", "diversity", "cycle", "cycle_BtoA"}
 
 
 def test_pictures_of_pairs_are_not_measured_without_pairs(tmp_path):

@@ -3,7 +3,7 @@ import torch
 from sketchkit_plugins.translators.conditional import ConditionalTranslator
 from torch import nn
 
-from sketchkit.engine.optimizers import AdversarialOptimizers, SyncedOptimWrapper
+from sketchkit.engine.optimizers import GroupOptimizers, SyncedOptimWrapper
 from sketchkit.errors import ConfigError
 
 
@@ -77,7 +77,7 @@ def test_each_side_gets_its_own_optimiser():
     model = ConditionalTranslator(
         dict(type="TinyBackbone"), dict(d=dict(type="TinyHead")), dict(p=dict(type="PixelLoss"))
     )
-    build = AdversarialOptimizers(
+    build = GroupOptimizers(
         dict(
             clip_grad=dict(max_norm=5.0),
             generator=dict(optimizer=dict(type="Adam", lr=1e-4)),
@@ -97,7 +97,7 @@ def test_a_side_without_an_optimiser_is_named():
         dict(type="TinyBackbone"), dict(d=dict(type="TinyHead")), dict(p=dict(type="PixelLoss"))
     )
     with pytest.raises(ConfigError, match=r"give it optim_wrapper\.discriminator\.optimizer"):
-        AdversarialOptimizers(dict(generator=dict(optimizer=dict(type="Adam"))))(model)
+        GroupOptimizers(dict(generator=dict(optimizer=dict(type="Adam"))))(model)
 
 
 def test_weights_are_clipped_after_each_step():

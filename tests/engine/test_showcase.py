@@ -16,11 +16,15 @@ class Echo:
         return [dict(key=batch["key"], label=None, source=batch["source"], fake=batch["source"] + 1, fake_alt=None)]
 
 
+class Samples(list):
+    is_paired = True
+
+
 def samples(*sizes):
-    return [
+    return Samples(
         dict(key=str(i), label=0, source=torch.full((3, *size), float(i)), target=torch.zeros(3, *size))
         for i, size in enumerate(sizes)
-    ]
+    )
 
 
 def test_samples_are_spread_over_the_data_and_shown_at_once():

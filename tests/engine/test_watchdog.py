@@ -13,7 +13,7 @@ from sketchkit.data.sample import write_sample
 from sketchkit.engine.checkpoints import is_finite, read_checkpoint
 from sketchkit.engine.hooks import WatchdogHook
 from sketchkit.engine.hooks.watchdog import CAUSES, examine
-from sketchkit.engine.optimizers import AdversarialOptimizers
+from sketchkit.engine.optimizers import GroupOptimizers
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError, TrainingStopped
 from tests.conftest import ROOT, TINY
@@ -154,7 +154,7 @@ def test_the_way_back_is_watched_too(monkeypatch):
     torch.manual_seed(0)
     model = cycle(back=dict(backbone=dict(offset=-20.0)))
     data = {key: torch.randint(0, 256, (2, 3, 16, 16)) for key in ("source", "target")}
-    model.train_step(data, AdversarialOptimizers(SGD)(model))
+    model.train_step(data, GroupOptimizers(SGD)(model))
     said = []
     hook = WatchdogHook(interval=1, begin=1, patience=1)
     monkeypatch.setattr(hook, "_act", lambda runner, finding, *_: said.append(finding))
@@ -162,7 +162,7 @@ def test_the_way_back_is_watched_too(monkeypatch):
     hook.after_train_iter(runner, 0, outputs={"D/gan": torch.tensor(1.0)})
     assert said == ["black"]
     picture = model.last_batch["source"]
-    zero = {"D/gan": torch.tensor(1.0), "D/gan_back": torch.tensor(1e-6)}
+    zero = {"D/gan": torch.tensor(1.0), "D/gan_BtoA": torch.tensor(1e-6)}
     assert examine(zero, picture, picture, model)["discriminator_zero"].startswith("D/gan_back is 1.00e-06")
 
 
@@ -179,7 +179,7 @@ def test_a_roll_back_takes_the_image_pools_with_it(tmp_path):
     folder = train(load_config(ROOT / "configs/cyclegan_apple2orange.py", words, [TINY]), tmp_path / "run")
     assert list((folder / "watchdog").iterdir())
     kept = {n: read_checkpoint(folder / f"iter_{n}.pth")["random_states"][0]["model"]["pools"] for n in (3, 6)}
-    for way in ("there", "back"):
+    for way in ("AtoB", "BtoA"):
         # The fourth iteration broke the weights, the fifth made pictures with them, and both were taken back.
         assert [len(kept[n][way]) for n in (3, 6)] == [3, 4]
         assert all(image.isfinite().all() for image in kept[6][way])

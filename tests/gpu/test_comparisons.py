@@ -61,7 +61,7 @@ def test_the_textbook_step_is_the_same_step(name, system_of):
         torch.manual_seed(number)
         seen = textbook()
         for side in ("D", "G"):
-            total = sum(values.get(f"{side}/total{end}", 0.0) for end in ("", "_back"))
+            total = sum(values.get(f"{side}/total{end}", 0.0) for end in ("", "_BtoA"))
             assert seen[side] == pytest.approx(total, rel=1e-3 if number else 1e-5)
 
 

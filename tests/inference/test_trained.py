@@ -89,11 +89,11 @@ def test_classes_and_noise_are_what_validation_shows(runs, translators):
 
 
 def test_both_ways_are_what_validation_shows(runs, translators):
-    _, sample, (there, back) = validated(runs("cycle"), "fake", "fake_back")
+    _, sample, (there, back) = validated(runs("cycle"), "fake", "fake_A")
     translator = translators("cycle")
     assert levels(translator(picture(sample["source"])), there) <= 1
-    assert levels(translator(picture(sample["target"]), direction="back"), back) <= 1
-    assert levels(translator(picture(sample["source"]), direction="back"), there) > 1
+    assert levels(translator(picture(sample["target"]), direction="BtoA"), back) <= 1
+    assert levels(translator(picture(sample["source"]), direction="BtoA"), there) > 1
 
 
 def test_hints_are_what_validation_shows_and_change_the_picture(runs, translators):
@@ -116,7 +116,7 @@ def test_the_average_is_used_where_there_is_one(runs, translators):
         state = {k.removeprefix(prefix): v for k, v in content["model"].items() if k.startswith(prefix)}
         network.load_state_dict(state, strict=True)
         twin = TrainedTranslator(runs("classes"), "cpu")
-        twin.networks = {"there": network}
+        twin.networks = {"AtoB": network}
         outs[prefix] = twin(sketch, name=name, **a_class(twin))
     out = translators("classes")(sketch, name=name, **a_class(translators("classes")))
     assert np.array_equal(out, outs["ema.module."])
@@ -160,7 +160,7 @@ def test_a_hint_keeps_its_colour_at_a_smaller_working_size(translators):
     translator, seen = translators("hints"), []
     hint = torch.zeros(4, 64, 64, dtype=torch.uint8)
     hint[:, :, :30] = torch.tensor([255, 255, 255, 255], dtype=torch.uint8).view(4, 1, 1)
-    handle = translator.networks["there"].register_forward_pre_hook(
+    handle = translator.networks["AtoB"].register_forward_pre_hook(
         lambda _, args, options: seen.append(options["hint"]), with_kwargs=True
     )
     translator(noise(64, 64), hint=hint, size=16)
@@ -205,8 +205,8 @@ def test_labels_and_directions_are_refused_where_there_are_none(translators):
         translators("classes")(noise(32, 32), label=classes[0][:-1])
     with pytest.raises(ConfigError, match="draws no classes: leave out --label apple"):
         translators("pix2pix")(noise(32, 32), label="apple")
-    with pytest.raises(ConfigError, match="learnt one way only: leave out --back"):
-        translators("pix2pix")(noise(32, 32), direction="back")
+    with pytest.raises(ConfigError, match="learnt AtoB only: leave out --direction BtoA"):
+        translators("pix2pix")(noise(32, 32), direction="BtoA")
 
 
 def test_a_network_without_labels_asks_for_none_though_the_data_has_classes(tmp_path):

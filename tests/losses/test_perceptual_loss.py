@@ -83,21 +83,23 @@ def test_layers_come_in_the_order_asked_for_by_name_or_index() -> None:
     torch.testing.assert_close(relu, norm.clamp(min=0))
 
 
-@pytest.mark.parametrize(("norm", "reduction"), [("l1", "mean"), ("l2", "sum")])
-def test_the_loss_is_the_weighted_distance_of_the_features(norm: str, reduction: str) -> None:
+@pytest.mark.parametrize(("distance", "reduction"), [("l1", "mean"), ("l2", "sum")])
+def test_the_loss_is_the_weighted_distance_of_the_features(distance: str, reduction: str) -> None:
     layers, weights = ("relu1_1", "pool1"), (0.5, 2.0)
-    loss = PerceptualLoss("vgg11", layers, norm, weights=None, resize=None, layer_weights=weights, reduction=reduction)
+    loss = PerceptualLoss(
+        "vgg11", layers, distance, weights=None, resize=None, layer_weights=weights, reduction=reduction
+    )
     fake, target = pictures()
     expected = torch.zeros(())
     for weight, a, b in zip(weights, loss.features(fake), loss.features(target), strict=True):
-        difference = (a - b).abs() if norm == "l1" else (a - b) ** 2
+        difference = (a - b).abs() if distance == "l1" else (a - b) ** 2
         expected = expected + weight * (difference.sum() if reduction == "sum" else difference.sum() / a.numel())
     torch.testing.assert_close(loss(fake, target), expected)
     assert loss(fake, fake) == 0
 
 
 def test_gradients_reach_the_fake_only() -> None:
-    loss = PerceptualLoss("vgg11", ("conv1_1", "conv2_1"), norm="l2", weights=None, resize=9).double()
+    loss = PerceptualLoss("vgg11", ("conv1_1", "conv2_1"), distance="l2", weights=None, resize=9).double()
     fake, target = (torch.rand(2, 1, 3, 6, 6, dtype=torch.float64) * 2 - 1).requires_grad_()
     assert torch.autograd.gradcheck(lambda image: loss(image, target.detach()), (fake,), atol=1e-6)
     fake, target = (image.detach().requires_grad_() for image in (fake, target))
@@ -205,7 +207,7 @@ def test_random_weights_are_logged(monkeypatch: pytest.MonkeyPatch) -> None:
         (dict(network="resnet18", layers=(1,)), "use 'timm:resnet18'"),
         (dict(network="timm:resnet19", layers=(1,)), "did you mean 'resnet1"),
         (dict(network="vgg16", layers=("relu2_2",), layer_weights=(1.0, 2.0)), "2 layer_weights for 1 layers"),
-        (dict(norm="l3"), "norm='l3'"),
+        (dict(distance="l3"), "distance='l3'"),
     ],
 )
 def test_wrong_options_are_named(options: dict, message: str) -> None:

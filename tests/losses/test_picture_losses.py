@@ -19,11 +19,11 @@ SMALL = torch.tensor([[[[0.0, 1.0], [2.0, 0.0]]]], dtype=torch.float64)
 
 
 @pytest.mark.parametrize("kind", [PixelLoss, CycleConsistencyLoss, IdentityLoss])
-@pytest.mark.parametrize("norm", ["l1", "l2"])
+@pytest.mark.parametrize("distance", ["l1", "l2"])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_pixel_distances(kind: type[nn.Module], norm: str, reduction: str, fake: Tensor, target: Tensor) -> None:
-    loss = kind(norm=norm, reduction=reduction)
-    difference = (fake - target).abs() if norm == "l1" else (fake - target) ** 2
+def test_pixel_distances(kind: type[nn.Module], distance: str, reduction: str, fake: Tensor, target: Tensor) -> None:
+    loss = kind(distance=distance, reduction=reduction)
+    difference = (fake - target).abs() if distance == "l1" else (fake - target) ** 2
     expected = difference.sum() / (3 * 2 * 4 * 4 if reduction == "mean" else 1)
     torch.testing.assert_close(loss(fake, target), expected)
     assert torch.autograd.gradcheck(lambda image: loss(image, target), (fake.requires_grad_(),))
@@ -103,7 +103,7 @@ def test_diversity_rewards_difference(fake: Tensor) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "option"),
-    [(PixelLoss, dict(norm="l3")), (PixelLoss, dict(reduction="avg")), (TotalVariationLoss, dict(form="cubed")),
+    [(PixelLoss, dict(distance="l3")), (PixelLoss, dict(reduction="avg")), (TotalVariationLoss, dict(form="cubed")),
      (DiversityLoss, dict(reduction="avg"))],
 )  # fmt: skip
 def test_an_unknown_choice_is_named(kind: type[nn.Module], option: dict[str, str]) -> None:

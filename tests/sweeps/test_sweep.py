@@ -336,7 +336,7 @@ def test_unpaired_runs_show_the_source_and_each_output(tmp_path):
     words = ["generator_losses.cycle.weight=0,10"]
     swept = Sweep(ROOT / "configs/cyclegan_sketch2color.py", words, tmp_path / "out", tiny, [TINY])
     results, picture = go(swept, samples=2)
-    assert {"val/cycle", "val/cycle_back", "G/cycle_back"} <= results[0].scalars.keys()
+    assert {"val/cycle_A", "val/cycle_B", "G/cycle_BtoA"} <= results[0].scalars.keys()
     with Image.open(picture) as image:
         assert image.width == GAP + 3 * (COLUMN + GAP)
         top = image.height - 2 * (SIZE + GAP)

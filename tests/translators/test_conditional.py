@@ -5,7 +5,7 @@ import torch
 from sketchkit_plugins.translators.conditional import ConditionalTranslator
 from torch import nn
 
-from sketchkit.engine.optimizers import AdversarialOptimizers
+from sketchkit.engine.optimizers import GroupOptimizers
 from sketchkit.errors import ConfigError
 from sketchkit.registry import LOSSES
 
@@ -45,7 +45,7 @@ def moved(before, after):
 
 def test_a_step_updates_both_sides_and_reports_every_term():
     model = translator()
-    wrappers = AdversarialOptimizers(SGD)(model)
+    wrappers = GroupOptimizers(SGD)(model)
     before = weights(model)
     logs = model.train_step(batch(), wrappers)
     changed = moved(before, weights(model))
@@ -59,7 +59,7 @@ def test_the_steps_are_those_of_the_textbook():
     model = translator(backbone=dict(noise=False))
     plain = copy.deepcopy(model)
     data = batch()
-    model.train_step(data, AdversarialOptimizers(SGD)(model))
+    model.train_step(data, GroupOptimizers(SGD)(model))
 
     source, target = (data[key].float() / 127.5 - 1 for key in ("source", "target"))
     generator, head = plain.backbone, plain.heads["d"]
@@ -86,14 +86,14 @@ def test_the_steps_are_those_of_the_textbook():
 def test_the_heads_get_no_gradient_from_the_generators_step():
     model = translator(discriminator_losses={}, generator_losses=dict(x=dict(type="NoticeGradients")))
     before = weights(model.heads)
-    model.train_step(batch(), AdversarialOptimizers(SGD)(model))
+    model.train_step(batch(), GroupOptimizers(SGD)(model))
     assert all(p.grad is None and p.requires_grad for p in model.heads.parameters())
     assert not moved(before, weights(model.heads))
 
 
 def test_the_generator_waits_for_its_turn():
     model = translator(discriminator_steps=3)
-    wrappers = AdversarialOptimizers(SGD)(model)
+    wrappers = GroupOptimizers(SGD)(model)
     turns = []
     for _ in range(6):
         before = weights(model.backbone), weights(model.heads)
@@ -109,7 +109,7 @@ def test_accumulated_parts_add_up_to_the_whole_batch(parts):
     split = translator(backbone=dict(noise=False), accumulate=parts)
     for step in range(3):
         for model in (whole, split):
-            model.train_step(batch(seed=step), AdversarialOptimizers(SGD)(model))
+            model.train_step(batch(seed=step), GroupOptimizers(SGD)(model))
     for name, value in whole.state_dict().items():
         assert torch.allclose(value, split.state_dict()[name], atol=1e-6), name
 
@@ -117,12 +117,12 @@ def test_accumulated_parts_add_up_to_the_whole_batch(parts):
 def test_more_parts_than_samples_are_refused():
     model = translator(accumulate=5)
     with pytest.raises(ConfigError, match="accumulate=5 splits a batch of 4"):
-        model.train_step(batch(), AdversarialOptimizers(SGD)(model))
+        model.train_step(batch(), GroupOptimizers(SGD)(model))
 
 
 def test_the_average_is_the_generators_alone_and_is_what_is_judged():
     model = translator(ema=dict(type="ExponentialMovingAverage", momentum=0.25))
-    wrappers = AdversarialOptimizers(SGD)(model)
+    wrappers = GroupOptimizers(SGD)(model)
     name = "first.weight"
     start = model.backbone.state_dict()[name].clone()
     model.train_step(batch(), wrappers)
@@ -140,7 +140,7 @@ def test_a_second_noise_costs_one_encoding():
     calls = []
     encode = model.backbone.encode
     model.backbone.encode = lambda *a, **k: calls.append(1) or encode(*a, **k)
-    logs = model.train_step(batch(), AdversarialOptimizers(SGD)(model))
+    logs = model.train_step(batch(), GroupOptimizers(SGD)(model))
     assert len(calls) == 1
     assert logs["G/diversity"] < 0
 
@@ -167,7 +167,7 @@ def test_batch_norm_in_a_head_and_a_gradient_penalty_are_refused():
 
 def test_without_heads_it_is_plain_regression():
     model = ConditionalTranslator(dict(type="TinyBackbone"), generator_losses=dict(pixel=dict(type="PixelLoss")))
-    wrappers = AdversarialOptimizers(SGD)(model)
+    wrappers = GroupOptimizers(SGD)(model)
     logs = [model.train_step(batch(), wrappers)["G/pixel"].item() for _ in range(40)]
     assert logs[-1] < logs[0]
 
@@ -177,7 +177,7 @@ def test_hints_that_nothing_looks_at_and_a_network_without_its_hints_are_refused
         backbone = dict(type="UNetGenerator", width=4, downs=2, hint_channels=hint_channels)
         model = ConditionalTranslator(backbone, generator_losses=dict(pixel=dict(type="PixelLoss")))
         hint = dict(hint=torch.zeros(4, 4, 8, 8, dtype=torch.uint8)) if has_hint else {}
-        return model.train_step({**batch(), **hint}, AdversarialOptimizers(SGD)(model))
+        return model.train_step({**batch(), **hint}, GroupOptimizers(SGD)(model))
 
     step(4, True)
     step(0, False)
@@ -195,5 +195,5 @@ def test_a_loss_may_look_at_hints_alone():
     LOSSES.register_module(name="NearTheHint", module=NearTheHint, force=True)
     model = translator(generator_losses=dict(near=dict(type="NearTheHint")), discriminator_losses={})
     hint = torch.full((4, 4, 8, 8), 255, dtype=torch.uint8)
-    logs = model.train_step({**batch(), "hint": hint}, AdversarialOptimizers(SGD)(model))
+    logs = model.train_step({**batch(), "hint": hint}, GroupOptimizers(SGD)(model))
     assert logs["G/near"] > 0

@@ -5,7 +5,7 @@ import torch
 from sketchkit_plugins.translators.cycle import CycleTranslator
 from torch import nn
 
-from sketchkit.engine.optimizers import AdversarialOptimizers
+from sketchkit.engine.optimizers import GroupOptimizers
 from sketchkit.errors import ConfigError
 from sketchkit.registry import LOSSES
 
@@ -46,32 +46,32 @@ def moved(before, after):
 def test_a_step_is_the_papers_equation_by_hand():
     """Generators first, on LSGAN + 10 cycle + 5 identity each way; then the discriminators on half their LSGAN."""
     model = translator(pool_size=0)
-    there, back = (copy.deepcopy(model.backbones[way]) for way in ("there", "back"))
-    heads = {way: copy.deepcopy(model.heads[way]["d"]) for way in ("there", "back")}
+    there, back = (copy.deepcopy(model.backbones[way]) for way in ("AtoB", "BtoA"))
+    heads = {way: copy.deepcopy(model.heads[way]["d"]) for way in ("AtoB", "BtoA")}
     data = batch()
-    logs = model.train_step(data, AdversarialOptimizers(SGD)(model))
+    logs = model.train_step(data, GroupOptimizers(SGD)(model))
 
     a, b = (data[key].float() / 127.5 - 1 for key in ("source", "target"))
     noise = torch.zeros(2, 4, 16, 16)
     fake_b, fake_a = there(a, noise=noise), back(b, noise=noise)
     terms = {
-        "gan": (heads["there"](fake_b).logits - 1).square().mean(),
-        "gan_back": (heads["back"](fake_a).logits - 1).square().mean(),
+        "gan": (heads["AtoB"](fake_b).logits - 1).square().mean(),
+        "gan_BtoA": (heads["BtoA"](fake_a).logits - 1).square().mean(),
         "cycle": (back(fake_b, noise=noise) - a).abs().mean(),
-        "cycle_back": (there(fake_a, noise=noise) - b).abs().mean(),
+        "cycle_BtoA": (there(fake_a, noise=noise) - b).abs().mean(),
         "identity": (there(b, noise=noise) - b).abs().mean(),
-        "identity_back": (back(a, noise=noise) - a).abs().mean(),
+        "identity_BtoA": (back(a, noise=noise) - a).abs().mean(),
     }
     for name, value in terms.items():
         assert logs[f"G/{name}"].item() == pytest.approx(value.item(), rel=1e-5), name
     factors = {"gan": 1.0, "cycle": 10.0, "identity": 5.0}
-    total = sum(factors[name.removesuffix("_back")] * value for name, value in terms.items())
+    total = sum(factors[name.removesuffix("_BtoA")] * value for name, value in terms.items())
     parameters = [*there.parameters(), *back.parameters()]
-    own = [*model.backbones["there"].parameters(), *model.backbones["back"].parameters()]
+    own = [*model.backbones["AtoB"].parameters(), *model.backbones["BtoA"].parameters()]
     for start, gradient, now in zip(parameters, torch.autograd.grad(total, parameters), own, strict=True):
         assert torch.allclose(start - 0.1 * gradient, now, atol=1e-6)
 
-    for way, fake, real, end in (("there", fake_b, b, ""), ("back", fake_a, a, "_back")):
+    for way, fake, real, end in (("AtoB", fake_b, b, ""), ("BtoA", fake_a, a, "_BtoA")):
         head = heads[way]
         value = (head(real).logits - 1).square().mean() + head(fake.detach()).logits.square().mean()
         assert logs[f"D/gan{end}"].item() == pytest.approx(value.item(), rel=1e-5)
@@ -83,11 +83,11 @@ def test_a_step_is_the_papers_equation_by_hand():
 def test_every_network_learns_and_the_report_names_both_ways():
     model = translator()
     before = weights(model)
-    logs = model.train_step(batch(), AdversarialOptimizers(SGD)(model))
+    logs = model.train_step(batch(), GroupOptimizers(SGD)(model))
     learnt = {".".join(name.split(".")[:2]) for name in moved(before, weights(model))}
-    assert learnt == {"backbones.there", "backbones.back", "heads.there", "heads.back"}
+    assert learnt == {"backbones.AtoB", "backbones.BtoA", "heads.AtoB", "heads.BtoA"}
     values = ["G/gan", "G/cycle", "G/identity", "G/total", "D/gan", "D/total"]
-    both = {*values, *(f"{name}_back" for name in values)}
+    both = {*values, *(f"{name}_BtoA" for name in values)}
     assert logs.keys() == both
     assert all(parameter.requires_grad for parameter in model.parameters())
 
@@ -96,9 +96,9 @@ def test_the_discriminators_see_pictures_of_the_pool():
     """After the pool is full of an older generator's pictures, D is at times shown one of those."""
     model = translator(pool_size=1)
     seen = []
-    judge = model.heads["there"]["d"].forward
-    model.heads["there"]["d"].forward = lambda image, *a, **k: seen.append(image.detach()) or judge(image, *a, **k)
-    wrappers = AdversarialOptimizers(SGD)(model)
+    judge = model.heads["AtoB"]["d"].forward
+    model.heads["AtoB"]["d"].forward = lambda image, *a, **k: seen.append(image.detach()) or judge(image, *a, **k)
+    wrappers = GroupOptimizers(SGD)(model)
     torch.manual_seed(3)
     older = 0
     for step in range(60):
@@ -117,12 +117,12 @@ def test_kinds_of_different_channels_turn_around_on_the_way_back():
         dict(BACKBONE, in_channels=1, out_channels=3),
         dict(d=head),
         **terms,
-        back=dict(heads=dict(d=dict(image_channels=1))),
+        reverse=dict(heads=dict(d=dict(image_channels=1))),
     )
-    logs = model.train_step(batch(channels=(1, 3)), AdversarialOptimizers(SGD)(model))
-    assert logs["G/cycle_back"] > 0
+    logs = model.train_step(batch(channels=(1, 3)), GroupOptimizers(SGD)(model))
+    assert logs["G/cycle_BtoA"] > 0
     shown = model.val_step(batch(channels=(1, 3)))[0]
-    assert [shown[name].shape[1] for name in ("source", "fake", "cycled", "target", "fake_back", "cycled_back")] == [
+    assert [shown[name].shape[1] for name in ("source", "fake", "rec_A", "target", "fake_A", "rec_B")] == [
         1, 3, 1, 3, 1, 3,
     ]  # fmt: skip
 
@@ -135,13 +135,13 @@ def test_identity_of_unequal_channels_is_refused_with_its_mend():
 
 
 def test_the_way_back_may_weigh_a_term_differently():
-    even, odd = translator(), translator(back=dict(weights=dict(cycle=2.0)))
-    logs = [model.train_step(batch(), AdversarialOptimizers(SGD)(model)) for model in (even, odd)]
+    even, odd = translator(), translator(reverse=dict(weights=dict(cycle=2.0)))
+    logs = [model.train_step(batch(), GroupOptimizers(SGD)(model)) for model in (even, odd)]
     assert logs[0]["G/total"] == logs[1]["G/total"]
-    difference = 8 * logs[0]["G/cycle_back"]
-    assert (logs[0]["G/total_back"] - logs[1]["G/total_back"]).item() == pytest.approx(difference.item(), rel=1e-4)
-    with pytest.raises(ConfigError, match=r"back\.weights has 'cycel'"):
-        translator(back=dict(weights=dict(cycel=2.0)))
+    difference = 8 * logs[0]["G/cycle_BtoA"]
+    assert (logs[0]["G/total_BtoA"] - logs[1]["G/total_BtoA"]).item() == pytest.approx(difference.item(), rel=1e-4)
+    with pytest.raises(ConfigError, match=r"reverse\.weights has 'cycel'"):
+        translator(reverse=dict(weights=dict(cycel=2.0)))
 
 
 def test_a_users_loss_is_called_both_ways():
@@ -157,35 +157,35 @@ def test_a_users_loss_is_called_both_ways():
     LOSSES.register_module(name="SeenBothWays", module=Seen, force=True)
     model = translator(generator_losses=dict(mine=dict(type="SeenBothWays")))
     data = batch()
-    model.train_step(data, AdversarialOptimizers(SGD)(model))
+    model.train_step(data, GroupOptimizers(SGD)(model))
     sources = model.generator_objective.losses["mine"].sources
     for source, key in zip(sources, ("source", "target"), strict=True):
         assert torch.allclose(source, data[key].float() / 127.5 - 1)
 
 
 def test_what_a_cycle_cannot_give_is_refused_by_name():
-    with pytest.raises(ConfigError, match=r"generator_losses.div: 'fake_alt' cannot be had here.*cycled.*identity"):
+    with pytest.raises(ConfigError, match=r"generator_losses.div: 'fake_alt' cannot be had here.*identity.*rec"):
         translator(generator_losses=dict(div=dict(type="DiversityLoss")))
     with pytest.raises(ConfigError, match="names no term"):
-        translator(generator_losses={})
+        translator(generator_losses={}).optimizer_groups()
 
 
 def test_a_validation_goes_there_and_back_with_the_average():
     model = translator(ema=dict(type="ExponentialMovingAverage", momentum=0.5))
-    wrappers = AdversarialOptimizers(SGD)(model)
+    wrappers = GroupOptimizers(SGD)(model)
     for seed in range(3):
         model.train_step(batch(seed=seed), wrappers)
     model.eval()
     data = batch(seed=9)
     shown = model.val_step(data)[0]
     networks = model.networks()
-    assert moved(weights(networks["there"]), weights(model.backbones["there"]))
+    assert moved(weights(networks["AtoB"]), weights(model.backbones["AtoB"]))
     a = data["source"].float() / 127.5 - 1
     noise = torch.zeros(2, 4, 16, 16)
     with torch.no_grad():
-        fake = networks["there"](a, noise=noise)
+        fake = networks["AtoB"](a, noise=noise)
         assert torch.allclose(shown["fake"], fake, atol=1e-6)
-        assert torch.allclose(shown["cycled"], networks["back"](fake, noise=noise), atol=1e-6)
+        assert torch.allclose(shown["rec_A"], networks["BtoA"](fake, noise=noise), atol=1e-6)
 
 
 def test_a_gradient_penalty_and_batch_norm_do_not_go_together():
@@ -194,7 +194,7 @@ def test_a_gradient_penalty_and_batch_norm_do_not_go_together():
     with pytest.raises(ConfigError, match=r"discriminator_losses\.slope: .*heads\.d\.norm=None"):
         translator(discriminator_losses=penalty, heads=dict(d=dict(HEADS["d"], norm="batch")))
     with pytest.raises(ConfigError, match=r"discriminator_losses\.slope"):
-        translator(discriminator_losses=penalty, back=dict(heads=dict(d=dict(norm="batch"))))
+        translator(discriminator_losses=penalty, reverse=dict(heads=dict(d=dict(norm="batch"))))
 
 
 def test_a_preprocessor_that_makes_the_source_of_the_target_is_refused():

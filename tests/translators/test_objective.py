@@ -14,7 +14,7 @@ def register(name, forward):
 register("FakeMean", lambda self, fake: fake.mean())
 register("NeedsAll", lambda self, fake, head, real_output=None, label=None: (fake, head, real_output, label))
 register("Misspelt", lambda self, fkae: fkae)
-register("WantsHint", lambda self, cycled: cycled)
+register("WantsHint", lambda self, rec: rec)
 register("TellHead", lambda self, fake_output: fake_output)
 
 
@@ -65,7 +65,7 @@ def test_a_term_is_judged_by_the_head_it_names():
     ("term", "message"),
     [
         (dict(type="Misspelt"), r"generator_losses\.x: Misspelt\.forward names 'fkae': did you mean 'fake'\?"),
-        (dict(type="WantsHint"), r"generator_losses\.x: 'cycled' cannot be had here; this side offers fake, fake_out"),
+        (dict(type="WantsHint"), r"generator_losses\.x: 'rec' cannot be had here; this side offers fake, fake_out"),
         (dict(type="FakeMean", head="c"), r"generator_losses\.x: no head is named 'c': known: a, b"),
         (dict(type="FakeMaen"), r"generator_losses\.x: no loss is named 'FakeMaen': did you mean 'FakeMean'\?"),
         (dict(type="FakeMean", option=1), r"generator_losses\.x: FakeMean has no option 'option'"),

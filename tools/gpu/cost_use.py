@@ -13,7 +13,7 @@ from sketchkit.engine.runner import TranslationRunner
 from sketchkit.evaluation.features.classifiers import feature_view
 from sketchkit.evaluation.metric import Setup
 from sketchkit.registry import SCOPE
-from sketchkit.translators.padding import Generation
+from sketchkit.translators.padding import PaddedGenerator
 from tools.gpu.counting import DTYPES, Ceilings, Counter, ceilings, seconds, synchronize, timed
 from tools.gpu.steps import Row, Setting
 from tools.gpu.systems import System, build, precision, system_config
@@ -63,11 +63,11 @@ def measure_features(setting: Setting) -> Iterator[Row]:
 def _translation(system: System, kind: str, device: str) -> Callable[[], torch.Tensor]:
     """A call that translates the system's batch in a precision."""
     model = system.model.eval()
-    batch, network = model.data_preprocessor(system.batch), model.networks()["there"]
+    batch, network = model.data_preprocessor(system.batch), model.networks()["AtoB"]
 
     def translate() -> torch.Tensor:
         with precision(kind) as amp, torch.inference_mode(), torch.autocast(device, DTYPES["bf16"], bool(amp)):
-            generation = Generation(network, batch)
+            generation = PaddedGenerator(network, batch)
             return generation(generation.draw_noise())
 
     return translate

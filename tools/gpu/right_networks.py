@@ -14,7 +14,7 @@ from sketchkit.evaluation.metric import Seen, Setup
 from sketchkit.options import options_of
 from sketchkit.registry import BACKBONES, HEADS, PICTURE_METRICS
 from sketchkit.testing import example_batch
-from sketchkit.translators.padding import Generation
+from sketchkit.translators.padding import PaddedGenerator
 from tools.gpu.steps import Row, Setting, verdict
 from tools.gpu.systems import WIDTH, precision
 
@@ -71,7 +71,7 @@ def _outputs(network: Any, device: str, is_backbone: bool) -> Tensor:
     batch = example_batch(network.in_channels, max(64, network.size_multiple)) if is_backbone else example_batch()
     on_device = {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}
     if is_backbone:
-        generation = Generation(network, on_device)
+        generation = PaddedGenerator(network, on_device)
         return generation(generation.noise_of(batch["key"])).flatten().cpu()
     output = network(on_device["target"], source=on_device["source"], label=on_device["label"])
     parts = [output.logits, *([] if output.class_logits is None else [output.class_logits]), *output.features]

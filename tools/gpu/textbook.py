@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sketchkit.translators.base import in_float32
+from sketchkit.translators.adversarial import in_float32
 from sketchkit.translators.objective import StepInputs
-from sketchkit.translators.padding import Generation
+from sketchkit.translators.padding import PaddedGenerator
 from tools.gpu.systems import System
 
-WAYS = {"there": ("source", "target"), "back": ("target", "source")}
+WAYS = {"AtoB": ("source", "target"), "BtoA": ("target", "source")}
 
 
 class TextbookStep:
@@ -37,7 +37,7 @@ class TextbookStep:
         """One step; the value of each side's objective."""
         self.model.train()
         batch = self.model.data_preprocessor(self.batch, training=True)
-        is_cycle = "back" in self.model.networks()
+        is_cycle = "BtoA" in self.model.directions
         return self._cycle(batch) if is_cycle else self._conditional(batch)
 
     def _conditional(self, batch: Mapping[str, Any]) -> dict[str, float]:
@@ -48,7 +48,7 @@ class TextbookStep:
 
         with torch.no_grad(), self._autocast():
             fake = self._generated(model.backbone, batch)
-        first, second = (Generation(model.backbone, batch).draw_noise() for _ in range(2))
+        first, second = (PaddedGenerator(model.backbone, batch).draw_noise() for _ in range(2))
         logs = {}
         if len(model.discriminator_objective):
             logs["D"] = self._update("discriminator", lambda: _total(model.discriminator_objective, batch, fake, judge))
@@ -72,10 +72,10 @@ class TextbookStep:
 
         def generators_total() -> Tensor:
             total = torch.zeros((), device=self.device)
-            for way, back in (("there", "back"), ("back", "there")):
+            for way, back in (("AtoB", "BtoA"), ("BtoA", "AtoB")):
                 one, other, pictures = model.backbones[way], model.backbones[back], seen(way)
                 fake = fakes[way] = self._generated(one, pictures)
-                cycled = {"cycled": lambda _, fake=fake, other=other: self._generated(other, {"source": fake})}
+                cycled = {"rec": lambda _, fake=fake, other=other: self._generated(other, {"source": fake})}
                 same = {"identity": lambda _, one=one, p=pictures: self._generated(one, {"source": p["target"]})}
                 total = total + _total(model.generator_objective, pictures, fake, judge(way), **cycled, **same)
             return total
@@ -88,7 +88,7 @@ class TextbookStep:
         return {"G": self._update("generator", generators_total), "D": self._update("discriminator", judges_total)}
 
     def _generated(self, network: Any, batch: Mapping[str, Any], noise: Tensor | None = None) -> Tensor:
-        generation = Generation(network, batch)
+        generation = PaddedGenerator(network, batch)
         return generation(generation.draw_noise() if noise is None else noise)
 
     def _update(self, side: str, total: Callable[[], Tensor]) -> float:

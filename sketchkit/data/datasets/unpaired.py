@@ -35,6 +35,8 @@ class UnpairedDataset(FileDataset):
         ConfigError: an unknown direction.
     """
 
+    is_paired = False
+
     def __init__(
         self,
         data_root: str | Path = "data/unpaired",

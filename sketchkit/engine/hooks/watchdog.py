@@ -81,8 +81,8 @@ class WatchdogHook(Hook):
             return
         last, model = runner.model.last_batch, runner.model
         seen = examine(outputs or {}, last["fake"], last["target"], model)
-        if "fake_back" in last:
-            seen = {**examine(outputs or {}, last["fake_back"], last["source"], model), **seen}
+        if "fake_A" in last:
+            seen = {**examine(outputs or {}, last["fake_A"], last["source"], model), **seen}
         seen = _agree(seen)
         self._said &= seen.keys()
         for finding in CAUSES:
@@ -143,7 +143,7 @@ def examine(outputs: Mapping[str, Tensor], fake: Tensor, target: Tensor, model: 
     elif ends > 0.9 and ends - true_ends > 0.5:
         seen["saturated"] = f"{ends:.0%} of the output is at the ends of the range, {true_ends:.0%} of the truth"
     # The way back, where there is one, has terms of its own.
-    for name in (f"D/{game}{end}" for game in _games(model) for end in ("", "_back")):
+    for name in (f"D/{game}{end}" for game in _games(model) for end in ("", "_BtoA")):
         value = float(outputs.get(name, 1.0))
         if abs(value) < 1e-4:
             seen["discriminator_zero"] = f"{name} is {value:.2e}"
@@ -152,7 +152,9 @@ def examine(outputs: Mapping[str, Tensor], fake: Tensor, target: Tensor, model: 
 
 def _games(model: Any) -> list[str]:
     """The discriminator's terms that weigh the true against the fake, and that are 0 when it wins outright."""
-    objective = model.discriminator_objective
+    objective = model.objectives().get("discriminator")
+    if objective is None:
+        return []
     weighing = [n for n, all_ in objective.needs.items() if {"real_output", "fake_output"} <= {*all_}]
     games = [name for name in weighing if "label" not in objective.needs[name]]
     return [name for name in games if getattr(objective.losses[name], "is_won_at_zero", True)]

@@ -94,7 +94,7 @@ class RunJudge:
     @property
     def is_paired(self) -> bool:
         """Whether outputs have a truth of their own."""
-        return "back" not in self.translator.networks
+        return self.dataset.is_paired
 
     def check(self, metrics: Mapping[str, PictureMetric]) -> None:
         """Refuse metrics of what this run does not make.
@@ -120,7 +120,7 @@ class RunJudge:
         )
         total, done = sum(map(len, batches)), 0
         for data in loader if batches else ():
-            self._write(self.translator.model.val_step(data, **self._options())[0])
+            self._write(self.translator.model.val_step(data, draws=self.draws)[0])
             done += len(data["key"])
             if progress:
                 progress(done, total)
@@ -128,9 +128,6 @@ class RunJudge:
         if bad and on_error == FAIL:
             raise DataError(refusal(map(str, bad)))
         return self._pictures(bad)
-
-    def _options(self) -> dict[str, int]:
-        return {"draws": self.draws} if self.translator.takes_noise and self.is_paired else {}
 
     def _batches(self) -> list[list[int]]:
         """The batches of a validation, so that even rounding is the same."""
