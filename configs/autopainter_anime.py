@@ -8,9 +8,9 @@ load_size = 530
 source_side = "right"
 
 translator = dict(type="ConditionalTranslator")
-backbone = dict(type="UNetGenerator", downs=8, norm="batch", norm_innermost=True, bias=True, dropout=0.5)
+backbone = dict(type="UNetGenerator", num_downs=8, norm="batch", norm_innermost=True, bias=True, dropout=0.5)
 # last_kernel=4 and bias=None give the larger discriminator, of the same 30 x 30 patches.
-heads = dict(discriminator=dict(type="PatchDiscriminator", n_layers=4, norm="batch", last_kernel=2, bias=True))
+heads = dict(discriminator=dict(type="PatchDiscriminator", num_layers=4, norm="batch", last_kernel=2, bias=True))
 generator_losses = dict(
     gan=dict(type="AdversarialLoss", mode="vanilla", weight=1.0),
     pixel=dict(type="PixelLoss", weight=100.0),
@@ -18,7 +18,7 @@ generator_losses = dict(
         type="PerceptualLoss", network="vgg16", layers=["relu2_2"], distance="euclidean", resize=None, reduction="sum",
         weight=0.01,
     ),
-    tv=dict(type="TotalVariationLoss", form="sqrt", reduction="sum", weight=1e-4),
+    tv=dict(type="TotalVariationLoss", penalty="sqrt", reduction="sum", weight=1e-4),
 )  # fmt: skip
 discriminator_losses = dict(gan=dict(type="AdversarialLoss", mode="vanilla", weight=1.0))
 # 20 epochs of 14,224 pairs.

@@ -10,8 +10,8 @@ source_side = "auto"
 # Photos that `data sketch` has drawn keep their shape.
 side_ratio = None
 batch_size = 4
-backbone = dict(downs=7)
-heads = dict(discriminator=dict(_delete_=True, type="PatchDiscriminator", n_layers=3, norm="batch"))
+backbone = dict(num_downs=7)
+heads = dict(discriminator=dict(_delete_=True, type="PatchDiscriminator", num_layers=3, norm="batch"))
 generator_losses = dict(feature=dict(reduction="mean", weight=29.0), tv=dict(reduction="mean", weight=78.0))
 train_cfg = dict(max_iters=20_000, val_interval=1000)
 default_hooks = dict(grids=dict(samples=12))

@@ -4,8 +4,8 @@ _base_ = ["_base_/runtime.py", "_base_/adversarial.py", "_base_/unpaired.py"]
 data_root = "data/apple2orange"
 
 translator = dict(type="CycleTranslator", pool_size=50)
-backbone = dict(type="ResNetGenerator", blocks=9, norm="instance")
-heads = dict(discriminator=dict(type="PatchDiscriminator", n_layers=3, norm="instance", source_channels=0))
+backbone = dict(type="ResNetGenerator", num_blocks=9, norm="instance")
+heads = dict(discriminator=dict(type="PatchDiscriminator", num_layers=3, norm="instance", source_channels=0))
 generator_losses = dict(
     gan=dict(type="AdversarialLoss", mode="lsgan", weight=1.0),
     cycle=dict(type="CycleConsistencyLoss", weight=10.0),

@@ -6,8 +6,8 @@ val_split = "test"
 direction = "BtoA"
 
 translator = dict(type="ConditionalTranslator")
-backbone = dict(type="UNetGenerator", downs=8, norm="batch", dropout=0.5)
-heads = dict(discriminator=dict(type="PatchDiscriminator", n_layers=3, norm="batch"))
+backbone = dict(type="UNetGenerator", num_downs=8, norm="batch", dropout=0.5)
+heads = dict(discriminator=dict(type="PatchDiscriminator", num_layers=3, norm="batch"))
 generator_losses = dict(
     gan=dict(type="AdversarialLoss", mode="vanilla", weight=1.0),
     pixel=dict(type="PixelLoss", weight=100.0),

@@ -4,10 +4,12 @@ _base_ = "recolor_simple.py"
 image_size = 256
 batch_size = 16
 translator = dict(data_preprocessor=dict(predicted="ab"))
-backbone = dict(_delete_=True, type="UNetGenerator", in_channels=1, out_channels=2, downs=8, norm="batch", dropout=0.5)
+backbone = dict(
+    _delete_=True, type="UNetGenerator", in_channels=1, out_channels=2, num_downs=8, norm="batch", dropout=0.5
+)
 heads = dict(
     discriminator=dict(
-        _delete_=True, type="PatchDiscriminator", n_layers=3, norm="batch", image_channels=2, source_channels=1
+        _delete_=True, type="PatchDiscriminator", num_layers=3, norm="batch", image_channels=2, source_channels=1
     )
 )
 train_cfg = dict(max_iters=80_000, val_interval=4000)

@@ -13,5 +13,5 @@ translator = dict(
 generator_losses = dict(
     content=dict(type="ContentLoss", layers=(3,), weight=5e-3),
     style=dict(type="StyleLoss", layers=(1, 4, 6, 7), layer_weights=(20000, 500, 12, 1)),
-    tv=dict(type="TotalVariationLoss", form="squared", reduction="sum", weight=5e-2),
+    tv=dict(type="TotalVariationLoss", penalty="squared", reduction="sum", weight=5e-2),
 )

@@ -22,5 +22,5 @@ generator_losses = dict(
         reduction="relative",
         weight=10.0,
     ),
-    tv=dict(type="TotalVariationLoss", form="squared", reduction="mean", weight=1.0),
+    tv=dict(type="TotalVariationLoss", penalty="squared", reduction="mean", weight=1.0),
 )

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sketchkit.evaluation.metric import ROLES, PictureMetric, Seen, View
+from sketchkit.evaluation.metric import ROLES, FeatureExtractor, Features, PictureMetric
 from sketchkit.registry import HeadOutput
 from sketchkit.translators.objective import INPUTS, input_names
 from sketchkit.translators.padding import PaddedGenerator
@@ -115,12 +115,12 @@ def check_metric(metric: PictureMetric, name: str, size: int = 48) -> None:
     unknown = set(metric.needs) - {*ROLES, "labels"}
     assert metric.needs and not unknown, f"needs names {sorted(unknown)}; there are {[*ROLES, 'labels']}"
     assert metric.better in ("lower", "higher", None), f"better is {metric.better!r}"
-    json.dumps(metric.view.identity)
+    json.dumps(metric.extractor.identity)
     generator = torch.Generator().manual_seed(0)
     real, fake, other = (torch.randint(256, (12, 3, size, size), generator=generator).byte() for _ in range(3))
     groups = {"real": (real,), "fake": (fake,), "pair": (real, fake), "draws": (fake, other)}
-    rows: dict[str, Any] = {role: _rows(metric.view, groups[role]) for role in metric.needs if role in ROLES}
-    seen = Seen(**rows, labels=["a", "b"] * 6 if "labels" in metric.needs else None)
+    rows: dict[str, Any] = {role: _rows(metric.extractor, groups[role]) for role in metric.needs if role in ROLES}
+    seen = Features(**rows, labels=["a", "b"] * 6 if "labels" in metric.needs else None)
     values = metric.compute(seen)
     assert next(iter(values), None) == name, f"the first value is not {name}: {values}"
     assert all(math.isfinite(value) for value in values.values()), f"the values are {values}"
@@ -128,11 +128,15 @@ def check_metric(metric: PictureMetric, name: str, size: int = 48) -> None:
     assert each is None or each.shape == (12,), f"per_sample gives {tuple(each.shape)} and not a value a sample"
 
 
-def _rows(view: View, groups: Sequence[Tensor]) -> Tensor:
-    batch = torch.stack([view.prepare(*pictures) for pictures in zip(*groups, strict=True)])
-    rows = view.look(batch).to(view.dtype)
-    assert rows.shape == (len(batch), view.width), f"rows are {tuple(rows.shape)} and not {(len(batch), view.width)}"
-    assert torch.allclose(view.look(batch[:1]).to(view.dtype), rows[:1], rtol=1e-4), "a row depends on its batch mates"
+def _rows(extractor: FeatureExtractor, groups: Sequence[Tensor]) -> Tensor:
+    batch = torch.stack([extractor.prepare(*pictures) for pictures in zip(*groups, strict=True)])
+    rows = extractor.extract(batch).to(extractor.dtype)
+    assert rows.shape == (len(batch), extractor.width), (
+        f"rows are {tuple(rows.shape)} and not {(len(batch), extractor.width)}"
+    )
+    assert torch.allclose(extractor.extract(batch[:1]).to(extractor.dtype), rows[:1], rtol=1e-4), (
+        "a row depends on its batch mates"
+    )
     return rows
 
 

@@ -19,7 +19,7 @@ EMA = "translator.ema={'type': 'MomentumAnnealingEMA', 'momentum': 0.01, 'gamma'
 # The usual gain would need more iterations than these before a network says anything.
 UNET = [
     "load_size=32",
-    "backbone.downs=3",
+    "backbone.num_downs=3",
     "backbone.width=4",
     "backbone.init_gain=0.3",
     "heads.discriminator.width=4",
@@ -45,7 +45,7 @@ KINDS = {
     "hints": (
         "autopainter_anime_hints",
         "pairs",
-        [*UNET, "heads.discriminator.n_layers=2", "generator_losses.feature.weights=None"],
+        [*UNET, "heads.discriminator.num_layers=2", "generator_losses.feature.weights=None"],
     ),
     "recolor": (
         "recolor_normal",
@@ -63,9 +63,9 @@ KINDS = {
         [
             "load_size=32",
             "backbone.width=4",
-            "backbone.blocks=1",
+            "backbone.num_blocks=1",
             "heads.discriminator.width=4",
-            "heads.discriminator.n_layers=2",
+            "heads.discriminator.num_layers=2",
             "+translator.reverse={'weights': {'cycle': 5.0}}",
         ],
     ),

@@ -98,11 +98,11 @@ def test_the_eight_pairs_learnt_are_the_eight_judged(tmp_path):
 
     write_sample("pairs", tmp_path / "data", photos_per_class=1, size=64)
     config = load_config(ROOT / "configs/pix2pix_facades.py", [f"data_root={tmp_path / 'data'}", *tool.OVERFIT])
-    learnt, judged = (DATASETS.build(config[f"{part}_dataloader"].dataset) for part in ("train", "val"))
-    assert len(learnt) == len(judged) == 8
+    learnt, extracted = (DATASETS.build(config[f"{part}_dataloader"].dataset) for part in ("train", "val"))
+    assert len(learnt) == len(extracted) == 8
     for index in range(8):
         for draw in range(3):
-            a, b = learnt[(index, draw)], judged[index]
+            a, b = learnt[(index, draw)], extracted[index]
             assert a["key"] == b["key"] and torch.equal(a["source"], b["source"])
             assert torch.equal(a["target"], b["target"])
 

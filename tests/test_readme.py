@@ -97,7 +97,7 @@ def test_a_painter(checkout):
     )
     run([*sample, "--photos", 1, "--size", 48], checkout)
     narrow = ["generator_losses.feature=None", "backbone.width=4", "heads.discriminator.width=4", "num_workers=0",
-              "backbone.downs=4", "train_cfg.max_iters=2", "image_size=64"]  # fmt: skip
+              "backbone.num_downs=4", "train_cfg.max_iters=2", "image_size=64"]  # fmt: skip
     assert "[2/2]" in run([*training, *narrow], checkout)
     assert "ssim" in run([*measuring, "--offline"], checkout)
     (made,) = (checkout / "runs/autopainter_lineart/eval").iterdir()

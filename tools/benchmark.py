@@ -42,7 +42,7 @@ OVERFIT = (
     "image_size=64",
     "load_size=64",
     "batch_size=8",
-    "backbone.downs=6",
+    "backbone.num_downs=6",
     "backbone.dropout=0",
     "train_dataloader.dataset.pipeline.1.p=0.0",
     "optim_wrapper.generator.optimizer.lr=1e-3",
@@ -54,9 +54,9 @@ CYCLE = (
     "load_size=32",
     "batch_size=4",
     "backbone.width=16",
-    "backbone.blocks=3",
+    "backbone.num_blocks=3",
     "heads.discriminator.width=16",
-    "heads.discriminator.n_layers=2",
+    "heads.discriminator.num_layers=2",
     "optim_wrapper.generator.optimizer.lr=1e-3",
 )
 

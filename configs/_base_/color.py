@@ -10,7 +10,7 @@ val_split = "val"
 test_split = "test"
 list_file = None
 min_colorfulness = 5
-colorfulness_form = "absolute"
+colorfulness_opponent = "absolute"
 image_size = 256
 batch_size = 128
 num_workers = 2
@@ -25,7 +25,7 @@ dataset = dict(
     split_seed="$split_seed",
     list_file="$list_file",
     min_colorfulness="$min_colorfulness",
-    colorfulness_form="$colorfulness_form",
+    colorfulness_opponent="$colorfulness_opponent",
     max_unreadable="$max_unreadable",
     seed="$seed",
 )

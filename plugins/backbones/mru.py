@@ -45,11 +45,11 @@ class MRU(nn.Module):
     m = sigmoid(Conv([x, I])), z = f(norm(Conv([m * x, I]))), n = sigmoid(Conv([x, I])),
     y = (1 - n) * kept + n * z, kept = f(norm(Conv(x))).
 
-    In the paper's form kept = x where x has as many channels as y; the student's form always convolves. Masks have no
+    In the paper's variant kept = x where x has as many channels as y; the student's always convolves. Masks have no
     norm. Both come from one convolution, as they read the same input.
 
     Raises:
-        ConfigError: an unknown form or norm.
+        ConfigError: an unknown variant or norm.
     """
 
     def __init__(
@@ -58,19 +58,19 @@ class MRU(nn.Module):
         image_channels: int,
         out_channels: int,
         *,
-        form: str = "paper",
+        variant: str = "paper",
         norm: str | None = None,
         num_classes: int = 0,
     ) -> None:
         super().__init__()
-        one_of("form", form, FORMS)
+        one_of("variant", variant, FORMS)
         one_of("norm", norm, NORMS)
         joint = in_channels + image_channels
         self.mask_channels = [in_channels, out_channels]
         self.masks = nn.Conv2d(joint, in_channels + out_channels, 3, padding=1)
         self.new = ConvNormAct(joint, out_channels, norm=norm, num_classes=num_classes)
         self.kept: nn.Module | None = None
-        if form == "student" or in_channels != out_channels:
+        if variant == "student" or in_channels != out_channels:
             self.kept = ConvNormAct(in_channels, out_channels, norm=norm, num_classes=num_classes)
 
     def forward(self, x: Tensor, image: Tensor, label: Tensor | None = None) -> Tensor:

@@ -55,7 +55,7 @@ class MRUGenerator(nn.Module):
         in_channels: int = 3,
         out_channels: int = 3,
         width: int = 64,
-        form: str = "paper",
+        variant: str = "paper",
         norm: str | None = "conditional_batch",
         start: str = "label",
         noise_channels: int | None = None,
@@ -71,7 +71,7 @@ class MRUGenerator(nn.Module):
         self.label_map = LabelMap(num_classes, image_size) if start == "label" else None
         self.sketch_start = nn.Conv2d(in_channels, SKETCH_START_CHANNELS, 3, padding=1) if start == "sketch" else None
         first = 1 if start == "label" else SKETCH_START_CHANNELS
-        make_unit = partial(MRU, form=form, norm=norm, num_classes=num_classes)
+        make_unit = partial(MRU, variant=variant, norm=norm, num_classes=num_classes)
         self.encoder = MRUEncoder(first, in_channels, channels, make_unit)
         self.decoder = MRUDecoder(self.noise_channels, in_channels, channels, make_unit)
         self.to_image = nn.Conv2d(channels[0], out_channels, 3, padding=1)

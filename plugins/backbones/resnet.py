@@ -45,7 +45,7 @@ class ResidualBlock(nn.Module):
 
 @BACKBONES.register_module()
 class ResNetGenerator(nn.Module):
-    """A 7 x 7 convolution, `downs` halvings that double the width, residual `blocks`, as many doublings, 7 x 7, tanh.
+    """A 7 x 7 convolution, `num_downs` halvings that double the width, `num_blocks` residual blocks, doublings, tanh.
 
     CycleGAN: the defaults; 6 blocks for 128 pixels. Convolutions before batch norm have no bias, all others have.
 
@@ -59,8 +59,8 @@ class ResNetGenerator(nn.Module):
         in_channels: int = 3,
         out_channels: int = 3,
         width: int = 64,
-        blocks: int = 9,
-        downs: int = 2,
+        num_blocks: int = 9,
+        num_downs: int = 2,
         norm: str | None = "instance",
         dropout: float = 0.0,
         upsampling: str = "transposed",
@@ -71,20 +71,20 @@ class ResNetGenerator(nn.Module):
         super().__init__()
         check_width(width)
         check_dropout(dropout)
-        if min(blocks, downs) < 0:
-            raise ConfigError(f"blocks={blocks} and downs={downs} are counts: give 0 or more")
+        if min(num_blocks, num_downs) < 0:
+            raise ConfigError(f"num_blocks={num_blocks} and num_downs={num_downs} are counts: give 0 or more")
         self.in_channels, self.out_channels, self.hint_channels = in_channels, out_channels, hint_channels
-        self.size_multiple = 2**downs
+        self.size_multiple = 2**num_downs
         # Reflection needs more pixels than it adds: 3 at the picture, 1 in the blocks.
         self.least_size = max(4, 2 * self.size_multiple)
         bias = needs_bias(norm)
-        widths = [width * 2**level for level in range(downs + 1)]
+        widths = [width * 2**level for level in range(num_downs + 1)]
         first = ReflectConv2d(in_channels + hint_channels, width, 7, bias=bias)
         layers: list[nn.Module] = [first, make_norm(norm, width), nn.ReLU()]
         for channels in widths[:-1]:
             down = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=bias)
             layers += [down, make_norm(norm, 2 * channels), nn.ReLU()]
-        layers += [ResidualBlock(widths[-1], norm, dropout) for _ in range(blocks)]
+        layers += [ResidualBlock(widths[-1], norm, dropout) for _ in range(num_blocks)]
         for channels in reversed(widths[:-1]):
             up = make_upsampling(upsampling, 2 * channels, channels, kernel=3, bias=bias)
             layers += [up, make_norm(norm, channels), nn.ReLU()]

@@ -59,12 +59,12 @@ def up_block(upsampling: nn.Module, norm: nn.Module, dropout: float) -> nn.Seque
 
 @BACKBONES.register_module()
 class UNetGenerator(nn.Module):
-    """`downs` halvings by 4 x 4 convolutions, as many doublings, and the maps of the way down beside those up.
+    """`num_downs` halvings by 4 x 4 convolutions, as many doublings, and the maps of the way down beside those up.
 
     Widths are 1, 2, 4, 8, 8, ... times `width`. No norm on the first and last layer, nor on the innermost way down
-    unless `norm_innermost`. Dropout works in the `downs` - 5 doublings after the innermost. `bias`: True or False for
-    all but the last layer, which has one; None is the reference's, only where no batch norm follows.
-    pix2pix: the defaults, downs=7 for 128 pixels. Auto-Painter: bias=True, norm_innermost=True.
+    unless `norm_innermost`. Dropout works in the `num_downs` - 5 doublings after the innermost. `bias`: True or
+    False for all but the last layer, which has one; None is the reference's, only where no batch norm follows.
+    pix2pix: the defaults, num_downs=7 for 128 pixels. Auto-Painter: bias=True, norm_innermost=True.
 
     Raises:
         ConfigError: an option that is not a choice, fewer than two halvings, a width below one, dropout outside [0, 1).
@@ -75,7 +75,7 @@ class UNetGenerator(nn.Module):
         in_channels: int = 3,
         out_channels: int = 3,
         width: int = 64,
-        downs: int = 8,
+        num_downs: int = 8,
         norm: str | None = "batch",
         dropout: float = 0.5,
         upsampling: str = "transposed",
@@ -88,18 +88,18 @@ class UNetGenerator(nn.Module):
         super().__init__()
         check_width(width)
         check_dropout(dropout)
-        if downs < 2:
-            raise ConfigError(f"downs={downs} leaves no U: give 2 or more")
+        if num_downs < 2:
+            raise ConfigError(f"num_downs={num_downs} leaves no U: give 2 or more")
         self.in_channels, self.out_channels, self.hint_channels = in_channels, out_channels, hint_channels
-        self.size_multiple = 2**downs
+        self.size_multiple = 2**num_downs
         self.innermost_norm = norm if norm_innermost else None
-        channels = [width * min(2**level, 8) for level in range(downs)]
+        channels = [width * min(2**level, 8) for level in range(num_downs)]
         biased = needs_bias(norm, bias)
         double = partial(make_upsampling, upsampling, kernel=4)
         self.encoder = nn.ModuleList([nn.Conv2d(in_channels + hint_channels, width, 4, 2, 1, bias=biased)])
         self.decoder = nn.ModuleList([nn.Sequential(nn.ReLU(), double(2 * width, out_channels), nn.Tanh())])
-        for level in range(1, downs):
-            innermost = level == downs - 1
+        for level in range(1, num_downs):
+            innermost = level == num_downs - 1
             above, here = channels[level - 1 : level + 1]
             self.encoder.append(down_block(above, here, self.innermost_norm if innermost else norm, biased))
             up = double(here if innermost else 2 * here, above, bias=biased)

@@ -39,7 +39,7 @@ class MRUDiscriminator(nn.Module):
         image_channels: int = 3,
         source_channels: int = 3,
         width: int = 64,
-        form: str = "paper",
+        variant: str = "paper",
         norm: str | None = None,
         spectral_norm: bool = True,
         class_head: str | None = "auxiliary",
@@ -51,7 +51,7 @@ class MRUDiscriminator(nn.Module):
         joint = image_channels + source_channels
         flat = channels[-1] * BOTTLENECK**2
         self.image_size, self.source_channels = image_size, source_channels
-        self.trunk = MRUEncoder(joint, joint, channels, partial(MRU, form=form, norm=norm))
+        self.trunk = MRUEncoder(joint, joint, channels, partial(MRU, variant=variant, norm=norm))
         self.real = nn.Linear(flat, 1)
         self.classes = nn.Linear(flat, num_classes) if class_head == "auxiliary" else None
         self.projection = ProjectionTerm(num_classes, channels[-1]) if class_head == "projection" else None

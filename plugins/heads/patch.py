@@ -47,9 +47,9 @@ def activations(blocks: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, ...]:
 
 @HEADS.register_module()
 class PatchDiscriminator(nn.Module):
-    """`n_layers` 4 x 4 convolutions of stride 2, then two of stride 1; each logit judges a square of the picture.
+    """`num_layers` 4 x 4 convolutions of stride 2, then two of stride 1; each logit judges a square of the picture.
 
-    Widths are 1, 2, 4, 8, 8, ... times `width`. n_layers=3 judges squares of 70 pixels, 4 of 142 pixels; with
+    Widths are 1, 2, 4, 8, 8, ... times `width`. num_layers=3 judges squares of 70 pixels, 4 of 142 pixels; with
     last_kernel=2, the kernel of the last two, 4 judges 78. The first and last have a bias, the others as `bias` says
     or, where that is None, if no batch norm follows. source_channels=0 judges the picture alone.
 
@@ -59,7 +59,7 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(
         self,
-        n_layers: int = 3,
+        num_layers: int = 3,
         width: int = 64,
         image_channels: int = 3,
         source_channels: int = 3,
@@ -72,19 +72,19 @@ class PatchDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         check_width(width)
-        if n_layers < 1:
-            raise ConfigError(f"n_layers={n_layers} judges no patch: give 1 or more, or use PixelDiscriminator")
+        if num_layers < 1:
+            raise ConfigError(f"num_layers={num_layers} judges no patch: give 1 or more, or use PixelDiscriminator")
         if last_kernel not in PADDINGS:
             raise ConfigError(f"last_kernel={last_kernel} is not a choice: give 2 or 4")
-        self.n_layers, self.source_channels = n_layers, source_channels
+        self.num_layers, self.source_channels = num_layers, source_channels
         # Each of the last two convolutions takes one pixel.
-        self.least_size = 3 * 2**n_layers
-        widths = [width * min(2**level, 8) for level in range(n_layers + 1)]
+        self.least_size = 3 * 2**num_layers
+        widths = [width * min(2**level, 8) for level in range(num_layers + 1)]
         first = nn.Conv2d(source_channels + image_channels, width, 4, stride=2, padding=1)
         self.blocks = nn.ModuleList([conv_block(first, None)])
-        for level in range(1, n_layers + 1):
+        for level in range(1, num_layers + 1):
             before, after = widths[level - 1 : level + 1]
-            kernel, stride, padding = (4, 2, 1) if level < n_layers else (last_kernel, 1, PADDINGS[last_kernel])
+            kernel, stride, padding = (4, 2, 1) if level < num_layers else (last_kernel, 1, PADDINGS[last_kernel])
             conv = nn.Conv2d(before, after, kernel, stride, padding, bias=needs_bias(norm, bias))
             self.blocks.append(conv_block(conv, norm))
         self.last = nn.Conv2d(widths[-1], 1, last_kernel, padding=PADDINGS[last_kernel])
@@ -96,7 +96,7 @@ class PatchDiscriminator(nn.Module):
         """image (B, image_channels, H, W), source (B, source_channels, H, W) in [-1, 1]; the label is not looked at.
 
         Returns:
-            Logits (B, 1, h, w) with h = H / 2 ** n_layers - 2, and the activations in order.
+            Logits (B, 1, h, w) with h = H / 2 ** num_layers - 2, and the activations in order.
 
         Raises:
             ConfigError: no source, or a picture too small for a single patch.
@@ -110,6 +110,6 @@ class PatchDiscriminator(nn.Module):
         height, width = image.shape[-2:]
         if min(height, width) < self.least_size:
             raise ConfigError(
-                f"PatchDiscriminator with n_layers={self.n_layers} needs {self.least_size}x{self.least_size} pixels or "
-                f"more and got {height}x{width}: lower n_layers or enlarge the pictures"
+                f"PatchDiscriminator with num_layers={self.num_layers} needs {self.least_size}x{self.least_size} "
+                f"pixels or more and got {height}x{width}: lower num_layers or enlarge the pictures"
             )

@@ -67,18 +67,18 @@ NEIGHBOURS: Mapping[str, Callable[[Tensor, float], Tensor]] = {"interpolate": _i
 class DRAGANPenalty(SlopePenalty):
     """The slope around real pictures x (Kodali et al., arXiv 1705.07215).
 
-    form 'interpolate' is the authors' code: x + a * scale * std(batch) * U[0, 1), a ~ U[0, 1) for each picture;
+    perturbation 'interpolate' is the authors' code: x + a * scale * std(batch) * U[0, 1), a ~ U[0, 1) for each picture;
     'noise' is the later paper: x + N(0, scale * I). The papers' lambda is the weight of the term: 10.
 
     Raises:
-        ConfigError: a form that is not a choice.
+        ConfigError: a perturbation that is not a choice.
     """
 
     def __init__(
-        self, form: str = "interpolate", scale: float = 0.5, center: float = 1.0, one_sided: bool = False
+        self, perturbation: str = "interpolate", scale: float = 0.5, center: float = 1.0, one_sided: bool = False
     ) -> None:
         super().__init__(center, one_sided)
-        self.neighbour, self.scale = choose("form", form, NEIGHBOURS), scale
+        self.neighbour, self.scale = choose("perturbation", perturbation, NEIGHBOURS), scale
 
     def forward(self, target: Tensor, head: Head) -> Tensor:
         """target (B, C, H, W), head: image -> HeadOutput; a scalar."""

@@ -40,9 +40,9 @@ class TotalVariationLoss(nn.Module):
         ConfigError: an option that is not a choice.
     """
 
-    def __init__(self, form: str = "sqrt", reduction: str = "mean") -> None:
+    def __init__(self, penalty: str = "sqrt", reduction: str = "mean") -> None:
         super().__init__()
-        self.form = choose("form", form, FORMS)
+        self.form = choose("penalty", penalty, FORMS)
         self.reduce = choose("reduction", reduction, REDUCTIONS)
 
     def forward(self, fake: Tensor) -> Tensor:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from sketchkit.data.image_io import UnusablePicture
-from sketchkit.evaluation.metric import PictureMetric, Seen, Setup, View
+from sketchkit.evaluation.metric import FeatureExtractor, Features, PictureMetric, Setup
 from sketchkit.options import whole_number
 from sketchkit.registry import PICTURE_METRICS
 
 
-class CheckerboardView(View):
+class CheckerboardExtractor(FeatureExtractor):
     """The share of a picture's energy in the pattern of a stride: a row of 1, float64.
 
     Raises:
@@ -29,7 +29,7 @@ class CheckerboardView(View):
     @property
     def identity(self) -> dict[str, Any]:
         """The stride."""
-        return {"view": "checkerboard", "version": 1, "stride": self.stride}
+        return {"extractor": "checkerboard", "version": 1, "stride": self.stride}
 
     def prepare(self, *pictures: Tensor) -> Tensor:
         """One picture (3, H, W) uint8 -> (1,).
@@ -58,14 +58,14 @@ class Checkerboard(PictureMetric):
     better = "lower"
 
     def __init__(self, setup: Setup = Setup(), stride: int = 2) -> None:
-        self.view = CheckerboardView(stride)
+        self.extractor = CheckerboardExtractor(stride)
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """{'checkerboard': the fakes' mean, 'checkerboard_real': that of the real pictures}."""
         assert seen.real is not None
         return {"checkerboard": self.per_sample(seen).mean().item(), "checkerboard_real": seen.real.mean().item()}
 
-    def per_sample(self, seen: Seen) -> Tensor:
+    def per_sample(self, seen: Features) -> Tensor:
         """The share (N,) of each fake."""
         assert seen.fake is not None
         return seen.fake[:, 0]

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError, DataError, WeightsError
-from sketchkit.evaluation.features.classifiers import TimmView
+from sketchkit.evaluation.features.classifiers import TimmExtractor
 from sketchkit.evaluation.features.statistics import check_features
-from sketchkit.evaluation.metric import PictureMetric, Seen, Setup
+from sketchkit.evaluation.metric import Features, PictureMetric, Setup
 from sketchkit.options import did_you_mean
 from sketchkit.pretrained.weights import TIMM
 from sketchkit.registry import PICTURE_METRICS
@@ -22,16 +22,16 @@ TOP = 5
 HOW = "--metric-options classification.classifier=timm:NAME|PATH"
 
 
-class ClassifierView(TimmView):
+class ClassifierExtractor(TimmExtractor):
     """The logits (K,) that a timm network gives a picture; its weights' file says how many classes there are.
 
     Args:
-        setup, network_name, resize, file: see `TimmView`.
+        setup, network_name, resize, file: see `TimmExtractor`.
         classes: how many outputs random weights have.
 
     Raises:
-        ConfigError: random weights, and no number of classes; see also `TimmView`.
-        WeightsError: the file has no classifier; see also `TimmView`.
+        ConfigError: random weights, and no number of classes; see also `TimmExtractor`.
+        WeightsError: the file has no classifier; see also `TimmExtractor`.
     """
 
     def __init__(self, setup: Setup, network_name: str, resize: str, file: str | None, classes: int | None) -> None:
@@ -45,7 +45,7 @@ class ClassifierView(TimmView):
     @property
     def identity(self) -> dict[str, Any]:
         """As of the network's features, and that these are logits."""
-        return {**super().identity, "view": "classifier"}
+        return {**super().identity, "extractor": "classifier"}
 
     def build(self) -> nn.Module:
         """The network with its classifier."""
@@ -84,11 +84,11 @@ class Classification(PictureMetric):
             raise ConfigError(f"classification needs a classifier, and {given}: {HOW}")
         self.classifier, _, file = classifier.partition("|")
         self.classes = _names(classes)
-        self.view = ClassifierView(setup, self.classifier, resize, file or None, len(self.classes) or None)
+        self.extractor = ClassifierExtractor(setup, self.classifier, resize, file or None, len(self.classes) or None)
         if self.classes:
             self._check_count(self.classes)
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """{'classification': accuracy}, and 'classification_top5' where there are more than 5 classes.
 
         Raises:
@@ -96,13 +96,15 @@ class Classification(PictureMetric):
             DataError: a fake's class is not among those given.
         """
         scores = {"classification": self.per_sample(seen).mean().item()}
-        return scores | ({"classification_top5": self._hits(seen, TOP).mean().item()} if self.view.width > TOP else {})
+        return scores | (
+            {"classification_top5": self._hits(seen, TOP).mean().item()} if self.extractor.width > TOP else {}
+        )
 
-    def per_sample(self, seen: Seen) -> Tensor:
+    def per_sample(self, seen: Features) -> Tensor:
         """1 for each fake (N,) whose class is ranked first, else 0."""
         return self._hits(seen, 1)
 
-    def _hits(self, seen: Seen, top: int) -> Tensor:
+    def _hits(self, seen: Features, top: int) -> Tensor:
         assert seen.fake is not None and seen.labels is not None
         check_features(seen.fake, least=1)
         right = torch.tensor(self._indices(seen.labels))
@@ -118,10 +120,10 @@ class Classification(PictureMetric):
         return [index[label] for label in labels]
 
     def _check_count(self, classes: Sequence[str]) -> None:
-        if len(classes) != self.view.width:
+        if len(classes) != self.extractor.width:
             raise ConfigError(
-                f"{self.classifier} has {self.view.width} outputs and there are {len(classes)} classes: name the class "
-                "of each output, in order, by the option classes (a list, or a file with one in each line)"
+                f"{self.classifier} has {self.extractor.width} outputs and there are {len(classes)} classes: name the "
+                "class of each output, in order, by the option classes (a list, or a file with one in each line)"
             )
 
 

@@ -8,36 +8,36 @@ import torch
 from torch import Tensor
 
 from sketchkit.data.prepare.colorfulness import FORMS, colorfulness
-from sketchkit.evaluation.metric import PictureMetric, Seen, Setup, View
+from sketchkit.evaluation.metric import FeatureExtractor, Features, PictureMetric, Setup
 from sketchkit.options import one_of
 from sketchkit.registry import PICTURE_METRICS
 
 
-class ColorfulnessView(View):
+class ColorfulnessExtractor(FeatureExtractor):
     """The colourfulness of a picture: a row of 1, float64.
 
     Args:
-        form: see `sketchkit.data.prepare.colorfulness.colorfulness`.
+        opponent: see `sketchkit.data.prepare.colorfulness.colorfulness`.
 
     Raises:
-        ConfigError: there is no such form.
+        ConfigError: there is no such choice.
     """
 
     dtype = torch.float64
 
-    def __init__(self, form: str) -> None:
-        one_of("form", form, FORMS)
-        self.form = form
+    def __init__(self, opponent: str) -> None:
+        one_of("opponent", opponent, FORMS)
+        self.opponent = opponent
 
     @property
     def identity(self) -> dict[str, Any]:
         """The form."""
-        return {"view": "colorfulness", "version": 1, "form": self.form}
+        return {"extractor": "colorfulness", "version": 1, "opponent": self.opponent}
 
     def prepare(self, *pictures: Tensor) -> Tensor:
         """One picture (3, H, W) uint8 -> (1,)."""
         (picture,) = pictures
-        return colorfulness(picture[None], self.form).to(self.dtype)
+        return colorfulness(picture[None], self.opponent).to(self.dtype)
 
 
 @PICTURE_METRICS.register_module(name="colorfulness")
@@ -48,23 +48,23 @@ class Colorfulness(PictureMetric):
 
     Args:
         setup: see `Setup`; nothing of it matters here.
-        form: 'signed' as in the paper, or 'absolute'; see `sketchkit.data.prepare.colorfulness.colorfulness`.
+        opponent: 'signed' as in the paper, or 'absolute'; see `sketchkit.data.prepare.colorfulness.colorfulness`.
 
     Raises:
-        ConfigError: there is no such form.
+        ConfigError: there is no such choice.
     """
 
-    def __init__(self, setup: Setup = Setup(), form: str = "signed") -> None:
-        self.view = ColorfulnessView(form)
+    def __init__(self, setup: Setup = Setup(), opponent: str = "signed") -> None:
+        self.extractor = ColorfulnessExtractor(opponent)
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """{'colorfulness': the difference, and each set's mean: 'colorfulness_real', 'colorfulness_fake'}."""
         assert seen.real is not None
         assert seen.fake is not None
         real, fake = seen.real.mean().item(), seen.fake.mean().item()
         return {"colorfulness": fake - real, "colorfulness_real": real, "colorfulness_fake": fake}
 
-    def per_sample(self, seen: Seen) -> Tensor:
+    def per_sample(self, seen: Features) -> Tensor:
         """The colourfulness (N,) of each fake less the mean of the real pictures."""
         assert seen.real is not None and seen.fake is not None
         return seen.fake[:, 0] - seen.real.mean()

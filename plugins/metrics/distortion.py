@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from sketchkit.evaluation.features.networks import check_sizes
-from sketchkit.evaluation.metric import PictureMetric, Seen, Setup, View
+from sketchkit.evaluation.metric import FeatureExtractor, Features, PictureMetric, Setup
 from sketchkit.registry import PICTURE_METRICS
 
 PEAK = 255
 WINDOW = 11
 
 
-class PairView(View):
+class PairExtractor(FeatureExtractor):
     """A number of a real picture and a fake one, (3, H, W) of 0..255: a row of 1, float64.
 
     Attributes:
@@ -33,7 +33,7 @@ class PairView(View):
     @property
     def identity(self) -> dict[str, Any]:
         """The measure and its constants."""
-        return {"view": self.name, "version": 1, **self.options}
+        return {"extractor": self.name, "version": 1, **self.options}
 
     def prepare(self, *pictures: Tensor) -> Tensor:
         """(3, H, W) uint8, the real picture and the fake one -> (1,).
@@ -50,7 +50,7 @@ class PairView(View):
         """(3, H, W) float64 in 0..255, two of them -> a scalar."""
 
 
-class PsnrView(PairView):
+class PsnrExtractor(PairExtractor):
     """10 log10(255^2 / mean (a - b)^2) over pixels and channels, in dB; inf for identical pictures."""
 
     name, options = "psnr", {"data_range": PEAK}
@@ -60,7 +60,7 @@ class PsnrView(PairView):
         return 10 * torch.log10(PEAK**2 / (real - fake).square().mean())
 
 
-class SsimView(PairView):
+class SsimExtractor(PairExtractor):
     """The mean SSIM (Wang et al. 2004, equation 13) over channels and the places where the window fits.
 
     A Gaussian window of 11 pixels and deviation 1.5, covariances of the population, K1 = 0.01, K2 = 0.03.
@@ -75,7 +75,7 @@ class SsimView(PairView):
         return ssim(real[None], fake[None], WINDOW, max_val=float(PEAK), padding="valid").mean()
 
 
-class L1View(PairView):
+class L1Extractor(PairExtractor):
     """mean |a - b| over pixels and channels of pictures in [-1, 1], rounded as files have them."""
 
     name, options = "l1", {"data_range": 2}
@@ -86,20 +86,20 @@ class L1View(PairView):
 
 
 class PairMean(PictureMetric):
-    """The mean of a view's numbers over all pairs."""
+    """The mean of an extractor's numbers over all pairs."""
 
     needs = ("pair",)
-    view: PairView
-    sees: ClassVar[type[PairView]]
+    extractor: PairExtractor
+    sees: ClassVar[type[PairExtractor]]
 
     def __init__(self, setup: Setup = Setup()) -> None:
-        self.view = self.sees()
+        self.extractor = self.sees()
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """{name: the mean over the pairs}."""
-        return {self.view.name: self.per_sample(seen).mean().item()}
+        return {self.extractor.name: self.per_sample(seen).mean().item()}
 
-    def per_sample(self, seen: Seen) -> Tensor:
+    def per_sample(self, seen: Features) -> Tensor:
         """The number (N,) of each pair."""
         assert seen.pair is not None
         return seen.pair[:, 0]
@@ -114,9 +114,9 @@ class Psnr(PairMean):
     """
 
     better = "higher"
-    sees = PsnrView
+    sees = PsnrExtractor
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """{'psnr': the mean over the pairs}; where some are identical, how many, and the mean over the others:
         'psnr_identical' and, where there are others, 'psnr_others'."""
         values, each = super().compute(seen), self.per_sample(seen)
@@ -127,7 +127,7 @@ class Psnr(PairMean):
                 values["psnr_others"] = others.mean().item()
         return values
 
-    def remark(self, seen: Seen) -> str | None:
+    def remark(self, seen: Features) -> str | None:
         """That identical pairs make it infinite."""
         values = self.compute(seen)
         if "psnr_identical" not in values:
@@ -138,14 +138,14 @@ class Psnr(PairMean):
 
 @PICTURE_METRICS.register_module(name="ssim")
 class Ssim(PairMean):
-    """Structural similarity, -1 to 1, 1 for identical pictures (Wang et al., IEEE TIP 2004); see `SsimView`.
+    """Structural similarity, -1 to 1, 1 for identical pictures (Wang et al., IEEE TIP 2004); see `SsimExtractor`.
 
     Args:
         setup: see `Setup`; nothing of it matters here.
     """
 
     better = "higher"
-    sees = SsimView
+    sees = SsimExtractor
 
 
 @PICTURE_METRICS.register_module(name="l1")
@@ -157,4 +157,4 @@ class L1(PairMean):
     """
 
     better = "lower"
-    sees = L1View
+    sees = L1Extractor

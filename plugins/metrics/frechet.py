@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from sketchkit.errors import DataError
-from sketchkit.evaluation.features.classifiers import feature_view
+from sketchkit.evaluation.features.classifiers import make_extractor
 from sketchkit.evaluation.features.statistics import Statistics, check_features
-from sketchkit.evaluation.metric import PictureMetric, Seen, Setup
+from sketchkit.evaluation.metric import Features, PictureMetric, Setup
 from sketchkit.registry import PICTURE_METRICS
 
 
@@ -29,7 +29,7 @@ class FrechetDistance(PictureMetric):
 
     Args:
         setup: see `Setup`.
-        feature_extractor, resize: see `feature_view`; scores compare only where both agree.
+        feature_extractor, resize: see `make_extractor`; scores compare only where both agree.
     """
 
     better = "lower"
@@ -38,9 +38,9 @@ class FrechetDistance(PictureMetric):
     companion = "kid"
 
     def __init__(self, setup: Setup = Setup(), feature_extractor: str = "inception", resize: str = "tf") -> None:
-        self.view = feature_view(setup, feature_extractor, resize)
+        self.extractor = make_extractor(setup, feature_extractor, resize)
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """{'fid': the distance}; kept statistics stand for the real pictures where there are some.
 
         Raises:
@@ -50,16 +50,16 @@ class FrechetDistance(PictureMetric):
         assert real is not None and seen.fake is not None
         return {"fid": frechet_distance(real, seen.fake)}
 
-    def remark(self, seen: Seen) -> str | None:
+    def remark(self, seen: Features) -> str | None:
         """That it is biased, where there are fewer pictures than features."""
         assert seen.fake is not None
         real = seen.statistics.count if seen.statistics is not None else None if seen.real is None else len(seen.real)
         fewest = len(seen.fake) if real is None else min(len(seen.fake), real)
-        if fewest >= self.view.width:
+        if fewest >= self.extractor.width:
             return None
         return (
             f"of {fewest} pictures is biased: compare it only with sets of the same size, and at least "
-            f"{self.view.width} pictures for {self.view.width} features; kid is not biased"
+            f"{self.extractor.width} pictures for {self.extractor.width} features; kid is not biased"
         )
 
 
@@ -94,7 +94,7 @@ def _gaussian(side: Tensor | Statistics) -> _Gaussian:
     if isinstance(side, Statistics):
         return _Gaussian(side.mean.double(), covariance=side.covariance.double())
     check_features(side)
-    # With N - 1 below D the centred features are a factor themselves.
+    # With N - 1 below D the centered features are a factor themselves.
     if len(side) > side.shape[1]:
         return _gaussian(Statistics.of(side))
     features = side.double()

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.evaluation.features.classifiers import feature_view
+from sketchkit.evaluation.features.classifiers import make_extractor
 from sketchkit.evaluation.features.statistics import check_features
-from sketchkit.evaluation.metric import PictureMetric, Seen, Setup
+from sketchkit.evaluation.metric import Features, PictureMetric, Setup
 from sketchkit.options import whole_number
 from sketchkit.registry import PICTURE_METRICS
 
@@ -23,7 +23,7 @@ class InceptionScore(PictureMetric):
 
     Args:
         setup: see `Setup`; its seed shuffles the pictures.
-        feature_extractor, resize: see `feature_view`; only 'inception' has classes.
+        feature_extractor, resize: see `make_extractor`; only 'inception' has classes.
         splits: how many parts the pictures are dealt into; the score grows with the pictures in a part.
 
     Raises:
@@ -38,12 +38,12 @@ class InceptionScore(PictureMetric):
         self, setup: Setup = Setup(), feature_extractor: str = "inception", resize: str = "tf", splits: int = 10
     ) -> None:
         whole_number("splits", splits, 1)
-        self.view = feature_view(setup, feature_extractor, resize)
-        if not hasattr(self.view, "logits"):
+        self.extractor = make_extractor(setup, feature_extractor, resize)
+        if not hasattr(self.extractor, "logits"):
             raise ConfigError("is needs the logits of the Inception network: leave out --feature-extractor")
         self.seed, self.splits = setup.seed, splits
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """{'is': the mean over the splits, 'is_std': their deviation (over all of them)}.
 
         Raises:
@@ -57,9 +57,9 @@ class InceptionScore(PictureMetric):
         # torch-fidelity's order and parts: the same seed gives the same score.
         order = torch.from_numpy(np.random.RandomState(self.seed).permutation(count))
         bounds = [i * count // self.splits for i in range(self.splits + 1)]
-        # Of the view as it is now, which other metrics may share, and not of one that would load the network again.
-        view: Any = self.view
-        logits = view.logits(seen.fake).cpu()[order]
+        # The extractor as it is now, which other metrics may share: another would load the network again.
+        extractor: Any = self.extractor
+        logits = extractor.logits(seen.fake).cpu()[order]
         scores = [score(logits[start:end]) for start, end in pairwise(bounds)]
         return {"is": float(np.mean(scores)), "is_std": float(np.std(scores))}
 

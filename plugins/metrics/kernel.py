@@ -6,9 +6,9 @@ import numpy as np
 from torch import Tensor
 
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.evaluation.features.classifiers import feature_view
+from sketchkit.evaluation.features.classifiers import make_extractor
 from sketchkit.evaluation.features.statistics import check_features
-from sketchkit.evaluation.metric import PictureMetric, Seen, Setup
+from sketchkit.evaluation.metric import Features, PictureMetric, Setup
 from sketchkit.options import whole_number
 from sketchkit.registry import PICTURE_METRICS
 
@@ -25,7 +25,7 @@ class KernelDistance(PictureMetric):
 
     Args:
         setup: see `Setup`; its seed draws the subsets.
-        feature_extractor, resize: see `feature_view`.
+        feature_extractor, resize: see `make_extractor`.
         subsets: None takes all pictures, which has the least variance; a number takes the mean over so many random
             subsets, as most papers do.
         subset_size: pictures of each kind in a subset; 1,000 where nothing else is said.
@@ -51,10 +51,10 @@ class KernelDistance(PictureMetric):
             whole_number("subset_size", subset_size, 2)
             if subsets is None:
                 raise ConfigError(f"subset_size={subset_size} is of subsets: give their number too, as subsets=100")
-        self.view = feature_view(setup, feature_extractor, resize)
+        self.extractor = make_extractor(setup, feature_extractor, resize)
         self.seed, self.subsets, self.subset_size = setup.seed, subsets, subset_size or SUBSET_SIZE
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """{'kid': the distance}; of subsets, the mean over them, and 'kid_std', their deviation (over all of them).
 
         Raises:
@@ -68,7 +68,7 @@ class KernelDistance(PictureMetric):
         values = self._of_subsets(seen.real, seen.fake, self.subsets)
         return {"kid": float(np.mean(values)), "kid_std": float(np.std(values))}
 
-    def remark(self, seen: Seen) -> str | None:
+    def remark(self, seen: Features) -> str | None:
         """That chance moves it, where there are few pictures."""
         assert seen.real is not None and seen.fake is not None
         fewest = min(len(seen.real), len(seen.fake))

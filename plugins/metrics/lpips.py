@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sketchkit.evaluation.metric import PictureMetric, Seen, Setup
+from sketchkit.evaluation.metric import Features, PictureMetric, Setup
 from sketchkit.registry import PICTURE_METRICS
 
-from .lpips_extractor import DrawsView, LpipsView
+from .lpips_extractor import DrawsExtractor, LpipsExtractor
 
 
 @PICTURE_METRICS.register_module(name="lpips")
@@ -15,23 +15,23 @@ class Lpips(PictureMetric):
     """The mean LPIPS of the pairs: 0 for equal ones, about 0.7 for pictures that have nothing in common.
 
     Args:
-        setup, net: see `LpipsView`; the paper's authors score with 'alex'.
+        setup, net: see `LpipsExtractor`; the paper's authors score with 'alex'.
 
     Raises:
-        ConfigError, WeightsError: see `LpipsView`.
+        ConfigError, WeightsError: see `LpipsExtractor`.
     """
 
     needs = ("pair",)
     better = "lower"
 
     def __init__(self, setup: Setup = Setup(), net: str = "alex") -> None:
-        self.view = LpipsView(setup, net)
+        self.extractor = LpipsExtractor(setup, net)
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """{'lpips': the mean over the pairs}."""
         return {"lpips": self.per_sample(seen).double().mean().item()}
 
-    def per_sample(self, seen: Seen) -> Tensor:
+    def per_sample(self, seen: Features) -> Tensor:
         """The LPIPS (N,) of each pair."""
         assert seen.pair is not None
         return seen.pair[:, 0]
@@ -45,23 +45,23 @@ class LpipsDiversity(PictureMetric):
     It says nothing of how good the outputs are: noise is diverse too.
 
     Args:
-        setup, net: see `LpipsView`.
+        setup, net: see `LpipsExtractor`.
 
     Raises:
-        ConfigError, WeightsError: see `LpipsView`.
+        ConfigError, WeightsError: see `LpipsExtractor`.
     """
 
     needs = ("draws",)
     better = "higher"
 
     def __init__(self, setup: Setup = Setup(), net: str = "alex") -> None:
-        self.view = DrawsView(setup, net)
+        self.extractor = DrawsExtractor(setup, net)
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """{'lpips-diversity': the mean over the sources}."""
         return {"lpips-diversity": self.per_sample(seen).double().mean().item()}
 
-    def per_sample(self, seen: Seen) -> Tensor:
+    def per_sample(self, seen: Features) -> Tensor:
         """The mean LPIPS (N,) of all pairs of each source's outputs."""
         assert seen.draws is not None
         return seen.draws[:, 0]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sketchkit.errors import WeightsError
-from sketchkit.evaluation.features.networks import NetworkView, check_sizes, full_precision
+from sketchkit.evaluation.features.networks import NetworkExtractor, check_sizes, full_precision
 from sketchkit.evaluation.metric import Setup
 from sketchkit.options import one_of
 from sketchkit.pretrained.feature_network import FeatureNetwork
@@ -42,7 +42,7 @@ TRUNKS = {
 }
 
 
-class LpipsView(NetworkView):
+class LpipsExtractor(NetworkExtractor):
     """The LPIPS of a pair; of more pictures, the mean over all pairs of them. Rows of 1, 0 for equal pictures.
 
     Args:
@@ -51,7 +51,7 @@ class LpipsView(NetworkView):
 
     Raises:
         ConfigError: there is no such trunk.
-        WeightsError: its weights cannot be had. They are read at the first `look`, which raises it if they do not fit.
+        WeightsError: its weights cannot be had. They are read by the first `extract`; it raises it if they do not fit.
     """
 
     name: ClassVar[str] = "lpips"
@@ -64,7 +64,7 @@ class LpipsView(NetworkView):
     @property
     def identity(self) -> dict[str, Any]:
         """The trunk, the digest of its weights, and the version of the heads."""
-        return {"view": self.name, "version": 1, **self.origin, "heads": f"lpips {HEADS}"}
+        return {"extractor": self.name, "version": 1, **self.origin, "heads": f"lpips {HEADS}"}
 
     def prepare(self, *pictures: Tensor) -> Tensor:
         """Two or more pictures (3, H, W) uint8 of one size -> (K, 3, H, W) float32 in [-1, 1].
@@ -75,7 +75,7 @@ class LpipsView(NetworkView):
         check_sizes(self.name, pictures, LEAST_SIDE)
         return torch.stack(pictures).float() / 127.5 - 1
 
-    def look(self, batch: Tensor) -> Tensor:
+    def extract(self, batch: Tensor) -> Tensor:
         """(B, K, 3, H, W) -> (B, 1); each picture goes through the trunk once."""
         # One item at a time: a row is the same to the last bit in any batch, and memory is that of K pictures.
         with torch.inference_mode(), full_precision(self.device):
@@ -95,7 +95,7 @@ class LpipsView(NetworkView):
         return FeatureNetwork(self.trunk.network, self.trunk.layers, self.file)
 
 
-class DrawsView(LpipsView):
+class DrawsExtractor(LpipsExtractor):
     """The mean LPIPS over all pairs of a source's outputs (Zhu et al., NeurIPS 2017, section 5)."""
 
     name = "lpips draws"

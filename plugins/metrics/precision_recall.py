@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from sketchkit.errors import DataError
-from sketchkit.evaluation.features.classifiers import feature_view
+from sketchkit.evaluation.features.classifiers import make_extractor
 from sketchkit.evaluation.features.statistics import check_features
-from sketchkit.evaluation.metric import PictureMetric, Seen, Setup
+from sketchkit.evaluation.metric import Features, PictureMetric, Setup
 from sketchkit.options import whole_number
 from sketchkit.registry import PICTURE_METRICS
 
@@ -24,8 +24,8 @@ class ManifoldShare(PictureMetric):
 
     Args:
         setup: see `Setup`.
-        feature_extractor, resize: see `feature_view`.
-        neighbours: k, which neighbour a ball reaches to.
+        feature_extractor, resize: see `make_extractor`.
+        neighbors: k, which neighbour a ball reaches to.
 
     Raises:
         ConfigError: no neighbour.
@@ -35,33 +35,33 @@ class ManifoldShare(PictureMetric):
     least = 2
 
     def __init__(
-        self, setup: Setup = Setup(), feature_extractor: str = "inception", resize: str = "tf", neighbours: int = 3
+        self, setup: Setup = Setup(), feature_extractor: str = "inception", resize: str = "tf", neighbors: int = 3
     ) -> None:
-        whole_number("neighbours", neighbours, 1)
-        self.view = feature_view(setup, feature_extractor, resize)
-        self.neighbours = neighbours
+        whole_number("neighbors", neighbors, 1)
+        self.extractor = make_extractor(setup, feature_extractor, resize)
+        self.neighbors = neighbors
 
-    def share(self, points: Tensor, centres: Tensor) -> float:
-        """How many of the points (N, D) lie in a ball of the centres (M, D): 0 to 1."""
+    def share(self, points: Tensor, centers: Tensor) -> float:
+        """How many of the points (N, D) lie in a ball of the centers (M, D): 0 to 1."""
         check_features(points, least=1)
-        check_features(centres, least=1)
-        if len(centres) <= self.neighbours:
+        check_features(centers, least=1)
+        if len(centers) <= self.neighbors:
             raise DataError(
-                f"{len(centres)} pictures have no {self.neighbours} neighbours each: "
-                f"give at least {self.neighbours + 1}, or a smaller neighbours"
+                f"{len(centers)} pictures have no {self.neighbors} neighbors each: "
+                f"give at least {self.neighbors + 1}, or a smaller neighbors"
             )
-        return covered(points, centres, radii(centres, self.neighbours)).double().mean().item()
+        return covered(points, centers, radii(centers, self.neighbors)).double().mean().item()
 
 
 @PICTURE_METRICS.register_module(name="precision")
 class Precision(ManifoldShare):
     """The share of fakes that lie where real pictures do: 0 to 1. Its options are those of `ManifoldShare`."""
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """{'precision': the share of fakes in the balls of the real pictures}.
 
         Raises:
-            DataError: no more real pictures than neighbours, no fakes, or features that are not finite.
+            DataError: no more real pictures than neighbors, no fakes, or features that are not finite.
         """
         assert seen.real is not None and seen.fake is not None
         return {"precision": self.share(seen.fake, seen.real)}
@@ -71,31 +71,31 @@ class Precision(ManifoldShare):
 class Recall(ManifoldShare):
     """The share of real pictures that lie where fakes do: 0 to 1. Its options are those of `ManifoldShare`."""
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """{'recall': the share of real pictures in the balls of the fakes}.
 
         Raises:
-            DataError: no more fakes than neighbours, no real pictures, or features that are not finite.
+            DataError: no more fakes than neighbors, no real pictures, or features that are not finite.
         """
         assert seen.real is not None and seen.fake is not None
         return {"recall": self.share(seen.real, seen.fake)}
 
 
-def radii(centres: Tensor, neighbours: int) -> Tensor:
-    """The distance (M,) of each of the centres (M, D) to its k-th nearest neighbour among the others, float64."""
+def radii(centers: Tensor, neighbors: int) -> Tensor:
+    """The distance (M,) of each of the centers (M, D) to its k-th nearest neighbour among the others, float64."""
     # A centre is its own nearest neighbour.
-    ranks = neighbours + 1
+    ranks = neighbors + 1
     found = []
-    for rows in centres.split(BLOCK):
-        nearest = [_distances(rows, others) for others in centres.split(BLOCK)]
+    for rows in centers.split(BLOCK):
+        nearest = [_distances(rows, others) for others in centers.split(BLOCK)]
         nearest = [part.topk(min(ranks, part.shape[1]), largest=False).values for part in nearest]
         found.append(torch.cat(nearest, 1).kthvalue(ranks).values)
     return torch.cat(found)
 
 
-def covered(points: Tensor, centres: Tensor, reach: Tensor) -> Tensor:
-    """Which of the points (N, D) lie within `reach` (M,) of one of the centres (M, D): (N,) bool."""
-    balls = list(zip(centres.split(BLOCK), reach.split(BLOCK), strict=True))
+def covered(points: Tensor, centers: Tensor, reach: Tensor) -> Tensor:
+    """Which of the points (N, D) lie within `reach` (M,) of one of the centers (M, D): (N,) bool."""
+    balls = list(zip(centers.split(BLOCK), reach.split(BLOCK), strict=True))
     return torch.cat(
         [
             torch.stack([(_distances(rows, middles) <= far).any(1) for middles, far in balls]).any(0)

@@ -126,13 +126,13 @@ def _check(targets: tuple[Path, ...], options: Mapping[str, Any]) -> None:
 
 def _call(options: Mapping[str, Any]) -> EvaluationCall:
     from sketchkit.evaluation.evaluate import EvaluationCall
-    from sketchkit.evaluation.features.cache import RowStore, cache_folder
+    from sketchkit.evaluation.features.cache import FeatureCache, cache_folder
 
     return EvaluationCall(
         setup=_setup(options),
         metrics=_specs(options["metrics"], options["metric_options"]),
         common={name: options[name] for name in COMMON if options[name]},
-        store=None if options["no_cache"] else RowStore(cache_folder()),
+        store=None if options["no_cache"] else FeatureCache(cache_folder()),
         on_error=options["on_error"],
         workers=options["workers"],
         save_stats=options["save_stats"],

@@ -8,7 +8,7 @@ from typing import Any
 
 from sketchkit.engine.scores import RANDOM
 from sketchkit.errors import ConfigError, WeightsError
-from sketchkit.evaluation.metric import PictureMetric, Setup, View
+from sketchkit.evaluation.metric import FeatureExtractor, PictureMetric, Setup
 from sketchkit.options import options_of
 from sketchkit.registry import PICTURE_METRICS
 
@@ -18,7 +18,7 @@ Spec = str | Mapping[str, Any]
 def make_metrics(
     specs: Sequence[Spec], setup: Setup, common: Mapping[str, Any] | None = None, companions: bool = True
 ) -> dict[str, PictureMetric]:
-    """Metrics by name, in the order asked for, their companions among them; views that see the same are one object.
+    """Metrics by name, in the order asked for, with their companions; extractors that see the same are one object.
 
     A metric whose network has random weights is named so: `fid_random`.
 
@@ -36,12 +36,12 @@ def make_metrics(
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ConfigError(f"metric {sorted(twice)[0]} is asked for twice: name it once")
-    views: dict[str, View] = {}
+    extractors: dict[str, FeatureExtractor] = {}
     made: dict[str, PictureMetric] = {}
     for config in _with_companions(wanted) if companions else wanted:
         metric = _build({**_options(config["type"], common or {}), **config}, setup)
-        metric.view = views.setdefault(metric.view.key, metric.view)
-        made[config["type"] + (RANDOM if metric.view.is_random else "")] = metric
+        metric.extractor = extractors.setdefault(metric.extractor.key, metric.extractor)
+        made[config["type"] + (RANDOM if metric.extractor.is_random else "")] = metric
     return made
 
 
@@ -105,7 +105,7 @@ def _config(spec: Spec) -> dict[str, Any]:
 
 
 def _with_companions(wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The configs with what is measured beside them, on the same view, behind each."""
+    """The configs with what is measured beside them, on the same extractor, behind each."""
     names = {config["type"] for config in wanted}
     whole = []
     for config in wanted:

@@ -1,4 +1,4 @@
-"""A call of `sketchkit eval`: what is to be measured is found out, made where it must be, and judged."""
+"""A call of `sketchkit eval`: what is to be measured is found out, made where it must be, and extracted."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mmengine.config import Config
 
 from sketchkit.errors import ConfigError
 from sketchkit.evaluation.build import Spec, make_metrics, missing_companions, takes, usable
-from sketchkit.evaluation.features.cache import RowStore
+from sketchkit.evaluation.features.cache import FeatureCache
 from sketchkit.evaluation.features.statistics_file import SUFFIX, load_statistics
 from sketchkit.evaluation.images.image_set import FAIL, PictureSet, Progress, read_set
 from sketchkit.evaluation.images.pairing import are_pairs, make_items
-from sketchkit.evaluation.images.run_images import RunJudge
+from sketchkit.evaluation.images.run_images import RunImages
 from sketchkit.evaluation.metric import PictureMetric, Setup
 from sketchkit.evaluation.outcome import RANKING, Outcome, evaluate
 from sketchkit.inference import TrainedTranslator
@@ -38,7 +38,7 @@ class EvaluationCall:
         metrics: what to measure; empty for what can be measured without fetching weights.
         common: options of all metrics that have them.
         store: rows kept so far, or None.
-        on_error: 'fail' or 'skip'; see `judge`.
+        on_error: 'fail' or 'skip'; see `extract_features`.
         workers: processes that read pictures.
         save_stats: where to keep statistics of the real set.
         ranks_pairs: measure what a report ranks pairs by, where there are pairs, whether it is named or not.
@@ -49,7 +49,7 @@ class EvaluationCall:
     setup: Setup
     metrics: Sequence[Spec] = ()
     common: Mapping[str, Any] = field(default_factory=dict)
-    store: RowStore | None = None
+    store: FeatureCache | None = None
     on_error: str = FAIL
     workers: int = 2
     save_stats: Path | None = None
@@ -88,12 +88,12 @@ class EvaluationCall:
         Args:
             run: a run folder or a checkpoint.
             config: a resolved config in place of the run's own.
-            split, data, draws: see `RunJudge`.
+            split, data, draws: see `RunImages`.
 
         Raises:
-            SketchkitError: see `TrainedTranslator`, `RunJudge`, `make_metrics`, `evaluate`.
+            SketchkitError: see `TrainedTranslator`, `RunImages`, `make_metrics`, `evaluate`.
         """
-        judge = RunJudge(TrainedTranslator(run, self.setup.device, config), split, data, draws)
+        judge = RunImages(TrainedTranslator(run, self.setup.device, config), split, data, draws)
         return replace(self, setup=self._setup_of(judge.translator.config))._judge(judge)
 
     def _setup_of(self, config: Config) -> Setup:
@@ -104,7 +104,7 @@ class EvaluationCall:
         allowed = self.setup.allow_random_weights or bool(given.get("allow_random_weights"))
         return replace(self.setup, weights=weights, allow_random_weights=allowed)
 
-    def _judge(self, judge: RunJudge) -> Outcome:
+    def _judge(self, judge: RunImages) -> Outcome:
         named = self.metrics or judge.translator.config.get("metrics") or self._default(judge.is_paired)
         metrics = self._make(named, judge.is_paired)
         judge.check(metrics)

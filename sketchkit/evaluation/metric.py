@@ -1,7 +1,7 @@
-"""What a picture metric is: a view, which sees one row of numbers in each picture, and what is computed of the rows.
+"""What a picture metric is: a feature extractor, a row of numbers for each picture, and what is computed of them.
 
 Rows are a matter of one picture (or of one pair) alone, whatever the batch. So they are kept between calls, shared by
-all metrics with the same view, gathered from any number of processes, and computed in one pass over the pictures.
+all metrics with the same extractor, gathered from any number of processes, and computed in one pass over the pictures.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROLES = ("real", "fake", "pair", "draws")
 
 @dataclass(frozen=True)
 class Setup:
-    """What all views and metrics of one evaluation are made with.
+    """What all extractors and metrics of one evaluation are made with.
 
     Attributes:
         device: where networks compute.
@@ -58,7 +58,7 @@ class Setup:
         return resolve_weights(network, path, self.offline)
 
 
-class View(ABC):
+class FeatureExtractor(ABC):
     """What is seen in a picture, or in several together: a row of numbers that depends on nothing else.
 
     Attributes:
@@ -82,13 +82,13 @@ class View(ABC):
             UnusablePicture: a picture that cannot be seen, such as one that is too small.
         """
 
-    def look(self, batch: Tensor) -> Tensor:
+    def extract(self, batch: Tensor) -> Tensor:
         """The rows (B, width) of what `prepare` made of B items of one shape; by default `prepare` has done it all."""
         return batch
 
     @cached_property
     def key(self) -> str:
-        """A digest of the identity: two views with one key see the same."""
+        """A digest of the identity: two extractors with one key see the same."""
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:32]
 
     @property
@@ -97,8 +97,8 @@ class View(ABC):
         return self.identity.get("weights") == "random"
 
 
-class Seen(NamedTuple):
-    """The rows (N, width) of a metric's view, in the order of the pictures' names; None where it asks for none.
+class Features(NamedTuple):
+    """The rows (N, width) of a metric's extractor, in the order of the pictures' names; None where it asks for none.
 
     real, fake: one a picture. pair: one a (real, fake). draws: one a source, of all its outputs. labels: the class of
     each fake. statistics: what was kept of a real set in place of its rows.
@@ -116,15 +116,15 @@ class PictureMetric(ABC):
     """Rows -> numbers. An entry of PICTURE_METRICS takes `setup` first; every option has a default.
 
     Attributes:
-        view: what it sees with.
+        extractor: what it sees with.
         needs: which rows `compute` is given, of ROLES, and 'labels'.
         better: "lower" or "higher"; None where neither end is the good one.
         least: rows of each kind without which it cannot be computed.
-        takes_statistics: whether `compute` can do with `Seen.statistics` in place of real rows.
+        takes_statistics: whether `compute` can do with `Features.statistics` in place of real rows.
         companion: the metric that is measured beside it in any case.
     """
 
-    view: View
+    extractor: FeatureExtractor
     needs: ClassVar[tuple[str, ...]] = ("real", "fake")
     better: ClassVar[str | None] = None
     least: ClassVar[int] = 1
@@ -132,14 +132,14 @@ class PictureMetric(ABC):
     companion: ClassVar[str | None] = None
 
     @abstractmethod
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         """The metric, under its own name first; then what belongs to it, such as a deviation."""
 
-    def remark(self, seen: Seen) -> str | None:
+    def remark(self, seen: Features) -> str | None:
         """What goes on after the metric's name in a note on how far its number can be trusted; None where it can."""
         return None
 
-    def per_sample(self, seen: Seen) -> Tensor | None:
+    def per_sample(self, seen: Features) -> Tensor | None:
         """A value (N,) of each pair, source or output, for a report; None for what is said of whole sets only.
 
         Of each pair where `needs` has 'pair', else of each source where it has 'draws', else of each fake.

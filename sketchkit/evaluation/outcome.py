@@ -12,10 +12,10 @@ from typing import Any
 
 from sketchkit.engine.checkpoints import versions
 from sketchkit.errors import ConfigError
-from sketchkit.evaluation.features.cache import RowStore
-from sketchkit.evaluation.features.extraction import Item, Judged, judge
+from sketchkit.evaluation.features.cache import FeatureCache
+from sketchkit.evaluation.features.extraction import ExtractedFeatures, Item, extract_features
 from sketchkit.evaluation.features.statistics import Statistics
-from sketchkit.evaluation.features.statistics_file import KeptStatistics, load_statistics, save_statistics
+from sketchkit.evaluation.features.statistics_file import StatisticsFile, load_statistics, save_statistics
 from sketchkit.evaluation.images.image_set import FAIL, PictureSet, Progress, fingerprint
 from sketchkit.evaluation.metric import PictureMetric, Setup
 from sketchkit.evaluation.report import results
@@ -30,7 +30,7 @@ class Outcome:
 
     result: dict[str, Any]
     metrics: Mapping[str, PictureMetric]
-    judged: Judged
+    extracted: ExtractedFeatures
 
     @property
     def pairs(self) -> list[Pair]:
@@ -41,18 +41,18 @@ class Outcome:
                 values.setdefault(fake, {})[name] = value
         return [
             Pair(fake.name, item.real.file if item.real else None, fake.file, values[fake.file])
-            for item in self.judged.items
+            for item in self.extracted.items
             for fake in item.fakes
             if fake.file in values
         ]
 
     def _each(self, metric: PictureMetric) -> Iterator[tuple[Path, float]]:
         """Each output with its value; of several outputs of a source, the first stands for them."""
-        samples = metric.per_sample(self.judged.seen(metric))
+        samples = metric.per_sample(self.extracted.features_of(metric))
         role = next((role for role in ("pair", "draws", "fake") if role in metric.needs), None)
         if samples is None or role is None:
             return
-        tasks = self.judged.judged(metric, role)
+        tasks = self.extracted.tasks(metric, role)
         for task, value in zip(tasks, samples.tolist(), strict=True):
             yield task.pictures[1 if role == "pair" else 0].file, value
 
@@ -74,11 +74,11 @@ class Outcome:
 def evaluate(
     metrics: Mapping[str, PictureMetric],
     items: Sequence[Item],
-    real: PictureSet | KeptStatistics,
+    real: PictureSet | StatisticsFile,
     fake: PictureSet,
     *,
     setup: Setup,
-    store: RowStore | None = None,
+    store: FeatureCache | None = None,
     workers: int = 2,
     on_error: str = FAIL,
     save_stats: Path | None = None,
@@ -91,9 +91,9 @@ def evaluate(
 
     Args:
         metrics: of one `make_metrics` with the same `setup`.
-        items: of the two sets; see `make_items` and `RunJudge`.
+        items: of the two sets; see `make_items` and `RunImages`.
         real: the reference set, or statistics kept of one.
-        store, workers, on_error, progress: see `judge`.
+        store, workers, on_error, progress: see `extract_features`.
         save_stats: the file to keep the statistics of the real set in; one that is there must be of this set.
         alone, unusable: names left out of pairs, and what else was left out before, for the result.
         generator: what made the fakes, for the result.
@@ -103,16 +103,16 @@ def evaluate(
         ConfigError: statistics are given or asked for, and a metric cannot do with them.
     """
     started = time.perf_counter()
-    kept = real if isinstance(real, KeptStatistics) else None
+    kept = real if isinstance(real, StatisticsFile) else None
     statistics = _usable(kept, metrics)
     if save_stats is not None:
         _check_kept(save_stats, _keeper(metrics), real)
-    judged = judge(metrics.values(), items, statistics, store, workers, on_error, progress)
-    seen = {name: judged.seen(metric, statistics) for name, metric in metrics.items()}
+    extracted = extract_features(metrics.values(), items, statistics, store, workers, on_error, progress)
+    seen = {name: extracted.features_of(metric, statistics) for name, metric in metrics.items()}
     if save_stats is not None and not save_stats.exists():
-        _keep(save_stats, _keeper(metrics), judged)
+        _keep(save_stats, _keeper(metrics), extracted)
     scores = {name: results.score(name, metric, seen[name]) for name, metric in metrics.items()}
-    left_out = {"unpaired": list(alone), "unusable": sorted({*unusable, *judged.failed.values()})}
+    left_out = {"unpaired": list(alone), "unusable": sorted({*unusable, *extracted.failed.values()})}
     result = {
         "format": results.FORMAT,
         "metrics": scores,
@@ -127,17 +127,17 @@ def evaluate(
         "command": sys.argv,
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - started, 3),
-        "pictures_looked_at": judged.looked_at,
+        "pictures_looked_at": extracted.looked_at,
     }
-    return Outcome(result, metrics, judged)
+    return Outcome(result, metrics, extracted)
 
 
-def _usable(kept: KeptStatistics | None, metrics: Mapping[str, PictureMetric]) -> Statistics | None:
+def _usable(kept: StatisticsFile | None, metrics: Mapping[str, PictureMetric]) -> Statistics | None:
     if kept is None:
         return None
     for name, metric in metrics.items():
         if metric.takes_statistics:
-            kept.check(metric.view)
+            kept.check(metric.extractor)
         elif {"real", "pair"} & set(metric.needs):
             raise ConfigError(f"{name} needs the real pictures themselves: give their folder in place of {kept.path}")
     return kept.statistics
@@ -151,17 +151,17 @@ def _keeper(metrics: Mapping[str, PictureMetric]) -> PictureMetric:
     raise ConfigError("--save-stats keeps what fid needs: add --metric fid")
 
 
-def _check_kept(path: Path, keeper: PictureMetric, real: PictureSet | KeptStatistics) -> None:
+def _check_kept(path: Path, keeper: PictureMetric, real: PictureSet | StatisticsFile) -> None:
     """Refuse to keep what is kept already, and a file that is of something else."""
-    if isinstance(real, KeptStatistics):
+    if isinstance(real, StatisticsFile):
         raise ConfigError(f"--save-stats keeps the statistics of pictures, and {real.path} holds some already")
     if path.exists():
-        load_statistics(path).check(keeper.view, real.fingerprint)
+        load_statistics(path).check(keeper.extractor, real.fingerprint)
 
 
-def _keep(path: Path, keeper: PictureMetric, judged: Judged) -> None:
-    rows = judged.seen(keeper).real
+def _keep(path: Path, keeper: PictureMetric, extracted: ExtractedFeatures) -> None:
+    rows = extracted.features_of(keeper).real
     if rows is not None:
         # Of the pictures behind the rows: some may have been left out.
-        known = fingerprint(task.pictures[0] for task in judged.judged(keeper, "real"))
-        save_statistics(path, Statistics.of(rows), keeper.view, known)
+        known = fingerprint(task.pictures[0] for task in extracted.tasks(keeper, "real"))
+        save_statistics(path, Statistics.of(rows), keeper.extractor, known)

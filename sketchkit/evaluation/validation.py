@@ -15,8 +15,8 @@ from torch import Tensor
 from sketchkit.engine.scores import MEANS, VAL
 from sketchkit.errors import ConfigError
 from sketchkit.evaluation.build import Spec, make_metrics
-from sketchkit.evaluation.features.extraction import look_at
-from sketchkit.evaluation.metric import PictureMetric, Seen, Setup, View
+from sketchkit.evaluation.features.extraction import extract_batch
+from sketchkit.evaluation.metric import FeatureExtractor, Features, PictureMetric, Setup
 from sketchkit.registry import METRICS
 from sketchkit.translators.preprocessing import to_bytes
 
@@ -112,7 +112,7 @@ class Validation(BaseMetric):
         values = {name: sum(row[name] for row in means) / len(means) for name in means[0]}
         for name, metric in self.metrics.items():
             # Under the name it goes by: a metric does not know that its network is random.
-            (_, value), *more = metric.compute(self._seen(metric, results)).items()
+            (_, value), *more = metric.compute(self._features(metric, results)).items()
             values.update({name: value, **dict(more)})
         return values
 
@@ -122,11 +122,15 @@ class Validation(BaseMetric):
         self._check(len(fakes), shown.get("label"))
         reals = to_bytes(shown["target"])
         rows: list[dict[str, Tensor]] = [{} for _ in reals]
-        needed = {(m.view.key, role): m.view for m in self.metrics.values() for role in m.needs if role != "labels"}
-        for (key, role), view in needed.items():
+        needed = {
+            (m.extractor.key, role): m.extractor for m in self.metrics.values() for role in m.needs if role != "labels"
+        }
+        for (key, role), extractor in needed.items():
             groups = {"real": [reals], "fake": fakes[:1], "pair": [reals, fakes[0]], "draws": fakes}[role]
-            prepared = {str(i): view.prepare(*pictures) for i, pictures in enumerate(zip(*groups, strict=True))}
-            seen = self._look_at_real(view, prepared, reals) if role == "real" else look_at(view, prepared)
+            prepared = {str(i): extractor.prepare(*pictures) for i, pictures in enumerate(zip(*groups, strict=True))}
+            seen = (
+                self._look_at_real(extractor, prepared, reals) if role == "real" else extract_batch(extractor, prepared)
+            )
             for i, row in seen.items():
                 rows[int(i)][f"{key} {role}"] = row
         return rows
@@ -141,24 +145,28 @@ class Validation(BaseMetric):
             if "labels" in metric.needs and labels is None:
                 raise ConfigError(f"metrics: {name} needs classes, and the data have none: leave it out")
 
-    def _look_at_real(self, view: View, prepared: dict[str, Tensor], pictures: Iterable[Tensor]) -> dict[str, Tensor]:
+    def _look_at_real(
+        self, extractor: FeatureExtractor, prepared: dict[str, Tensor], pictures: Iterable[Tensor]
+    ) -> dict[str, Tensor]:
         digests = [hashlib.sha256(picture.numpy().tobytes()).hexdigest() for picture in pictures]
-        keys = dict(zip(prepared, (f"{view.key} {digest}" for digest in digests), strict=True))
-        self._real.update(look_at(view, {keys[i]: prepared[i] for i in prepared if keys[i] not in self._real}))
+        keys = dict(zip(prepared, (f"{extractor.key} {digest}" for digest in digests), strict=True))
+        self._real.update(
+            extract_batch(extractor, {keys[i]: prepared[i] for i in prepared if keys[i] not in self._real})
+        )
         return {i: self._real[key] for i, key in keys.items()}
 
-    def _seen(self, metric: PictureMetric, results: Sequence[Mapping[str, Any]]) -> Seen:
+    def _features(self, metric: PictureMetric, results: Sequence[Mapping[str, Any]]) -> Features:
         """The rows of all samples, in the order of their names, each name once: what `sketchkit eval` has as files."""
         wanted: dict[str, Any] = {}
         for role in (role for role in metric.needs if role != "labels"):
             name = "target_key" if role == "real" else "key"
-            rows = {one[name]: one["rows"][f"{metric.view.key} {role}"] for one in results}
+            rows = {one[name]: one["rows"][f"{metric.extractor.key} {role}"] for one in results}
             wanted[role] = torch.stack([rows[key] for key in sorted(rows)])
         if "labels" in metric.needs:
             classes = self.dataset_meta.get("classes") or []
             numbers = {one["key"]: one["label"] for one in results}
             wanted["labels"] = [classes[numbers[key]] for key in sorted(numbers)]
-        return Seen(**wanted)
+        return Features(**wanted)
 
 
 def _distance(a: Tensor, b: Tensor) -> list[float]:

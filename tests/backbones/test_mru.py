@@ -46,10 +46,10 @@ def minmax(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("norm", ["conditional_batch", None])
-@pytest.mark.parametrize("form", ["paper", "student"])
+@pytest.mark.parametrize("variant", ["paper", "student"])
 @pytest.mark.parametrize(("before", "after"), [(4, 6), (4, 4)])
-def test_masked_residual_unit_is_its_equations(form: str, before: int, after: int, norm: str | None) -> None:
-    unit = MRU(before, 2, after, form=form, norm=norm, num_classes=3)
+def test_masked_residual_unit_is_its_equations(variant: str, before: int, after: int, norm: str | None) -> None:
+    unit = MRU(before, 2, after, variant=variant, norm=norm, num_classes=3)
     x, image = inputs(before)
 
     def block(part: nn.Module, given: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def test_masked_residual_unit_is_its_equations(form: str, before: int, after: in
     m = torch.sigmoid(conv(unit.masks, torch.cat([x, image], 1), slice(0, before)))
     z = block(unit.new, torch.cat([m * x, image], 1))
     n = torch.sigmoid(conv(unit.masks, torch.cat([x, image], 1), slice(before, None)))
-    kept = x if form == "paper" and before == after else block(unit.kept, x)
+    kept = x if variant == "paper" and before == after else block(unit.kept, x)
     assert torch.allclose(unit(x, image, LABEL), (1 - n) * kept + n * z, atol=1e-5)
 
 
@@ -126,7 +126,7 @@ def test_released_gate_bias_survives_initialisation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"), [({"norm": "btach"}, "did you mean 'batch'"), ({"form": "Paper"}, "paper")]
+    ("options", "said"), [({"norm": "btach"}, "did you mean 'batch'"), ({"variant": "Paper"}, "paper")]
 )
 def test_unknown_options_are_refused(options: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):

@@ -51,7 +51,7 @@ def test_conditional_form_adds_a_scale_and_shift_for_each_class() -> None:
     expected = convolutions(1) + 125 * 64 * 64 + 2 * 125 * NORMALISED
     assert expected == 39_437_736
     assert count() == expected
-    assert count(form="student") == expected
+    assert count(variant="student") == expected
 
 
 def test_sketch_start_replaces_the_label_map() -> None:

@@ -17,7 +17,7 @@ from sketchkit.errors import ConfigError
 
 MAKERS: list[Any] = [
     partial(MRUGenerator, width=4, num_classes=5, in_channels=1),
-    partial(MRUGenerator, width=4, num_classes=5, in_channels=1, start="sketch", form="student", norm="instance"),
+    partial(MRUGenerator, width=4, num_classes=5, in_channels=1, start="sketch", variant="student", norm="instance"),
     partial(OfficialMRUGenerator, width=8, num_classes=5, in_channels=1),
 ]
 each_generator = pytest.mark.parametrize("make", MAKERS, ids=["label", "sketch", "official"])

@@ -22,8 +22,8 @@ UPSAMPLINGS = ["transposed", "resize", "pixel_shuffle"]
     [
         ({}, 11_378_179),
         ({"norm": "batch"}, 11_383_427),
-        ({"blocks": 6}, 7_837_699),
-        ({"blocks": 6, "norm": "batch"}, 7_841_411),
+        ({"num_blocks": 6}, 7_837_699),
+        ({"num_blocks": 6, "norm": "batch"}, 7_841_411),
         ({"hint_channels": 4}, 11_378_179 + 4 * 64 * 49),
         ({"dropout": 0.5, "norm": None}, 11_378_179),
     ],
@@ -49,7 +49,7 @@ def reflected(x: torch.Tensor, conv: nn.Conv2d, pad: int) -> torch.Tensor:
 
 
 def test_data_takes_the_published_way() -> None:
-    net = ResNetGenerator(in_channels=2, width=3, blocks=1)
+    net = ResNetGenerator(in_channels=2, width=3, num_blocks=1)
     strengthen(net)
     convs = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
     up0, up1 = (m for m in net.modules() if isinstance(m, nn.ConvTranspose2d))
@@ -67,28 +67,28 @@ def test_data_takes_the_published_way() -> None:
 
 
 def test_dropout_works_in_the_blocks_in_training_alone() -> None:
-    net, source = ResNetGenerator(width=2, blocks=2, dropout=0.4), torch.rand(2, 3, 16, 16)
+    net, source = ResNetGenerator(width=2, num_blocks=2, dropout=0.4), torch.rand(2, 3, 16, 16)
     strengthen(net)
     places = [[type(m) for m in block.change] for block in net.modules() if isinstance(block, ResidualBlock)]
     expected = [ReflectConv2d, nn.InstanceNorm2d, nn.ReLU, nn.Dropout, ReflectConv2d, nn.InstanceNorm2d]
     assert places == [expected, expected]
     assert not torch.equal(net(source), net(source))
     assert torch.equal(net.eval()(source), net(source))
-    without = ResNetGenerator(width=2, blocks=2)
+    without = ResNetGenerator(width=2, num_blocks=2)
     assert torch.equal(without(source), without(source))
 
 
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 @pytest.mark.parametrize("size", [(5, 7), (17, 30), (32, 9)])
 def test_a_picture_of_any_size_keeps_it(upsampling: str, size: tuple[int, int]) -> None:
-    net = ResNetGenerator(in_channels=1, out_channels=2, width=2, blocks=1, upsampling=upsampling)
+    net = ResNetGenerator(in_channels=1, out_channels=2, width=2, num_blocks=1, upsampling=upsampling)
     assert PaddedGenerator(net, {"source": torch.rand(2, 1, *size)})().shape == (2, 2, *size)
 
 
-@pytest.mark.parametrize(("downs", "least"), [(0, 4), (1, 4), (2, 8), (3, 16)])
+@pytest.mark.parametrize(("num_downs", "least"), [(0, 4), (1, 4), (2, 8), (3, 16)])
 @pytest.mark.parametrize("norm", ["instance", "batch", None])
-def test_the_least_size_works_and_the_one_below_is_explained(downs: int, least: int, norm: str | None) -> None:
-    net = ResNetGenerator(width=2, blocks=1, downs=downs, norm=norm)
+def test_the_least_size_works_and_the_one_below_is_explained(num_downs: int, least: int, norm: str | None) -> None:
+    net = ResNetGenerator(width=2, num_blocks=1, num_downs=num_downs, norm=norm)
     assert net(torch.rand(1, 3, least, least)).isfinite().all()
     below = least - net.size_multiple
     with pytest.raises(DataError, match=f"ResNetGenerator needs pictures of {least}x{least} or more and got {below}x"):
@@ -98,7 +98,7 @@ def test_the_least_size_works_and_the_one_below_is_explained(downs: int, least: 
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 @pytest.mark.parametrize("norm", ["batch", "instance", None])
 def test_gradients_reach_every_weight(upsampling: str, norm: str | None) -> None:
-    net = ResNetGenerator(width=2, blocks=2, upsampling=upsampling, norm=norm, hint_channels=1)
+    net = ResNetGenerator(width=2, num_blocks=2, upsampling=upsampling, norm=norm, hint_channels=1)
     strengthen(net)
     net(torch.rand(2, 3, 16, 16), hint=torch.rand(2, 1, 16, 16)).square().sum().backward()
     for name, parameter in net.named_parameters():
@@ -110,14 +110,14 @@ def test_gradients_reach_every_weight(upsampling: str, norm: str | None) -> None
 
 @pytest.mark.parametrize("norm", ["batch", "instance", None])
 def test_only_convolutions_before_batch_norm_have_no_bias(norm: str | None) -> None:
-    net = ResNetGenerator(width=2, blocks=1, norm=norm)
+    net = ResNetGenerator(width=2, num_blocks=1, norm=norm)
     *others, last = (m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)))
     assert {layer.bias is not None for layer in others} == {norm != "batch"}
     assert last.bias is not None
 
 
 def test_a_missing_hint_is_zeros() -> None:
-    net, source = ResNetGenerator(width=2, blocks=1, hint_channels=4), torch.rand(2, 3, 16, 16)
+    net, source = ResNetGenerator(width=2, num_blocks=1, hint_channels=4), torch.rand(2, 3, 16, 16)
     strengthen(net)
     hints = [None, torch.zeros(2, 4, 16, 16), torch.ones(2, 4, 16, 16)]
     none, zeros, ones = (net(source, hint=hint) for hint in hints)
@@ -128,8 +128,8 @@ def test_a_missing_hint_is_zeros() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"blocks": -1}, "blocks=-1"),
-        ({"downs": -1}, "downs=-1"),
+        ({"num_blocks": -1}, "num_blocks=-1"),
+        ({"num_downs": -1}, "num_downs=-1"),
         ({"width": 0}, "width=0"),
         ({"dropout": 2}, "dropout=2"),
         ({"norm": "instnce"}, "did you mean 'instance'"),
@@ -138,9 +138,9 @@ def test_a_missing_hint_is_zeros() -> None:
 )
 def test_impossible_options_are_explained(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        ResNetGenerator(**{"width": 1, "blocks": 1, **options})
+        ResNetGenerator(**{"width": 1, "num_blocks": 1, **options})
 
 
 def test_a_size_that_does_not_divide_is_explained() -> None:
     with pytest.raises(ConfigError, match="ResNetGenerator: a picture of 18x16 does not divide by 4"):
-        ResNetGenerator(width=1, blocks=0)(torch.rand(1, 3, 18, 16))
+        ResNetGenerator(width=1, num_blocks=0)(torch.rand(1, 3, 18, 16))

@@ -22,8 +22,8 @@ AUTO_PAINTER = {"bias": True, "norm_innermost": True}
     [
         ({}, 54_413_955),
         ({"norm": "instance"}, 54_409_603),
-        ({"downs": 7}, 41_828_995),
-        ({"downs": 7, "norm": "instance"}, 41_825_667),
+        ({"num_downs": 7}, 41_828_995),
+        ({"num_downs": 7, "norm": "instance"}, 41_825_667),
         (AUTO_PAINTER, 54_420_483),
         ({**AUTO_PAINTER, "width": 16}, 3_406_083),
         ({"in_channels": 1, "out_channels": 2}, 54_409_858),  # recolouring's complex net
@@ -58,7 +58,7 @@ def strengthen(net: nn.Module) -> None:
 
 
 def test_data_takes_the_published_way() -> None:
-    net = UNetGenerator(in_channels=2, width=3, downs=3, norm="instance")
+    net = UNetGenerator(in_channels=2, width=3, num_downs=3, norm="instance")
     strengthen(net)
     convs = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
     ups = [m for m in net.modules() if isinstance(m, nn.ConvTranspose2d)]
@@ -80,7 +80,7 @@ def test_data_takes_the_published_way() -> None:
 
 @pytest.mark.parametrize("innermost", [False, True])
 def test_norms_stand_everywhere_but_at_the_edges(innermost: bool) -> None:
-    net = UNetGenerator(width=2, downs=6, norm_innermost=innermost)
+    net = UNetGenerator(width=2, num_downs=6, norm_innermost=innermost)
 
     def norms(blocks: nn.ModuleList) -> list[bool]:
         return [any(isinstance(m, nn.BatchNorm2d) for m in block.modules()) for block in blocks]
@@ -101,15 +101,15 @@ def test_norms_stand_everywhere_but_at_the_edges(innermost: bool) -> None:
 )
 @pytest.mark.parametrize("upsampling", ["transposed", "resize", "pixel_shuffle"])
 def test_biases(norm: str | None, bias: bool | None, expected: set[bool], upsampling: str) -> None:
-    net = UNetGenerator(width=2, downs=4, norm=norm, bias=bias, upsampling=upsampling)
+    net = UNetGenerator(width=2, num_downs=4, norm=norm, bias=bias, upsampling=upsampling)
     *others, last = (m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)))
     assert {layer.bias is not None for layer in others} == expected
     assert last.bias is not None
 
 
-@pytest.mark.parametrize(("downs", "places"), [(8, [1, 2, 3]), (7, [1, 2]), (6, [1]), (5, []), (2, [])])
-def test_dropout_stands_in_the_doublings_after_the_innermost(downs: int, places: list[int]) -> None:
-    net = UNetGenerator(width=1, downs=downs, dropout=0.3)
+@pytest.mark.parametrize(("num_downs", "places"), [(8, [1, 2, 3]), (7, [1, 2]), (6, [1]), (5, []), (2, [])])
+def test_dropout_stands_in_the_doublings_after_the_innermost(num_downs: int, places: list[int]) -> None:
+    net = UNetGenerator(width=1, num_downs=num_downs, dropout=0.3)
     drops = [[m.p for m in block if isinstance(m, nn.Dropout)] for block in net.decoder]
     assert [place for place, found in enumerate(drops) if found == [0.3]] == places
     assert sum(map(len, drops)) == len(places)
@@ -117,7 +117,7 @@ def test_dropout_stands_in_the_doublings_after_the_innermost(downs: int, places:
 
 @pytest.mark.parametrize("dropout", [0.5, 0.0])
 def test_dropout_works_in_training_alone(dropout: float) -> None:
-    net, source = UNetGenerator(width=2, downs=6, dropout=dropout), torch.rand(2, 3, 64, 64)
+    net, source = UNetGenerator(width=2, num_downs=6, dropout=dropout), torch.rand(2, 3, 64, 64)
     strengthen(net)
     assert torch.equal(net(source), net(source)) == (dropout == 0)
     net.eval()
@@ -127,14 +127,14 @@ def test_dropout_works_in_training_alone(dropout: float) -> None:
 @pytest.mark.parametrize("upsampling", ["transposed", "resize", "pixel_shuffle"])
 @pytest.mark.parametrize("size", [(1, 1), (17, 40), (64, 33)])
 def test_a_picture_of_any_size_keeps_it(upsampling: str, size: tuple[int, int]) -> None:
-    net = UNetGenerator(in_channels=1, out_channels=2, width=2, downs=4, upsampling=upsampling, hint_channels=4)
+    net = UNetGenerator(in_channels=1, out_channels=2, width=2, num_downs=4, upsampling=upsampling, hint_channels=4)
     batch = {"source": torch.rand(2, 1, *size), "hint": torch.rand(2, 4, *size)}
     assert PaddedGenerator(net, batch)().shape == (2, 2, *size)
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "resize", "pixel_shuffle"])
 def test_gradients_reach_every_weight(upsampling: str) -> None:
-    net = UNetGenerator(width=2, downs=6, upsampling=upsampling, hint_channels=1)
+    net = UNetGenerator(width=2, num_downs=6, upsampling=upsampling, hint_channels=1)
     strengthen(net)
     net(torch.rand(2, 3, 64, 64), hint=torch.rand(2, 1, 64, 64)).square().sum().backward()
     for name, parameter in net.named_parameters():
@@ -144,7 +144,7 @@ def test_gradients_reach_every_weight(upsampling: str) -> None:
 
 
 def test_a_hint_is_seen_beside_the_source_and_none_is_zeros() -> None:
-    net = UNetGenerator(width=2, downs=2, hint_channels=4).eval()
+    net = UNetGenerator(width=2, num_downs=2, hint_channels=4).eval()
     strengthen(net)
     source, hint = torch.rand(2, 3, 8, 8), torch.rand(2, 4, 8, 8)
     seen: list[Tensor] = []
@@ -156,34 +156,34 @@ def test_a_hint_is_seen_beside_the_source_and_none_is_zeros() -> None:
 
 
 def test_a_hint_is_not_looked_at_by_a_network_without_hint_channels() -> None:
-    net, source = UNetGenerator(width=2, downs=2).eval(), torch.rand(2, 3, 8, 8)
+    net, source = UNetGenerator(width=2, num_downs=2).eval(), torch.rand(2, 3, 8, 8)
     assert torch.equal(net(source, hint=torch.rand(2, 4, 64, 64)), net(source))
 
 
 def test_bfloat16_autocast_is_near_float32() -> None:
-    net, source = UNetGenerator(width=4, downs=4, hint_channels=1).eval(), torch.rand(2, 3, 32, 32)
+    net, source = UNetGenerator(width=4, num_downs=4, hint_channels=1).eval(), torch.rand(2, 3, 32, 32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = net(source)
     assert torch.allclose(out.float(), net(source), atol=0.02)
 
 
 def test_the_innermost_norm_needs_two_values() -> None:
-    batch = UNetGenerator(width=2, downs=3, norm_innermost=True)
+    batch = UNetGenerator(width=2, num_downs=3, norm_innermost=True)
     with pytest.raises(DataError, match="UNetGenerator: batch norm cannot work on a map of 1x1 of a batch of one"):
         batch(torch.rand(1, 3, 8, 8))
     assert batch(torch.rand(2, 3, 8, 8)).isfinite().all()
     assert batch(torch.rand(1, 3, 8, 16)).isfinite().all()
     assert batch.eval()(torch.rand(1, 3, 8, 8)).isfinite().all()
-    instance = UNetGenerator(width=2, downs=3, norm="instance", norm_innermost=True).eval()
+    instance = UNetGenerator(width=2, num_downs=3, norm="instance", norm_innermost=True).eval()
     with pytest.raises(DataError, match="instance norm cannot work on a map of 1x1: give"):
         instance(torch.rand(2, 3, 8, 8))
-    assert UNetGenerator(width=2, downs=3, norm="instance")(torch.rand(1, 3, 8, 8)).isfinite().all()
+    assert UNetGenerator(width=2, num_downs=3, norm="instance")(torch.rand(1, 3, 8, 8)).isfinite().all()
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"downs": 1}, "downs=1 leaves no U"),
+        ({"num_downs": 1}, "num_downs=1 leaves no U"),
         ({"width": 0}, "width=0"),
         ({"dropout": 1.0}, r"dropout=1.0 .* less than 1"),
         ({"dropout": -0.1}, "dropout=-0.1"),
@@ -194,11 +194,11 @@ def test_the_innermost_norm_needs_two_values() -> None:
 )
 def test_impossible_options_are_explained(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        UNetGenerator(**{"width": 1, "downs": 2, **options})
+        UNetGenerator(**{"width": 1, "num_downs": 2, **options})
 
 
 def test_a_wrong_size_of_picture_or_hint_is_explained() -> None:
-    net = UNetGenerator(width=2, downs=3, hint_channels=4)
+    net = UNetGenerator(width=2, num_downs=3, hint_channels=4)
     with pytest.raises(ConfigError, match="UNetGenerator: a picture of 12x16 does not divide by 8"):
         net(torch.rand(1, 3, 12, 16))
     with pytest.raises(DataError, match=r"a hint of shape \(1, 4, 12, 16\) .*: give one of shape \(1, 4, 16, 16\)"):

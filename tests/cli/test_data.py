@@ -120,7 +120,7 @@ def test_colorful_for_machines_by_another_measure(colours, tmp_path):
         "-o",
         tmp_path / "kept.txt",
         "--json",
-        "--form",
+        "--opponent",
         "signed",
         "--min",
         80,

@@ -20,8 +20,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from sketchkit.data.image_io import read_image, write_image
-from sketchkit.evaluation.features.classifiers import feature_view
-from sketchkit.evaluation.features.extraction import look_at
+from sketchkit.evaluation.features.classifiers import make_extractor
+from sketchkit.evaluation.features.extraction import extract_batch
 from sketchkit.evaluation.metric import Setup
 from tests.conftest import ROOT
 from tests.measuring import FEATURES, NETWORK, call, failed, measured
@@ -75,7 +75,7 @@ def test_the_table_has_what_was_asked_for_and_kid_beside_fid(sets, alexnet, caps
     assert rows[0][3:] == ["6 real / 6 fake", f"{NETWORK}, resize tf, random"]
     assert rows[2][3] == "6 pairs"
     digest = hashlib.sha256(alexnet.read_bytes()).hexdigest()
-    assert digest[:8] in rows[2][4] and result["metrics"]["lpips"]["view"]["weights"] == digest
+    assert digest[:8] in rows[2][4] and result["metrics"]["lpips"]["extractor"]["weights"] == digest
     assert "note: fid_random: the network has random weights, the number means nothing outside tests" in rest
     assert "note: fid_random of 6 pictures is biased" in captured.out and "kid is not biased" in captured.out
     assert "0 pictures looked at" in rest[-1]
@@ -95,9 +95,11 @@ def test_the_numbers_are_those_of_other_programs(sets, capsys):
 
 def features(folder):
     """Of every picture by itself, as float64."""
-    view = feature_view(Setup(allow_random_weights=True), NETWORK)
+    extractor = make_extractor(Setup(allow_random_weights=True), NETWORK)
     pictures = [torch.from_numpy(read_image(file)).permute(2, 0, 1) for file in sorted(folder.iterdir())]
-    return torch.stack([look_at(view, {"": view.prepare(picture)})[""] for picture in pictures]).double()
+    return torch.stack(
+        [extract_batch(extractor, {"": extractor.prepare(picture)})[""] for picture in pictures]
+    ).double()
 
 
 def test_the_result_says_all_that_the_numbers_depend_on(sets, tmp_path, capsys):
@@ -107,9 +109,9 @@ def test_the_result_says_all_that_the_numbers_depend_on(sets, tmp_path, capsys):
     assert json.loads((tmp_path / "r.json").read_text()) == result
     fid = result["metrics"]["fid_random"]
     assert fid["n"] == {"real": COUNT, "fake": COUNT} and fid["better"] == "lower"
-    view = fid["view"]
-    assert (view["network"], view["weights"], view["seed"]) == (NETWORK, "random", 5)
-    assert (view["resize"], view["size"], view["width"]) == ("clean", 160, 96)
+    extractor = fid["extractor"]
+    assert (extractor["network"], extractor["weights"], extractor["seed"]) == (NETWORK, "random", 5)
+    assert (extractor["resize"], extractor["size"], extractor["width"]) == ("clean", 160, 96)
     assert (result["seed"], result["device"]) == (5, "cpu")
     assert result["versions"]["torch"] == str(torch.__version__) and result["versions"]["sketchkit"]
     assert datetime.fromisoformat(result["time"]).tzinfo is not None

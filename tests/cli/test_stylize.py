@@ -103,7 +103,7 @@ def test_the_seeds_numbers():
     content, style, tv = config.generator_losses.values()
     assert (tuple(content.layers), content.weight) == ((3,), 5e-3)
     assert (tuple(style.layers), tuple(style.layer_weights)) == ((1, 4, 6, 7), (20000, 500, 12, 1))
-    assert (tv.form, tv.reduction, tv.weight) == ("squared", "sum", 5e-2)
+    assert (tv.penalty, tv.reduction, tv.weight) == ("squared", "sum", 5e-2)
 
 
 def test_the_pyramid_of_a_preset_paints(pictures, tmp_path, capsys):

@@ -20,14 +20,19 @@ QUICK = ["num_workers=0", "train_cfg.val_interval=60", "train_cfg.max_iters=60",
          "default_hooks.grids.interval=60", "default_hooks.grids.samples=2"]  # fmt: skip
 SMALL = {
     "sketch": ["batch_size=2", "categories=2", "image_size=32"],
-    "autopainter": ["image_size=64", "batch_size=2", "backbone.downs=5", "optim_wrapper.generator.optimizer.lr=2e-3"],
-    "pix2pix": ["image_size=64", "batch_size=2", "backbone.downs=5"],
-    "cyclegan": ["image_size=64", "backbone.blocks=2"],
+    "autopainter": [
+        "image_size=64",
+        "batch_size=2",
+        "backbone.num_downs=5",
+        "optim_wrapper.generator.optimizer.lr=2e-3",
+    ],
+    "pix2pix": ["image_size=64", "batch_size=2", "backbone.num_downs=5"],
+    "cyclegan": ["image_size=64", "backbone.num_blocks=2"],
     "recolor": ["image_size=32", "batch_size=4"],
     "recolor_simple": ["backbone.encoder=[[8,8,8],[16,16,16]]", "backbone.decoder=[[8,8]]"],
     "recolor_normal": ["backbone.encoder=[[8,8],[16,16],[16,16,16]]", "backbone.decoder=[[16,8],[8]]"],
     "recolor_wgan": ["backbone.encoder=[[8,8],[16,16],[16,16,16]]", "backbone.decoder=[[16,8],[8]]"],
-    "recolor_complex": ["backbone.downs=5", "image_size=64"],
+    "recolor_complex": ["backbone.num_downs=5", "image_size=64"],
 }
 # What the generator is seen to learn in sixty iterations; the others are too slow for that, by their learning rates.
 LEARNT = {"autopainter": ["tv"], "pix2pix": ["pixel"], "cyclegan": ["cycle", "cycle_BtoA"], "recolor": ["pixel"]}

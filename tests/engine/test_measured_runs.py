@@ -170,7 +170,7 @@ def test_what_cannot_be_measured_is_refused_before_training(tiny_config, tmp_pat
 
 def test_what_a_validation_leaves_out_is_no_choice(tiny_config, tmp_path):
     """Diversity, where the generator takes no noise."""
-    silent = "backbone={'type': 'UNetGenerator', 'width': 4, 'downs': 2}"
+    silent = "backbone={'type': 'UNetGenerator', 'width': 4, 'num_downs': 2}"
     changes = [silent, "generator_losses.diversity=None", "default_hooks.checkpoint.save_best=diversity"]
     with pytest.raises(ConfigError, match="save_best='val/diversity' is not measured: did you mean"):
         train(tiny_config(*changes, "train_cfg.val_at_start=True"), tmp_path / "run")

@@ -140,7 +140,7 @@ def test_unknown_actions_and_findings_are_refused():
 
 def cycle(**more):
     """A cycle of tiny networks."""
-    head = dict(type="PatchDiscriminator", n_layers=1, width=4, source_channels=0, norm=None)
+    head = dict(type="PatchDiscriminator", num_layers=1, width=4, source_channels=0, norm=None)
     return CycleTranslator(
         dict(type="TinyBackbone"),
         dict(d=head),
@@ -170,8 +170,8 @@ def test_a_roll_back_takes_the_image_pools_with_it(tmp_path):
     """What a broken generator has put there would break the discriminators again."""
     write_sample("unpaired", tmp_path / "data", photos_per_class=1, size=32)
     words = [
-        f"data_root={tmp_path / 'data'}", "image_size=32", "num_workers=0", "backbone.width=4", "backbone.blocks=1",
-        "heads.discriminator.width=4", "heads.discriminator.n_layers=2", "train_cfg.max_iters=6",
+        f"data_root={tmp_path / 'data'}", "image_size=32", "num_workers=0", "backbone.width=4", "backbone.num_blocks=1",
+        "heads.discriminator.width=4", "heads.discriminator.num_layers=2", "train_cfg.max_iters=6",
         "train_cfg.val_interval=6", "default_hooks.checkpoint.interval=3", "default_hooks.grids.interval=100",
         "+generator_losses.bad=dict(type='FailsOnce',at=8)", "default_hooks.watchdog.interval=5",
         "default_hooks.watchdog.actions={'non_finite': 'roll_back'}",
@@ -187,7 +187,7 @@ def test_a_roll_back_takes_the_image_pools_with_it(tmp_path):
 
 def test_a_critic_at_zero_has_not_won():
     """A Wasserstein critic's loss is a distance: 0 is where it cannot tell true from fake."""
-    head = dict(type="PatchDiscriminator", n_layers=1, width=4, norm=None)
+    head = dict(type="PatchDiscriminator", num_layers=1, width=4, norm=None)
     found = []
     for mode in ("wgan", "vanilla"):
         model = ConditionalTranslator(

@@ -1,4 +1,4 @@
-"""Names -> metrics: companions, shared views, options, and what is usable as it is."""
+"""Names -> metrics: companions, shared extractors, options, and what is usable as it is."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch import Tensor
 
 from sketchkit.errors import ConfigError, WeightsError
 from sketchkit.evaluation.build import make_metrics, parse_options, usable
-from sketchkit.evaluation.metric import PictureMetric, Seen, Setup, View
+from sketchkit.evaluation.metric import FeatureExtractor, Features, PictureMetric, Setup
 from sketchkit.pretrained import weights
 from sketchkit.registry import PICTURE_METRICS
 
 RANDOM = Setup(allow_random_weights=True)
 
 
-class Mean(View):
+class Mean(FeatureExtractor):
     def __init__(self, power: int, weights: str | None = None) -> None:
         self.power, self.weights = power, weights
 
     @property
     def identity(self) -> dict[str, Any]:
-        return {"view": "mean", "power": self.power, "weights": self.weights}
+        return {"extractor": "mean", "power": self.power, "weights": self.weights}
 
     def prepare(self, *pictures: Tensor) -> Tensor:
         return pictures[0].float().pow(self.power).mean().reshape(1)
@@ -31,9 +31,9 @@ class Mean(View):
 
 class Plain(PictureMetric):
     def __init__(self, setup: Setup = Setup(), power: int = 1) -> None:
-        self.setup, self.view = setup, Mean(power)
+        self.setup, self.extractor = setup, Mean(power)
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         return {}
 
 
@@ -52,7 +52,7 @@ class Beside(Plain):
 
 class Untrained(Plain):
     def __init__(self, setup: Setup = Setup(), power: int = 1) -> None:
-        self.view = Mean(power, "random")
+        self.extractor = Mean(power, "random")
 
 
 @pytest.fixture(autouse=True)
@@ -77,13 +77,13 @@ def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_companion_is_measured_once_behind_its_metric_with_its_options() -> None:
     made = make_metrics([{"type": "leader", "power": 3, "own": "x"}, "plain"], Setup())
     assert list(made) == ["leader", "beside", "plain"]
-    assert made["beside"].view is made["leader"].view and made["beside"].view.identity["power"] == 3
+    assert made["beside"].extractor is made["leader"].extractor and made["beside"].extractor.identity["power"] == 3
 
 
 def test_a_companion_that_is_asked_for_keeps_its_place_and_options() -> None:
     made = make_metrics([{"type": "beside", "parts": 7, "power": 2}, "leader"], Setup())
     assert list(made) == ["beside", "leader"]
-    assert (made["beside"].parts, made["beside"].view.power, made["leader"].view.power) == (7, 2, 1)
+    assert (made["beside"].parts, made["beside"].extractor.power, made["leader"].extractor.power) == (7, 2, 1)
 
 
 def test_companions_can_be_left_out() -> None:
@@ -93,13 +93,13 @@ def test_companions_can_be_left_out() -> None:
 def test_common_options_go_where_they_fit_and_a_metrics_own_come_first() -> None:
     setup = Setup(seed=9)
     made = make_metrics(["leader", {"type": "plain", "power": 5}], setup, {"power": 4, "parts": 6})
-    assert [one.view.power for one in made.values()] == [4, 4, 5] and made["beside"].parts == 6
+    assert [one.extractor.power for one in made.values()] == [4, 4, 5] and made["beside"].parts == 6
     assert made["plain"].setup is setup
 
 
 def test_views_that_see_the_same_are_one_object() -> None:
     made = make_metrics(["plain", "beside", {"type": "leader", "power": 2}], Setup(), companions=False)
-    assert made["plain"].view is made["beside"].view is not made["leader"].view
+    assert made["plain"].extractor is made["beside"].extractor is not made["leader"].extractor
 
 
 def test_random_weights_are_in_the_name() -> None:
@@ -109,8 +109,8 @@ def test_random_weights_are_in_the_name() -> None:
 def test_fid_and_kid_share_one_network() -> None:
     made = make_metrics(["fid"], RANDOM, {"resize": "clean"})
     assert list(made) == ["fid_random", "kid_random"]
-    assert made["fid_random"].view is made["kid_random"].view
-    assert made["kid_random"].view.identity["resize"] == "clean"
+    assert made["fid_random"].extractor is made["kid_random"].extractor
+    assert made["kid_random"].extractor.identity["resize"] == "clean"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from sketchkit.errors import ConfigError
 from sketchkit.registry import HEADS
 
-SEED = {"n_layers": 4, "last_kernel": 2, "bias": True}
+SEED = {"num_layers": 4, "last_kernel": 2, "bias": True}
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,10 @@ SEED = {"n_layers": 4, "last_kernel": 2, "bias": True}
     [
         ({"source_channels": 0}, 2_765_633, 2_764_737),
         ({}, 2_768_705, 2_767_809),
-        ({"n_layers": 1}, 139_585, 139_457),
-        ({"n_layers": 2}, 666_433, 666_049),
-        ({"n_layers": 4}, 6_964_033, 6_962_625),
-        ({"n_layers": 5}, 11_159_361, 11_157_441),
+        ({"num_layers": 1}, 139_585, 139_457),
+        ({"num_layers": 2}, 666_433, 666_049),
+        ({"num_layers": 4}, 6_964_033, 6_962_625),
+        ({"num_layers": 5}, 11_159_361, 11_157_441),
         ({"image_channels": 2, "source_channels": 1}, 2_765_633, 2_764_737),  # recolouring's complex net
         ({"spectral_norm": True}, 2_768_705, 2_767_809),
     ],
@@ -46,7 +46,7 @@ def count(**options: Any) -> int:
 
 @pytest.mark.parametrize(
     ("options", "size", "patches"),
-    [({"n_layers": 4}, 512, 30), (SEED, 512, 30), ({}, 256, 30), ({}, 512, 62), ({"n_layers": 1}, 16, 6)],
+    [({"num_layers": 4}, 512, 30), (SEED, 512, 30), ({}, 256, 30), ({}, 512, 62), ({"num_layers": 1}, 16, 6)],
 )
 def test_patches(options: dict[str, Any], size: int, patches: int) -> None:
     with torch.device("meta"):
@@ -56,7 +56,7 @@ def test_patches(options: dict[str, Any], size: int, patches: int) -> None:
 
 @pytest.mark.parametrize(
     ("options", "side"),
-    [({"n_layers": 1}, 16), ({"n_layers": 2}, 34), ({}, 70), ({"n_layers": 4}, 142), (SEED, 78)],
+    [({"num_layers": 1}, 16), ({"num_layers": 2}, 34), ({}, 70), ({"num_layers": 4}, 142), (SEED, 78)],
 )
 def test_a_logit_judges_a_square(options: dict[str, Any], side: int) -> None:
     head = PatchDiscriminator(**{**options, "norm": None}, width=1, image_channels=1, source_channels=0)
@@ -73,7 +73,7 @@ def test_a_logit_judges_a_square(options: dict[str, Any], side: int) -> None:
 
 @pytest.mark.parametrize(("kernel", "padding"), [(4, 1), (2, 0)])
 def test_data_takes_the_published_way(kernel: int, padding: int) -> None:
-    head = PatchDiscriminator(n_layers=2, width=2, norm="instance", last_kernel=kernel, init="kaiming")
+    head = PatchDiscriminator(num_layers=2, width=2, norm="instance", last_kernel=kernel, init="kaiming")
     convs = [m for m in head.modules() if isinstance(m, nn.Conv2d)]
     for conv in convs:
         nn.init.normal_(conv.bias)
@@ -89,7 +89,7 @@ def test_data_takes_the_published_way(kernel: int, padding: int) -> None:
 
 
 def test_widths_stop_at_eight_times_the_first() -> None:
-    head = PatchDiscriminator(n_layers=5, width=2)
+    head = PatchDiscriminator(num_layers=5, width=2)
     convs = [m for m in head.modules() if isinstance(m, nn.Conv2d)]
     assert [conv.out_channels for conv in convs] == [2, 4, 8, 16, 16, 16, 1]
 
@@ -110,7 +110,7 @@ def test_picture_alone() -> None:
 
 
 def test_spectral_norm_bounds_every_convolution() -> None:
-    head = PatchDiscriminator(width=4, n_layers=2, source_channels=0, spectral_norm=True)
+    head = PatchDiscriminator(width=4, num_layers=2, source_channels=0, spectral_norm=True)
     for _ in range(100):
         head(torch.rand(2, 3, 24, 24))
     for conv in (m for m in head.eval().modules() if isinstance(m, nn.Conv2d)):
@@ -123,7 +123,7 @@ def test_gradients_reach_every_weight() -> None:
     assert all(p.grad is not None and p.grad.any() for p in head.parameters())
 
 
-@pytest.mark.parametrize(("options", "least"), [({"n_layers": 1}, 6), ({}, 24), ({"n_layers": 4}, 48), (SEED, 48)])
+@pytest.mark.parametrize(("options", "least"), [({"num_layers": 1}, 6), ({}, 24), ({"num_layers": 4}, 48), (SEED, 48)])
 def test_the_least_size_gives_one_patch_and_the_one_below_is_explained(options: dict[str, Any], least: int) -> None:
     head = PatchDiscriminator(**options, width=1, source_channels=0)
     assert head(torch.rand(1, 3, least, least)).logits.shape == (1, 1, 1, 1)
@@ -139,7 +139,7 @@ def test_a_missing_source_is_explained() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"n_layers": 0}, "n_layers=0 .*PixelDiscriminator"),
+        ({"num_layers": 0}, "num_layers=0 .*PixelDiscriminator"),
         ({"width": 0}, "width=0"),
         ({"last_kernel": 3}, "last_kernel=3 is not a choice: give 2 or 4"),
         ({"norm": "group"}, "norm='group' is not a choice"),

@@ -97,7 +97,7 @@ def smooth_picture(size: int = 64) -> Tensor:
 
 @pytest.mark.parametrize(
     "make",
-    [partial(UNetGenerator, width=8, downs=5), partial(ResNetGenerator, width=8, blocks=2)],
+    [partial(UNetGenerator, width=8, num_downs=5), partial(ResNetGenerator, width=8, num_blocks=2)],
     ids=["unet", "resnet"],
 )
 @pytest.mark.parametrize("seed", [0, 1])
@@ -124,7 +124,7 @@ def test_the_checkerboard_stays_in_training_longest_with_transposed_convolutions
     shares = {}
     for name in UPSAMPLINGS:
         torch.manual_seed(0)
-        network = UNetGenerator(width=16, downs=4, dropout=0, upsampling=name)
+        network = UNetGenerator(width=16, num_downs=4, dropout=0, upsampling=name)
         optimizer = torch.optim.Adam(network.parameters(), lr=2e-3, betas=(0.5, 0.999))
         for _ in range(60):
             chosen = torch.randint(16, (4,))

@@ -29,7 +29,7 @@ def evaluate(loss: nn.Module, target: Tensor, fake: Tensor, head: Callable[[Tens
     ("loss", "expected"),
     [
         (DRAGANPenalty(), (NORM - 1) ** 2),
-        (DRAGANPenalty(form="noise", center=0.5), (NORM - 0.5) ** 2),
+        (DRAGANPenalty(perturbation="noise", center=0.5), (NORM - 0.5) ** 2),
         (DRAGANPenalty(center=3.0), (NORM - 3) ** 2),
         (DRAGANPenalty(center=3.0, one_sided=True), 0.0),
         (DRAGANPenalty(one_sided=True), (NORM - 1) ** 2),
@@ -52,7 +52,7 @@ def test_the_norm_is_taken_for_each_picture(target: Tensor) -> None:
 
 
 @pytest.mark.parametrize(
-    "loss", [DRAGANPenalty(), DRAGANPenalty(form="noise", scale=0.1), GradientPenalty(), R1Penalty()]
+    "loss", [DRAGANPenalty(), DRAGANPenalty(perturbation="noise", scale=0.1), GradientPenalty(), R1Penalty()]
 )
 def test_the_gradient_to_the_head_agrees_with_finite_differences(
     loss: nn.Module, target: Tensor, fake: Tensor, head: nn.Module
@@ -128,7 +128,7 @@ def test_dragan_interpolates_above_the_target() -> None:
 
 def test_dragan_noise_has_the_covariance_asked_for() -> None:
     target = torch.zeros(4000, 1, 2, 2)
-    shift = points(DRAGANPenalty(form="noise", scale=0.25), target, target)
+    shift = points(DRAGANPenalty(perturbation="noise", scale=0.25), target, target)
     assert shift.mean() == pytest.approx(0, abs=0.02)
     assert shift.var() == pytest.approx(0.25, rel=0.05)
 
@@ -149,5 +149,5 @@ def test_they_say_that_samples_must_be_independent(kind: type) -> None:
 
 def test_an_unknown_form_is_named() -> None:
     with pytest.raises(ConfigError, match="did you mean 'noise'"):
-        DRAGANPenalty(form="nois")
+        DRAGANPenalty(perturbation="nois")
     assert set(NEIGHBOURS) == {"interpolate", "noise"}

@@ -30,7 +30,7 @@ def test_pixel_distances(kind: type[nn.Module], distance: str, reduction: str, f
 
 
 @pytest.mark.parametrize(
-    ("form", "reduction", "expected"),
+    ("penalty", "reduction", "expected"),
     [
         ("sqrt", "sum", math.sqrt(2**2 + 1**2)),  # the one pixel that has both neighbours
         ("sqrt", "mean", math.sqrt(5)),
@@ -40,8 +40,8 @@ def test_pixel_distances(kind: type[nn.Module], distance: str, reduction: str, f
         ("absolute", "mean", (2 + 1) / 2 + (1 + 2) / 2),
     ],
 )
-def test_total_variation_by_hand(form: str, reduction: str, expected: float) -> None:
-    loss = TotalVariationLoss(form, reduction)
+def test_total_variation_by_hand(penalty: str, reduction: str, expected: float) -> None:
+    loss = TotalVariationLoss(penalty, reduction)
     assert loss(SMALL).item() == pytest.approx(expected)
     if reduction == "sum":
         assert loss(SMALL.expand(3, 2, 2, 2)).item() == pytest.approx(6 * expected)
@@ -67,15 +67,15 @@ def test_squared_total_variation_written_out(fake: Tensor) -> None:
     assert TotalVariationLoss("squared", "sum")(fake).item() == pytest.approx(total)
 
 
-@pytest.mark.parametrize("form", sorted(FORMS))
-def test_total_variation_gradients(form: str, fake: Tensor) -> None:
-    assert torch.autograd.gradcheck(TotalVariationLoss(form), (fake.requires_grad_(),))
+@pytest.mark.parametrize("penalty", sorted(FORMS))
+def test_total_variation_gradients(penalty: str, fake: Tensor) -> None:
+    assert torch.autograd.gradcheck(TotalVariationLoss(penalty), (fake.requires_grad_(),))
 
 
-@pytest.mark.parametrize("form", sorted(FORMS))
-def test_a_constant_picture_has_no_variation_and_no_gradient(form: str) -> None:
+@pytest.mark.parametrize("penalty", sorted(FORMS))
+def test_a_constant_picture_has_no_variation_and_no_gradient(penalty: str) -> None:
     image = torch.full((1, 3, 5, 5), 0.5, requires_grad=True)
-    value = TotalVariationLoss(form)(image)
+    value = TotalVariationLoss(penalty)(image)
     value.backward()
     assert value == 0 and (image.grad == 0).all()
 
@@ -103,7 +103,7 @@ def test_diversity_rewards_difference(fake: Tensor) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "option"),
-    [(PixelLoss, dict(distance="l3")), (PixelLoss, dict(reduction="avg")), (TotalVariationLoss, dict(form="cubed")),
+    [(PixelLoss, dict(distance="l3")), (PixelLoss, dict(reduction="avg")), (TotalVariationLoss, dict(penalty="cubed")),
      (DiversityLoss, dict(reduction="avg"))],
 )  # fmt: skip
 def test_an_unknown_choice_is_named(kind: type[nn.Module], option: dict[str, str]) -> None:

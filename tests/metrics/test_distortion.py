@@ -12,7 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from sketchkit.data.image_io import UnusablePicture
-from sketchkit.evaluation.metric import Seen
+from sketchkit.evaluation.metric import Features
 
 SIZES = [(11, 11), (64, 48), (37, 53)]
 
@@ -25,7 +25,7 @@ def pair(height: int = 24, width: int = 31, deviation: float = 20.0) -> tuple[Te
 
 
 def score(metric: PairMean, *pairs: tuple[Tensor, Tensor]) -> dict[str, float]:
-    return metric.compute(Seen(pair=torch.stack([metric.view.prepare(*one) for one in pairs])))
+    return metric.compute(Features(pair=torch.stack([metric.extractor.prepare(*one) for one in pairs])))
 
 
 def as_array(picture: Tensor) -> np.ndarray:
@@ -73,11 +73,11 @@ def test_l1_is_in_the_range_of_training() -> None:
 @pytest.mark.parametrize("make", [Psnr, Ssim, L1])
 def test_a_score_is_the_mean_of_the_pairs(make: type[PairMean]) -> None:
     metric, pairs = make(), [pair(16, 16, deviation) for deviation in (3.0, 90.0)]
-    seen = Seen(pair=torch.stack([metric.view.prepare(*one) for one in pairs]))
-    alone = [score(metric, one)[metric.view.name] for one in pairs]
+    seen = Features(pair=torch.stack([metric.extractor.prepare(*one) for one in pairs]))
+    alone = [score(metric, one)[metric.extractor.name] for one in pairs]
     assert metric.per_sample(seen).tolist() == pytest.approx(alone)
-    assert metric.compute(seen)[metric.view.name] == pytest.approx(sum(alone) / 2)
-    assert metric.view.look(seen.pair).dtype == torch.float64
+    assert metric.compute(seen)[metric.extractor.name] == pytest.approx(sum(alone) / 2)
+    assert metric.extractor.extract(seen.pair).dtype == torch.float64
 
 
 def test_identical_pairs_are_the_best_there_is() -> None:
@@ -87,23 +87,23 @@ def test_identical_pairs_are_the_best_there_is() -> None:
     others = score(Psnr(), other)["psnr"]
     assert score(Psnr(), same, other, same) == {"psnr": math.inf, "psnr_identical": 2, "psnr_others": others}
     assert score(Psnr(), same) == {"psnr": math.inf, "psnr_identical": 1}
-    seen = Seen(pair=torch.tensor([[math.inf], [30.0]]))
+    seen = Features(pair=torch.tensor([[math.inf], [30.0]]))
     assert Psnr().remark(seen) == "is infinite, as 1 of 2 pairs are identical; the others have 30"
-    assert Psnr().remark(Seen(pair=torch.tensor([[30.0]]))) is None
+    assert Psnr().remark(Features(pair=torch.tensor([[30.0]]))) is None
     assert "psnr_identical" not in score(Psnr(), other)
 
 
 @pytest.mark.parametrize("make", [Psnr, Ssim, L1])
 def test_other_sizes_are_refused_with_both(make: type[PairMean]) -> None:
     metric = make()
-    with pytest.raises(UnusablePicture, match=rf"{metric.view.name} .* got 31x24 and 24x31: resize one set"):
-        metric.view.prepare(pair(24, 31)[0], pair(31, 24)[0])
+    with pytest.raises(UnusablePicture, match=rf"{metric.extractor.name} .* got 31x24 and 24x31: resize one set"):
+        metric.extractor.prepare(pair(24, 31)[0], pair(31, 24)[0])
 
 
 def test_ssim_refuses_what_its_window_does_not_fit_in() -> None:
     with pytest.raises(UnusablePicture, match="ssim needs pictures of 11x11 or more and got 40x10"):
-        Ssim().view.prepare(*pair(10, 40))
+        Ssim().extractor.prepare(*pair(10, 40))
 
 
 def test_the_three_views_are_not_taken_for_one_another() -> None:
-    assert len({make().view.key for make in (Psnr, Ssim, L1)}) == 3
+    assert len({make().extractor.key for make in (Psnr, Ssim, L1)}) == 3

@@ -14,12 +14,12 @@ import pytest
 import torch
 import torchvision
 from sketchkit_plugins.metrics.lpips import Lpips, LpipsDiversity
-from sketchkit_plugins.metrics.lpips_extractor import TRUNKS, DrawsView, LpipsView, read_heads
+from sketchkit_plugins.metrics.lpips_extractor import TRUNKS, DrawsExtractor, LpipsExtractor, read_heads
 from torch import Tensor
 
 from sketchkit.data.image_io import UnusablePicture
 from sketchkit.errors import ConfigError, WeightsError
-from sketchkit.evaluation.metric import Seen, Setup
+from sketchkit.evaluation.metric import Features, Setup
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "weights"
 RANDOM = Setup(allow_random_weights=True)
@@ -41,7 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def view(net: str, file: Path, make: type[LpipsView] = LpipsView) -> LpipsView:
+def view(net: str, file: Path, make: type[LpipsExtractor] = LpipsExtractor) -> LpipsExtractor:
     return make(Setup(weights={TRUNKS[net].network: file}), net)
 
 
@@ -78,7 +78,7 @@ def package(net: str, file: Path, one: Tensor, other: Tensor) -> float:
 
 def check_parity(net: str, file: Path) -> None:
     seen, pairs = view(net, file), [pictures(2, seed=1), pictures(2, seed=2)]
-    rows = seen.look(torch.stack([seen.prepare(*pair) for pair in pairs]))
+    rows = seen.extract(torch.stack([seen.prepare(*pair) for pair in pairs]))
     assert rows.shape == (2, 1)
     expected = [package(net, file, *pair) for pair in pairs]
     assert rows[:, 0].tolist() == pytest.approx(expected, abs=1e-6)
@@ -106,7 +106,7 @@ def test_vgg_gives_what_the_package_gives(tmp_path: Path) -> None:
 def test_diversity_is_a_loop_over_all_pairs(made: Path, count: int) -> None:
     metric = LpipsDiversity(Setup(weights={"squeezenet1_1": made}), net="squeeze")
     draws = [pictures(count, seed=seed) for seed in (3, 4)]
-    seen = Seen(draws=metric.view.look(torch.stack([metric.view.prepare(*one) for one in draws])))
+    seen = Features(draws=metric.extractor.extract(torch.stack([metric.extractor.prepare(*one) for one in draws])))
     expected = []
     for one in draws:
         distances = [package("squeeze", made, a, b) for a, b in itertools.combinations(one, 2)]
@@ -116,15 +116,15 @@ def test_diversity_is_a_loop_over_all_pairs(made: Path, count: int) -> None:
 
 
 def test_each_picture_goes_through_the_trunk_once(made: Path) -> None:
-    draws = view("squeeze", made, DrawsView)
+    draws = view("squeeze", made, DrawsExtractor)
     looked_at = []
     draws.network.register_forward_pre_hook(lambda _, args: looked_at.append(len(args[0])))
-    draws.look(torch.stack([draws.prepare(*pictures(4))] * 2))
+    draws.extract(torch.stack([draws.prepare(*pictures(4))] * 2))
     assert looked_at == [4, 4]
 
 
 def test_the_metric_is_the_mean_of_the_pairs() -> None:
-    metric, seen = Lpips(RANDOM), Seen(pair=torch.tensor([[0.25], [0.75]]))
+    metric, seen = Lpips(RANDOM), Features(pair=torch.tensor([[0.25], [0.75]]))
     assert metric.compute(seen) == {"lpips": 0.5}
     assert metric.per_sample(seen).tolist() == [0.25, 0.75]
     assert (metric.better, LpipsDiversity(RANDOM).better) == ("lower", "higher")
@@ -132,7 +132,7 @@ def test_the_metric_is_the_mean_of_the_pairs() -> None:
 
 def test_equal_pictures_are_0_apart_and_order_does_not_matter(made: Path) -> None:
     seen, (one, other) = view("squeeze", made), pictures(2)
-    rows = seen.look(torch.stack([seen.prepare(*pair) for pair in ((one, one), (one, other), (other, one))]))[:, 0]
+    rows = seen.extract(torch.stack([seen.prepare(*pair) for pair in ((one, one), (one, other), (other, one))]))[:, 0]
     assert rows[0] == 0
     assert rows[1] == pytest.approx(rows[2].item(), rel=1e-5)
 
@@ -140,16 +140,16 @@ def test_equal_pictures_are_0_apart_and_order_does_not_matter(made: Path) -> Non
 def test_a_row_is_the_same_to_the_last_bit_in_any_batch(made: Path) -> None:
     seen = view("squeeze", made)
     items = torch.stack([seen.prepare(*pictures(2, seed=seed)) for seed in range(3)])
-    assert torch.equal(seen.look(items), torch.cat([seen.look(item[None]) for item in items]))
+    assert torch.equal(seen.extract(items), torch.cat([seen.extract(item[None]) for item in items]))
 
 
 def test_pictures_that_cannot_be_compared_are_refused() -> None:
-    seen = LpipsView(RANDOM, "squeeze")
+    seen = LpipsExtractor(RANDOM, "squeeze")
     with pytest.raises(UnusablePicture, match="lpips compares pictures of one size and got 40x32 and 32x40: resize"):
         seen.prepare(pictures(1, 32, 40)[0], pictures(1, 40, 32)[0])
     with pytest.raises(UnusablePicture, match="lpips needs pictures of 32x32 or more and got 64x31"):
         seen.prepare(*pictures(2, 31, 64))
-    assert seen.look(seen.prepare(*pictures(2, 32, 32))[None]).isfinite().all()
+    assert seen.extract(seen.prepare(*pictures(2, 32, 32))[None]).isfinite().all()
 
 
 def test_missing_weights_are_said_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_missing_weights_are_said_at_once(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_a_file_of_another_network_is_refused(made: Path) -> None:
     metric = Lpips(Setup(weights={"alexnet": made}))
     with pytest.raises(WeightsError, match="does not fit alexnet"):
-        metric.view.look(torch.zeros(1, 2, 3, 32, 32))
+        metric.extractor.extract(torch.zeros(1, 2, 3, 32, 32))
 
 
 @pytest.mark.parametrize("spoil", ["missing", "more", "other"])
@@ -193,8 +193,8 @@ def test_heads_that_are_not_the_packages_are_refused(
 def test_the_identity_says_what_a_row_depends_on(made: Path) -> None:
     seen = view("squeeze", made)
     assert seen.identity["network"] == "squeezenet1_1" and len(seen.identity["weights"]) == 64
-    others = [LpipsView(RANDOM, net) for net in TRUNKS] + [view("squeeze", made, DrawsView)]
-    others.append(LpipsView(Setup(allow_random_weights=True, seed=1), "squeeze"))
+    others = [LpipsExtractor(RANDOM, net) for net in TRUNKS] + [view("squeeze", made, DrawsExtractor)]
+    others.append(LpipsExtractor(Setup(allow_random_weights=True, seed=1), "squeeze"))
     assert len({one.key for one in (seen, *others)}) == 6
     assert not seen.is_random and others[0].is_random
     with pytest.raises(ConfigError, match="did you mean 'alex'"):
@@ -212,13 +212,13 @@ def test_a_file_that_changes_is_another_network(tmp_path: Path) -> None:
 def test_random_weights_are_seeded_and_leave_the_callers_stream() -> None:
     before, rows = torch.get_rng_state(), []
     for _ in range(2):
-        seen = LpipsView(RANDOM, "squeeze")
-        rows.append(seen.look(seen.prepare(*pictures(2))[None]))
+        seen = LpipsExtractor(RANDOM, "squeeze")
+        rows.append(seen.extract(seen.prepare(*pictures(2))[None]))
     assert torch.equal(*rows) and rows[0] > 0
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_workers_get_no_copy_of_the_network(made: Path) -> None:
     seen = view("squeeze", made)
-    seen.look(seen.prepare(*pictures(2))[None])
+    seen.extract(seen.prepare(*pictures(2))[None])
     assert len(pickle.dumps(seen)) < 2000

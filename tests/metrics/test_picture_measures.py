@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sketchkit.data.image_io import UnusablePicture
 from sketchkit.errors import ConfigError
-from sketchkit.evaluation.metric import Seen
+from sketchkit.evaluation.metric import Features
 
 
 def noise(*shape: int) -> Tensor:
@@ -92,19 +92,19 @@ def test_a_wrong_stride_and_a_small_picture_are_refused() -> None:
     with pytest.raises(ConfigError, match="stride=1: give a whole number of 2 or more"):
         Checkerboard(stride=1)
     with pytest.raises(UnusablePicture, match=r"a picture of 8x3 is smaller than stride=4"):
-        Checkerboard(stride=4).view.prepare(torch.zeros(3, 3, 8, dtype=torch.uint8))
+        Checkerboard(stride=4).extractor.prepare(torch.zeros(3, 3, 8, dtype=torch.uint8))
 
 
 def test_the_checkerboard_metric_gives_both_sets() -> None:
     metric = Checkerboard()
     striped = (torch.arange(8) % 2 * 200).byte().expand(3, 8, 8)
     flat = torch.full((3, 8, 8), 9, dtype=torch.uint8)
-    fake = metric.view.look(torch.stack([metric.view.prepare(striped), metric.view.prepare(flat)]))
-    seen = Seen(real=metric.view.look(metric.view.prepare(flat)[None]), fake=fake)
+    fake = metric.extractor.extract(torch.stack([metric.extractor.prepare(striped), metric.extractor.prepare(flat)]))
+    seen = Features(real=metric.extractor.extract(metric.extractor.prepare(flat)[None]), fake=fake)
     assert fake.shape == (2, 1) and fake.dtype == torch.float64
     assert metric.compute(seen) == pytest.approx({"checkerboard": 0.5, "checkerboard_real": 0})
     assert metric.per_sample(seen).tolist() == pytest.approx([1, 0])
-    assert metric.view.key != Checkerboard(stride=4).view.key
+    assert metric.extractor.key != Checkerboard(stride=4).extractor.key
 
 
 def hasler(picture: Tensor) -> float:
@@ -117,8 +117,8 @@ def hasler(picture: Tensor) -> float:
 def test_colourfulness_is_the_difference_of_the_means() -> None:
     metric = Colorfulness()
     pictures = [(noise(3, 9, 7) * scale).byte() for scale in (255, 100, 30)]
-    rows = [metric.view.prepare(picture) for picture in pictures]
-    seen = Seen(real=torch.stack(rows[:1]), fake=torch.stack(rows[1:]))
+    rows = [metric.extractor.prepare(picture) for picture in pictures]
+    seen = Features(real=torch.stack(rows[:1]), fake=torch.stack(rows[1:]))
     first, second, third = map(hasler, pictures)
     expected = {"colorfulness_real": first, "colorfulness_fake": (second + third) / 2}
     expected["colorfulness"] = expected["colorfulness_fake"] - first
@@ -129,6 +129,6 @@ def test_colourfulness_is_the_difference_of_the_means() -> None:
 
 
 def test_the_form_of_colourfulness_is_checked_and_part_of_the_view() -> None:
-    assert Colorfulness(form="absolute").view.key != Colorfulness().view.key
+    assert Colorfulness(opponent="absolute").extractor.key != Colorfulness().extractor.key
     with pytest.raises(ConfigError, match="did you mean 'signed'"):
-        Colorfulness(form="sign")
+        Colorfulness(opponent="sign")

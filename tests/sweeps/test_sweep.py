@@ -331,7 +331,7 @@ def test_unpaired_runs_show_the_source_and_each_output(tmp_path):
     tiny = [
         f"data_root={tmp_path / 'data'}", "image_size=16", "num_workers=0", "train_cfg.max_iters=2",
         "backbone=dict(type='TinyBackbone', noise=False)",
-        "heads=dict(d=dict(type='PatchDiscriminator', n_layers=1, width=4, source_channels=0, norm=None))",
+        "heads=dict(d=dict(type='PatchDiscriminator', num_layers=1, width=4, source_channels=0, norm=None))",
     ]  # fmt: skip
     words = ["generator_losses.cycle.weight=0,10"]
     swept = Sweep(ROOT / "configs/cyclegan_sketch2color.py", words, tmp_path / "out", tiny, [TINY])

@@ -11,7 +11,7 @@ from sketchkit.registry import LOSSES
 
 SGD = dict(generator=dict(optimizer=dict(type="SGD", lr=0.1)), discriminator=dict(optimizer=dict(type="SGD", lr=0.1)))
 BACKBONE = dict(type="TinyBackbone", noise=False)
-HEADS = dict(d=dict(type="PatchDiscriminator", n_layers=1, width=4, source_channels=0, norm=None))
+HEADS = dict(d=dict(type="PatchDiscriminator", num_layers=1, width=4, source_channels=0, norm=None))
 TERMS = dict(
     generator_losses=dict(
         gan=dict(type="AdversarialLoss", mode="lsgan"),
@@ -112,7 +112,7 @@ def test_the_discriminators_see_pictures_of_the_pool():
 
 def test_kinds_of_different_channels_turn_around_on_the_way_back():
     terms = {**TERMS, "generator_losses": {**TERMS["generator_losses"], "identity": None}}
-    head = dict(type="PatchDiscriminator", n_layers=1, width=4, source_channels=0, norm=None, image_channels=3)
+    head = dict(type="PatchDiscriminator", num_layers=1, width=4, source_channels=0, norm=None, image_channels=3)
     model = CycleTranslator(
         dict(BACKBONE, in_channels=1, out_channels=3),
         dict(d=head),

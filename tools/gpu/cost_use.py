@@ -10,7 +10,7 @@ import torch
 from mmengine.registry import DefaultScope
 
 from sketchkit.engine.runner import TranslationRunner
-from sketchkit.evaluation.features.classifiers import feature_view
+from sketchkit.evaluation.features.classifiers import make_extractor
 from sketchkit.evaluation.metric import Setup
 from sketchkit.registry import SCOPE
 from sketchkit.translators.padding import PaddedGenerator
@@ -52,10 +52,10 @@ def measure_features(setting: Setting) -> Iterator[Row]:
     """Pictures a second through the networks of FID, in full precision, as they always are."""
     count, limits = 4 if setting.tiny else 64, ceilings(setting)
     for name in ("timm:test_resnet.r160_in1k",) if setting.tiny else ("inception",):
-        view = feature_view(Setup(setting.device, allow_random_weights=True), name)
-        picture = view.prepare(torch.randint(256, (3, 256, 256)).byte())
+        extractor = make_extractor(Setup(setting.device, allow_random_weights=True), name)
+        picture = extractor.prepare(torch.randint(256, (3, 256, 256)).byte())
         batch = picture.expand(count, -1, -1, -1).contiguous()
-        taken, floor = _measured(partial(view.look, batch), "fp32", setting, limits)
+        taken, floor = _measured(partial(extractor.extract, batch), "fp32", setting, limits)
         row = {"what": f"features of {name}", "batch": count, "ms": 1e3 * taken, "images/s": count / taken}
         yield {**row, "floor ms": 1e3 * floor}
 

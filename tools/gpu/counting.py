@@ -33,7 +33,7 @@ class Counter(TorchDispatchMode):
         self.flops = self.bytes = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation and count it; views move nothing."""
+        """Run the operation and count it; extractors move nothing."""
         count = flop_registry.get(func.overloadpacket)
         if count is None:
             # Without gradients, operations arrive that are made of others.

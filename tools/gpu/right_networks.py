@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sketchkit.evaluation.features.classifiers import feature_view
-from sketchkit.evaluation.metric import Seen, Setup
+from sketchkit.evaluation.features.classifiers import make_extractor
+from sketchkit.evaluation.metric import Features, Setup
 from sketchkit.options import options_of
 from sketchkit.registry import BACKBONES, HEADS, PICTURE_METRICS
 from sketchkit.testing import example_batch
@@ -40,16 +40,16 @@ def compare_evaluation(setting: Setting) -> Iterator[Row]:
     fid = PICTURE_METRICS.build(dict(type="fid"), setup=setups[0])
     names = ("timm:test_resnet.r160_in1k",) if setting.tiny else ("inception", "timm:resnet50.a1_in1k")
     for name in names:
-        views = [feature_view(setup, name) for setup in setups]
-        batch = torch.stack([views[0].prepare(picture) for picture in pictures])
-        features = [view.look(batch) for view in views]
+        extractors = [make_extractor(setup, name) for setup in setups]
+        batch = torch.stack([extractors[0].prepare(picture) for picture in pictures])
+        features = [extractor.extract(batch) for extractor in extractors]
         yield verdict(f"features of {name}", difference(features[1].cpu(), features[0]), ALLOWED)
         halves = [part.chunk(2) for part in features]
-        distances = [torch.tensor(fid.compute(Seen(real=parts[0], fake=parts[1]))["fid"]) for parts in halves]
+        distances = [torch.tensor(fid.compute(Features(real=parts[0], fake=parts[1]))["fid"]) for parts in halves]
         yield verdict(f"Fréchet distance of {name}", difference(distances[1], distances[0]), ALLOWED)
-    views = [PICTURE_METRICS.build(dict(type="lpips"), setup=setup).view for setup in setups]
-    pairs = torch.stack([views[0].prepare(*pair) for pair in pictures.split(2)])
-    seen = [view.look(pairs).cpu() for view in views]
+    extractors = [PICTURE_METRICS.build(dict(type="lpips"), setup=setup).extractor for setup in setups]
+    pairs = torch.stack([extractors[0].prepare(*pair) for pair in pictures.split(2)])
+    seen = [extractor.extract(pairs).cpu() for extractor in extractors]
     yield verdict("LPIPS (AlexNet)", difference(seen[1], seen[0]), ALLOWED)
 
 

@@ -28,14 +28,14 @@ SETS = {"SketchyDataset": "sketchy", "PairsDataset": "pairs", "UnpairedDataset":
 WIDTH = 4
 SMALL = {
     "sketch": ["categories=2", "image_size=16"],
-    "autopainter": ["image_size=48", "backbone.downs=4"],
-    "pix2pix": ["image_size=32", "backbone.downs=4"],
-    "cyclegan": ["image_size=32", "backbone.blocks=1"],
+    "autopainter": ["image_size=48", "backbone.num_downs=4"],
+    "pix2pix": ["image_size=32", "backbone.num_downs=4"],
+    "cyclegan": ["image_size=32", "backbone.num_blocks=1"],
     "recolor": ["image_size=32"],
     "recolor_simple": ["backbone.encoder=[[4,4,4],[8,8,8]]", "backbone.decoder=[[4,4]]"],
     "recolor_normal": ["backbone.encoder=[[4,4],[8,8],[8,8,8]]", "backbone.decoder=[[8,4],[4]]"],
     "recolor_wgan": ["backbone.encoder=[[4,4],[8,8],[8,8,8]]", "backbone.decoder=[[8,4],[4]]"],
-    "recolor_complex": ["backbone.downs=4"],
+    "recolor_complex": ["backbone.num_downs=4"],
 }
 
 

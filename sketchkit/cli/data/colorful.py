@@ -22,11 +22,11 @@ QUANTILES = (0, 5, 25, 50, 75, 95, 100)
               help="List of pictures kept, one a line; the others go into NAME.dropped.txt beside it.")  # fmt: skip
 @click.option("--min", "minimum", type=click.FloatRange(min=0), default=5.0, show_default=True,
               help="Least colourfulness of a picture that is kept; the default drops greys.")  # fmt: skip
-@click.option("--form", type=click.Choice(["absolute", "signed"]), default="absolute", show_default=True,
+@click.option("--opponent", type=click.Choice(["absolute", "signed"]), default="absolute", show_default=True,
               help="Of the differences of colours: 'signed' is Hasler and Suesstrunk's own.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; default: as many as suit the machine.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def command(root: Path, output: Path, minimum: float, form: str, workers: int | None, as_json: bool) -> None:
+def command(root: Path, output: Path, minimum: float, opponent: str, workers: int | None, as_json: bool) -> None:
     """List the pictures below ROOT with colour enough to learn from, and those without."""
     from sketchkit.data.base import pictures_in
     from sketchkit.data.prepare.colorfulness import sort_out
@@ -40,7 +40,7 @@ def command(root: Path, output: Path, minimum: float, form: str, workers: int | 
     output.parent.mkdir(parents=True, exist_ok=True)
     with click.progressbar(length=len(files), label="measuring", show_pos=True, hidden=as_json,
                            item_show_func=lambda rate: rate) as bar:  # fmt: skip
-        found = sort_out(files, minimum, form, workers, _with_rate(bar.update))
+        found = sort_out(files, minimum, opponent, workers, _with_rate(bar.update))
     if not found.kept:
         raise DataError(_none_left(root, found, minimum))
     lists = _write(output, names, found)

@@ -32,7 +32,7 @@ class ColorDataset(FileDataset):
         list_file: a list of `sketchkit data colorful`; files not on it are left out.
         min_colorfulness: leave out files below this colourfulness (0..255, see `sketchkit.data.prepare.colorfulness`),
             which is measured when the data set is built: for large sets use the command and `list_file`.
-        colorfulness_form: 'absolute' or 'signed'.
+        colorfulness_opponent: 'absolute' or 'signed'.
         pipeline, seed, max_unreadable: as `FileDataset` has them.
         max_samples: keep no more than this many, evenly spread over the whole.
 
@@ -50,7 +50,7 @@ class ColorDataset(FileDataset):
         split_seed: int = 0,
         list_file: str | Path | None = None,
         min_colorfulness: float | None = None,
-        colorfulness_form: str = "absolute",
+        colorfulness_opponent: str = "absolute",
         pipeline: Sequence[Mapping[str, Any] | Transform] = (),
         seed: int = 0,
         max_unreadable: int = 10,
@@ -65,7 +65,7 @@ class ColorDataset(FileDataset):
         if list_file is not None:
             files = self._keep_listed(files, root, Path(list_file))
         if min_colorfulness is not None:
-            files = self._keep_colorful(files, min_colorfulness, colorfulness_form)
+            files = self._keep_colorful(files, min_colorfulness, colorfulness_opponent)
         self.refuses_gray = min_colorfulness is None and list_file is None
         self.pictures = spread(files, max_samples)
         super().__init__(root, len(self.pictures), self.pictures, pipeline, seed, max_unreadable)
@@ -100,9 +100,9 @@ class ColorDataset(FileDataset):
         self._dropped.update({file: f"not in {list_file}" for file in files if file not in listed})
         return kept
 
-    def _keep_colorful(self, files: list[Path], minimum: float, form: str) -> list[Path]:
+    def _keep_colorful(self, files: list[Path], minimum: float, opponent: str) -> list[Path]:
         selection = _sort_out(
-            tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files), minimum, form
+            tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files), minimum, opponent
         )
         if not selection.kept:
             raise DataError(
@@ -115,9 +115,9 @@ class ColorDataset(FileDataset):
 
 
 @lru_cache(maxsize=8)
-def _sort_out(files: tuple[tuple[Path, int, int], ...], minimum: float, form: str) -> Selection:
+def _sort_out(files: tuple[tuple[Path, int, int], ...], minimum: float, opponent: str) -> Selection:
     # A run builds its data sets twice, a sweep many times: what has not changed on the disk is measured once.
-    return sort_out([file for file, _, _ in files], minimum, form)
+    return sort_out([file for file, _, _ in files], minimum, opponent)
 
 
 def _divide(root: Path, split: str | None, ratios: Sequence[float], seed: int) -> list[Path]:

@@ -53,7 +53,7 @@ def find_kind(root: Path) -> str:
 def check_folder(root: Path, kind: str, look: Looking = iter) -> Report:
     """Read every picture of a data set of pairs, unpaired or colour pictures.
 
-    `look` wraps what is walked through, for progress.
+    `extract` wraps what is walked through, for progress.
 
     Raises:
         DataError: the layout is not that of `kind`.

@@ -28,7 +28,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "sketchkit"
 
 
-class RowStore:
+class FeatureCache:
     """Rows of numbers by key, in one SQLite file: what is written is whole, also after a kill and between processes.
 
     Args:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
 from sketchkit.evaluation.features import inception, resizing
-from sketchkit.evaluation.features.networks import NetworkView, full_precision
+from sketchkit.evaluation.features.networks import NetworkExtractor, full_precision
 from sketchkit.evaluation.metric import Setup
 from sketchkit.options import one_of
 from sketchkit.pretrained.weights import TIMM, load_weights, read_tensors
@@ -22,8 +22,8 @@ ENDINGS = (".pth", ".pt", ".safetensors")
 CPU_PART = 4
 
 
-def feature_view(setup: Setup, feature_extractor: str = INCEPTION, resize: str = "tf") -> FeatureView:
-    """The view of a network that is named in words.
+def make_extractor(setup: Setup, feature_extractor: str = INCEPTION, resize: str = "tf") -> PooledFeatureExtractor:
+    """The extractor of a network that is named in words.
 
     Args:
         setup: see `Setup`; its `weights` are looked up by 'inception_fid' or 'timm:NAME'.
@@ -33,20 +33,20 @@ def feature_view(setup: Setup, feature_extractor: str = INCEPTION, resize: str =
 
     Raises:
         ConfigError: no such extractor, network, or resizing.
-        WeightsError: the weights cannot be had. They are read at the first `look`, which raises it if they do not fit.
+        WeightsError: the weights cannot be had. They are read by the first `extract`; it raises it if they do not fit.
     """
     if feature_extractor == INCEPTION:
-        return InceptionView(setup, resize)
+        return InceptionExtractor(setup, resize)
     if feature_extractor.startswith(TIMM):
         network, _, file = feature_extractor.partition("|")
-        return TimmView(setup, network, resize, file or None)
+        return TimmExtractor(setup, network, resize, file or None)
     if feature_extractor.endswith(ENDINGS) or Path(feature_extractor).is_file():
-        return InceptionView(setup, resize, feature_extractor)
+        return InceptionExtractor(setup, resize, feature_extractor)
     forms = "'inception', 'timm:NAME', 'timm:NAME|FILE', or a file with weights of the Inception network"
     raise ConfigError(f"feature_extractor='{feature_extractor}' is not a choice: give {forms}")
 
 
-class FeatureView(NetworkView):
+class PooledFeatureExtractor(NetworkExtractor):
     """Resize, scale, network.
 
     Attributes:
@@ -64,7 +64,7 @@ class FeatureView(NetworkView):
     def identity(self) -> dict[str, Any]:
         """The network, its weights, and how pictures get to its size."""
         return {
-            "view": "features",
+            "extractor": "features",
             "version": 1,
             **self.origin,
             "resize": self.resize,
@@ -77,8 +77,8 @@ class FeatureView(NetworkView):
         (picture,) = pictures
         return self.scale(resizing.resize(picture, self.size, self.resize))
 
-    def look(self, batch: Tensor) -> Tensor:
-        """(B, 3, h, w) -> features (B, width) float32 on the view's device, in full precision.
+    def extract(self, batch: Tensor) -> Tensor:
+        """(B, 3, h, w) -> features (B, width) float32 on the extractor's device, in full precision.
 
         Raises:
             WeightsError: at the first call, when the weights do not fit.
@@ -92,7 +92,7 @@ class FeatureView(NetworkView):
         """Values of 0..255 to those that the network was trained with."""
 
 
-class InceptionView(FeatureView):
+class InceptionExtractor(PooledFeatureExtractor):
     """The 2,048 features of FID's Inception network.
 
     Args:
@@ -101,7 +101,7 @@ class InceptionView(FeatureView):
         file: its weights, before `setup.weights['inception_fid']`.
 
     Raises:
-        ConfigError, WeightsError: see `feature_view`.
+        ConfigError, WeightsError: see `make_extractor`.
     """
 
     width = inception.WIDTH
@@ -119,12 +119,12 @@ class InceptionView(FeatureView):
         return inception.fuse(inception.inception(self.file, self.seed))
 
     def logits(self, features: Tensor) -> Tensor:
-        """Rows (N, 2048) -> class logits (N, 1008) without the bias, on the view's device."""
+        """Rows (N, 2048) -> class logits (N, 1008) without the bias, on the extractor's device."""
         with torch.inference_mode(), full_precision(self.device):
             return inception.logits(self.network, features.to(self.device))
 
 
-class TimmView(FeatureView):
+class TimmExtractor(PooledFeatureExtractor):
     """The pooled features of a timm network, at the size and scale it was trained with.
 
     Args:
@@ -134,8 +134,8 @@ class TimmView(FeatureView):
         file: its weights, before `setup.weights['timm:NAME']`; with a classifier of any number of classes, or without.
 
     Raises:
-        ConfigError: no such network, or it gives no single row; see also `feature_view`.
-        WeightsError: see `feature_view`.
+        ConfigError: no such network, or it gives no single row; see also `make_extractor`.
+        WeightsError: see `make_extractor`.
     """
 
     def __init__(self, setup: Setup, network_name: str, resize: str = "tf", file: str | Path | None = None) -> None:

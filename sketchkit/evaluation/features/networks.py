@@ -1,4 +1,4 @@
-"""What views share: a network that is built when it is first needed, at full precision; pictures of one size."""
+"""What extractors share: a network that is built when it is first needed, at full precision; pictures of one size."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from sketchkit.data.image_io import UnusablePicture
-from sketchkit.evaluation.metric import Setup, View
+from sketchkit.evaluation.metric import FeatureExtractor, Setup
 from sketchkit.pretrained.weights import file_digest
 
 
-class NetworkView(View):
-    """A view through a network, whose weights are found at once and read at the first `look` only.
+class NetworkExtractor(FeatureExtractor):
+    """An extractor through a network, whose weights are found at once and read at the first `extract` only.
 
     Args:
         setup: see `Setup`.

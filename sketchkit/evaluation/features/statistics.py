@@ -48,8 +48,8 @@ class Statistics:
         mean, count = features.mean(0, dtype=torch.float64), len(features)
         scatter = mean.new_zeros(len(mean), len(mean))
         for rows in features.split(BLOCK):
-            centred = rows.double() - mean
-            scatter.addmm_(centred.T, centred)
+            centered = rows.double() - mean
+            scatter.addmm_(centered.T, centered)
         return cls(mean, scatter / (count - 1), count)
 
 

@@ -15,54 +15,54 @@ import torch
 from sketchkit.atomic import whole
 from sketchkit.errors import DataError
 from sketchkit.evaluation.features.statistics import Statistics
-from sketchkit.evaluation.metric import View
+from sketchkit.evaluation.metric import FeatureExtractor
 
 SUFFIX = ".npz"
 FORMAT = "sketchkit statistics"
 
 
 @dataclass(frozen=True)
-class KeptStatistics:
+class StatisticsFile:
     """What a file holds: mean and covariance; whose they are and how they were taken, where the file says it.
 
     Attributes:
-        view: the identity of the view whose rows these are statistics of; None in files of other programs, which hold
+        extractor: the identity of that whose features these are statistics of; None in files of others, which hold
             `mu` and `sigma` alone.
         fingerprint: of the set's contents, as `PictureSet.fingerprint`.
     """
 
     path: Path
     statistics: Statistics
-    view: dict[str, Any] | None = None
+    extractor: dict[str, Any] | None = None
     fingerprint: str | None = None
 
-    def check(self, view: View, fingerprint: str | None = None) -> None:
+    def check(self, extractor: FeatureExtractor, fingerprint: str | None = None) -> None:
         """Refuse statistics that were taken otherwise, or of other pictures where a fingerprint is given.
 
         Raises:
             DataError: says what differs.
         """
         # Through JSON as the file's own, which has no tuples.
-        wanted = json.loads(json.dumps(view.identity))
-        if self.view is not None and self.view != wanted:
-            keys = sorted({*self.view, *wanted})
+        wanted = json.loads(json.dumps(extractor.identity))
+        if self.extractor is not None and self.extractor != wanted:
+            keys = sorted({*self.extractor, *wanted})
             differ = [
-                f"{key} {self.view.get(key)} and not {wanted.get(key)}"
+                f"{key} {self.extractor.get(key)} and not {wanted.get(key)}"
                 for key in keys
-                if self.view.get(key) != wanted.get(key)
+                if self.extractor.get(key) != wanted.get(key)
             ]
             raise DataError(f"{self.path} was taken by another protocol: {', '.join(differ)}; take it again")
-        if len(self.statistics.mean) != view.width:
-            raise DataError(f"{self.path} is of {len(self.statistics.mean)} features and not of {view.width}")
+        if len(self.statistics.mean) != extractor.width:
+            raise DataError(f"{self.path} is of {len(self.statistics.mean)} features and not of {extractor.width}")
         if fingerprint is not None and self.fingerprint != fingerprint:
             raise DataError(
                 f"{self.path} is of other pictures than these: delete it, or give --save-stats another name"
             )
 
 
-def save_statistics(path: Path, statistics: Statistics, view: View, fingerprint: str) -> None:
+def save_statistics(path: Path, statistics: Statistics, extractor: FeatureExtractor, fingerprint: str) -> None:
     """Write statistics with what they are of; readers never see half a file. pytorch-fid can read it too."""
-    about = {"format": FORMAT, "view": view.identity, "fingerprint": fingerprint, "count": statistics.count}
+    about = {"format": FORMAT, "extractor": extractor.identity, "fingerprint": fingerprint, "count": statistics.count}
     with whole(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
@@ -72,7 +72,7 @@ def save_statistics(path: Path, statistics: Statistics, view: View, fingerprint:
         )
 
 
-def load_statistics(path: Path) -> KeptStatistics:
+def load_statistics(path: Path) -> StatisticsFile:
     """Read a file of `save_statistics`, or of pytorch-fid.
 
     Raises:
@@ -92,6 +92,6 @@ def load_statistics(path: Path) -> KeptStatistics:
     size = len(mean) if mean.ndim == 1 else 0
     if not size or tuple(covariance.shape) != (size, size):
         raise DataError(f"{path} is damaged: its mean and covariance do not fit each other; write it with --save-stats")
-    return KeptStatistics(
-        path, Statistics(mean, covariance, about.get("count")), about.get("view"), about.get("fingerprint")
+    return StatisticsFile(
+        path, Statistics(mean, covariance, about.get("count")), about.get("extractor"), about.get("fingerprint")
     )

@@ -11,15 +11,15 @@ from typing import Any
 from sketchkit.atomic import write_whole
 from sketchkit.errors import DataError
 from sketchkit.evaluation.build import RANDOM
-from sketchkit.evaluation.features.statistics_file import KeptStatistics
+from sketchkit.evaluation.features.statistics_file import StatisticsFile
 from sketchkit.evaluation.images.image_set import PictureSet
-from sketchkit.evaluation.metric import ROLES, PictureMetric, Seen
+from sketchkit.evaluation.metric import ROLES, Features, PictureMetric
 
 FORMAT = "sketchkit metrics"
 Score = dict[str, Any]
 
 
-def score(name: str, metric: PictureMetric, seen: Seen) -> Score:
+def score(name: str, metric: PictureMetric, seen: Features) -> Score:
     """One metric's number with what belongs to it, as JSON can hold it.
 
     Raises:
@@ -36,20 +36,20 @@ def score(name: str, metric: PictureMetric, seen: Seen) -> Score:
         **{key: _plain(number) for key, number in more},
         "better": metric.better,
         "n": counts,
-        "view": metric.view.identity,
+        "extractor": metric.extractor.identity,
         "note": metric.remark(seen),
     }
 
 
-def notes(scores: Mapping[str, Score], real: PictureSet | KeptStatistics, fake: PictureSet) -> Iterator[str]:
+def notes(scores: Mapping[str, Score], real: PictureSet | StatisticsFile, fake: PictureSet) -> Iterator[str]:
     """What keeps the numbers from being compared with others."""
     for name, one in scores.items():
         if name.endswith(RANDOM):
             yield f"{name}: the network has random weights, the number means nothing outside tests"
         if one["note"]:
             yield f"{name} {one['note']}"
-    if isinstance(real, KeptStatistics):
-        if real.view is None:
+    if isinstance(real, StatisticsFile):
+        if real.extractor is None:
             yield f"{real.path} does not say how its statistics were taken: that they match is on your word"
         sets = [fake]
     else:
@@ -76,9 +76,9 @@ def _differences(real: PictureSet, fake: PictureSet) -> Iterator[str]:
             yield f"{what} differ, and that is measured too: real {_counted(one)}; fake {_counted(other)}"
 
 
-def describe(pictures: PictureSet | KeptStatistics) -> dict[str, Any]:
+def describe(pictures: PictureSet | StatisticsFile) -> dict[str, Any]:
     """A set as the result names it."""
-    if isinstance(pictures, KeptStatistics):
+    if isinstance(pictures, StatisticsFile):
         count = pictures.statistics.count
         return {"path": str(pictures.path), "n": count, "fingerprint": pictures.fingerprint}
     return {
@@ -99,7 +99,7 @@ def table(scores: Mapping[str, Score]) -> list[dict[str, str]]:
             "value": _number(one["value"]),
             "better": one["better"] or "",
             "n": " / ".join(_count(role, count) for role, count in one["n"].items()),
-            "seen by": _seen_by(one["view"]),
+            "seen by": _seen_by(one["extractor"]),
         }
         for name, one in scores.items()
     ]
@@ -144,9 +144,9 @@ def _count(role: str, count: int | None) -> str:
     return f"{'unknown' if count is None else count} {many.get(role, role)}"
 
 
-def _seen_by(view: Mapping[str, Any]) -> str:
-    words = [view.get("network"), f"resize {view['resize']}" if "resize" in view else None]
-    weights = view.get("weights")
+def _seen_by(extractor: Mapping[str, Any]) -> str:
+    words = [extractor.get("network"), f"resize {extractor['resize']}" if "resize" in extractor else None]
+    weights = extractor.get("weights")
     words.append(weights if weights in (None, "random") else f"weights {weights[:8]}")
     return ", ".join(filter(None, words)) or "pixels"
 

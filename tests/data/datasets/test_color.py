@@ -145,9 +145,9 @@ def test_a_gray_file_without_a_filter_is_one_line(root):
         (dict(split="test", split_ratios=(0.8, 0.2, 0.0)), DataError, "part 'test' of the 20 pictures .* is empty"),
         (dict(split="empty"), DataError, "no picture in"),
         (
-            dict(split=None, min_colorfulness=5, colorfulness_form="square"),
+            dict(split=None, min_colorfulness=5, colorfulness_opponent="square"),
             ConfigError,
-            "form='square' is not a choice",
+            "opponent='square' is not a choice",
         ),
     ],
 )

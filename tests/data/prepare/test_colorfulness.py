@@ -40,8 +40,8 @@ def test_it_is_the_formula(signed):
 
 def test_every_grey_is_zero():
     grey = RNG.integers(0, 256, (1, 16, 16, 1), dtype=np.uint8).repeat(3, -1)
-    for form in ("absolute", "signed"):
-        assert colorfulness(batch(*grey), form).item() == 0
+    for opponent in ("absolute", "signed"):
+        assert colorfulness(batch(*grey), opponent).item() == 0
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_every_grey_is_zero():
     ],
 )
 def test_plain_colours_are_their_mean_alone(colour, expected):
-    for form in ("absolute", "signed"):
-        assert colorfulness(batch(plain(colour)), form).item() == pytest.approx(expected, abs=1e-3)
+    for opponent in ("absolute", "signed"):
+        assert colorfulness(batch(plain(colour)), opponent).item() == pytest.approx(expected, abs=1e-3)
 
 
 def test_opposite_colours_spread_only_when_signed():
@@ -67,7 +67,7 @@ def test_opposite_colours_spread_only_when_signed():
 
 
 def test_an_unknown_form_is_one_line():
-    with pytest.raises(ConfigError, match="form='sined' is not a choice: did you mean 'signed'"):
+    with pytest.raises(ConfigError, match="opponent='sined' is not a choice: did you mean 'signed'"):
         colorfulness(batch(plain((1, 2, 3))), "sined")
     with pytest.raises(ConfigError, match="not a choice"):
         measure([], "sined")

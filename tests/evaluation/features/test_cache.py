@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sketchkit.errors import DataError
-from sketchkit.evaluation.features.cache import FILE, RowStore, cache_folder
+from sketchkit.evaluation.features.cache import FILE, FeatureCache, cache_folder
 
 FORK = multiprocessing.get_context("fork")
 
@@ -36,31 +36,31 @@ def numbers(width: int, dtype: torch.dtype, seed: int = 0) -> Tensor:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_rows_come_back_bit_for_bit_in_another_opening(tmp_path: Path, dtype: torch.dtype) -> None:
-    # More than a query takes, and one that is a view into a larger tensor.
+    # More than a query takes, and one that is a extractor into a larger tensor.
     rows = {f"key {i}": numbers(7, dtype, i) for i in range(1203)} | {"part": numbers(14, dtype)[::2]}
-    first = RowStore(tmp_path / "new" / "folder")
+    first = FeatureCache(tmp_path / "new" / "folder")
     first.put(rows)
     first.close()
-    found = RowStore(tmp_path / "new" / "folder").get([*rows, "not there"], 7, dtype)
+    found = FeatureCache(tmp_path / "new" / "folder").get([*rows, "not there"], 7, dtype)
     assert set(found) == set(rows)
     assert all(found[key].dtype == dtype and torch.equal(found[key], rows[key]) for key in rows)
 
 
 def test_a_later_row_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
-    store = RowStore(tmp_path)
+    store = FeatureCache(tmp_path)
     store.put({"a": torch.zeros(2)})
     store.put({"a": torch.ones(2)})
     assert store.get(["a"], 2, torch.float32)["a"].tolist() == [1, 1]
 
 
 def test_rows_of_another_length_are_not_taken(tmp_path: Path) -> None:
-    store = RowStore(tmp_path)
+    store = FeatureCache(tmp_path)
     store.put({"short": torch.ones(3), "right": torch.ones(4), "double": torch.ones(4, dtype=torch.float64)})
     assert set(store.get(["short", "right", "double"], 4, torch.float32)) == {"right"}
 
 
 def write_rows(folder: Path, own: str) -> None:
-    store = RowStore(folder)
+    store = FeatureCache(folder)
     for i in range(30):
         store.put({f"{own} {i}": torch.full((5,), float(i)), f"shared {i}": torch.full((5,), float(i))})
 
@@ -68,7 +68,7 @@ def write_rows(folder: Path, own: str) -> None:
 def test_two_processes_write_at_once(tmp_path: Path) -> None:
     assert in_processes(write_rows, (tmp_path, "one"), (tmp_path, "two")) == [0, 0]
     keys = [f"{own} {i}" for own in ("one", "two", "shared") for i in range(30)]
-    found = RowStore(tmp_path).get(keys, 5, torch.float32)
+    found = FeatureCache(tmp_path).get(keys, 5, torch.float32)
     assert set(found) == set(keys)
     assert all(found[key].tolist() == [float(key.split()[1])] * 5 for key in keys)
 
@@ -78,7 +78,7 @@ def test_a_new_file_that_another_process_is_writing_to_is_waited_for(tmp_path: P
     other.execute("CREATE TABLE another (number)")
     other.execute("BEGIN IMMEDIATE")
     threading.Timer(0.3, lambda: other.execute("COMMIT")).start()
-    store = RowStore(tmp_path)
+    store = FeatureCache(tmp_path)
     store.put({"a": torch.ones(1)})
     assert set(store.get(["a"], 1, torch.float32)) == {"a"}
 
@@ -93,14 +93,14 @@ class Deadly(dict[str, Tensor]):
 
 
 def write_and_die(folder: Path) -> None:
-    store = RowStore(folder)
+    store = FeatureCache(folder)
     store.put({"before": torch.ones(2000)})
     store.put(Deadly())
 
 
 def test_a_kill_in_the_middle_of_writing_leaves_whole_writes_only(tmp_path: Path) -> None:
     assert in_processes(write_and_die, (tmp_path,)) == [-signal.SIGKILL]
-    store = RowStore(tmp_path)
+    store = FeatureCache(tmp_path)
     assert set(store.get(["before", "a", "b", "c"], 2000, torch.float32)) == {"before"}
     store.put({"a": torch.zeros(2000)})
     assert set(store.get(["a"], 2000, torch.float32)) == {"a"}
@@ -108,7 +108,7 @@ def test_a_kill_in_the_middle_of_writing_leaves_whole_writes_only(tmp_path: Path
 
 def refused(folder: Path) -> str:
     with pytest.raises(DataError) as caught:
-        RowStore(folder).get(["a"], 1, torch.float32)
+        FeatureCache(folder).get(["a"], 1, torch.float32)
     message = str(caught.value)
     assert "\n" not in message and "--no-cache" in message and str(folder / FILE) in message
     return message

@@ -14,7 +14,7 @@ from torchvision.models import Inception3
 
 from sketchkit.errors import WeightsError
 from sketchkit.evaluation.features import inception as ours
-from sketchkit.evaluation.features.classifiers import InceptionView
+from sketchkit.evaluation.features.classifiers import InceptionExtractor
 from sketchkit.evaluation.metric import Setup
 
 SIZES = [(75, 50), (340, 420)]
@@ -71,17 +71,17 @@ def network(weights) -> torch.nn.Module:
 
 
 @pytest.fixture(scope="module")
-def view(weights) -> InceptionView:
-    return InceptionView(Setup(weights={"inception_fid": weights}))
+def extractor(weights) -> InceptionExtractor:
+    return InceptionExtractor(Setup(weights={"inception_fid": weights}))
 
 
-def batch(pictures: list[Tensor], view: InceptionView) -> Tensor:
-    return torch.stack([view.prepare(picture) for picture in pictures])
+def batch(pictures: list[Tensor], extractor: InceptionExtractor) -> Tensor:
+    return torch.stack([extractor.prepare(picture) for picture in pictures])
 
 
-def test_plain_features_and_logits_are_torch_fidelitys(network, view, pictures, torch_fidelitys) -> None:
+def test_plain_features_and_logits_are_torch_fidelitys(network, extractor, pictures, torch_fidelitys) -> None:
     with torch.no_grad():
-        features = network(batch(pictures, view))
+        features = network(batch(pictures, extractor))
     assert features.shape == (2, 2048) and features.dtype == torch.float32
     assert (features - torch_fidelitys.features).abs().max() <= 1e-5
     assert torch_fidelitys.features.std() > 0.05  # or the comparison above says nothing
@@ -92,26 +92,26 @@ def test_plain_features_and_logits_are_torch_fidelitys(network, view, pictures, 
 def test_plain_features_are_pytorch_fids(network, weights, pictures, monkeypatch) -> None:
     monkeypatch.setattr(pytorch_fid.inception, "load_state_dict_from_url", lambda *_, **__: torch.load(weights))
     theirs = pytorch_fid.inception.InceptionV3().eval()
-    view = InceptionView(Setup(), "pytorch", weights)
+    extractor = InceptionExtractor(Setup(), "pytorch", weights)
     with torch.no_grad():
         expected = torch.cat([theirs(picture[None] / 255)[0].flatten(1) for picture in pictures])
-        assert (network(batch(pictures, view)) - expected).abs().max() <= 1e-5
+        assert (network(batch(pictures, extractor)) - expected).abs().max() <= 1e-5
 
 
-def test_the_view_is_within_rounding_of_torch_fidelity(view, pictures, torch_fidelitys) -> None:
+def test_the_view_is_within_rounding_of_torch_fidelity(extractor, pictures, torch_fidelitys) -> None:
     with torch.inference_mode():  # what is built in it serves outside as well
-        seen = view.look(batch(pictures, view))
+        seen = extractor.extract(batch(pictures, extractor))
     assert ((seen - torch_fidelitys.features).norm() / torch_fidelitys.features.norm()).item() <= 1e-4
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in view.network.modules())
-    assert ((view.logits(seen) - torch_fidelitys.logits).norm() / torch_fidelitys.logits.norm()).item() <= 1e-4
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in extractor.network.modules())
+    assert ((extractor.logits(seen) - torch_fidelitys.logits).norm() / torch_fidelitys.logits.norm()).item() <= 1e-4
 
 
 @pytest.mark.slow
-def test_a_row_does_not_depend_on_its_batch(view, pictures) -> None:
-    images = batch([*pictures, *pictures, pictures[0]], view)  # more than are looked at together on a CPU
-    together = view.look(images)
+def test_a_row_does_not_depend_on_its_batch(extractor, pictures) -> None:
+    images = batch([*pictures, *pictures, pictures[0]], extractor)  # more than are looked at together on a CPU
+    together = extractor.extract(images)
     for image, row in zip(images[:2], together[:2], strict=True):
-        assert ((view.look(image[None])[0] - row).norm() / row.norm()).item() <= 1e-5
+        assert ((extractor.extract(image[None])[0] - row).norm() / row.norm()).item() <= 1e-5
     torch.testing.assert_close(together[4], together[0], rtol=1e-5, atol=1e-6)
 
 
@@ -137,4 +137,4 @@ def test_a_file_without_counters_fits_and_another_networks_is_refused(weights, t
         ours.inception(file)
     torch.save({"features.0.weight": torch.zeros(3)}, file)
     with pytest.raises(WeightsError, match="does not fit inception_fid: Missing key"):
-        InceptionView(Setup(), "tf", file).look(torch.zeros(1, 3, 299, 299))
+        InceptionExtractor(Setup(), "tf", file).extract(torch.zeros(1, 3, 299, 299))

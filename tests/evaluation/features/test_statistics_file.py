@@ -17,15 +17,15 @@ from sketchkit.errors import DataError
 from sketchkit.evaluation.features import statistics_file
 from sketchkit.evaluation.features.statistics import Statistics
 from sketchkit.evaluation.features.statistics_file import load_statistics, save_statistics
-from sketchkit.evaluation.metric import View
+from sketchkit.evaluation.metric import FeatureExtractor
 
 WIDTH = 5
 STATISTICS = Statistics.of(torch.randn(20, WIDTH, generator=torch.Generator().manual_seed(0)))
 Spoil = Callable[[Path], object]
 
 
-class Seeing(View):
-    """A view of any identity; the size is a tuple, which JSON knows as a list."""
+class Seeing(FeatureExtractor):
+    """A extractor of any identity; the size is a tuple, which JSON knows as a list."""
 
     width = WIDTH
 
@@ -67,7 +67,7 @@ def test_a_file_of_another_program_says_nothing_of_itself(tmp_path: Path) -> Non
     path = tmp_path / "theirs.npz"
     np.savez_compressed(path, mu=np.arange(3, dtype=np.float32), sigma=np.eye(3, dtype=np.float32))
     found = load_statistics(path)
-    assert found.view is None and found.fingerprint is None and found.statistics.count is None
+    assert found.extractor is None and found.fingerprint is None and found.statistics.count is None
     assert found.statistics.mean.tolist() == [0, 1, 2] and found.statistics.covariance.dtype == torch.float64
     narrow = Seeing()
     narrow.width = 3
@@ -181,7 +181,7 @@ def test_the_file_says_what_it_is_of(file: Path) -> None:
         about = json.loads(str(content["about"]))
     assert about == {
         "format": "sketchkit statistics",
-        "view": {"network": "net", "weights": "abcd", "resize": "tf", "size": [30, 20]},
+        "extractor": {"network": "net", "weights": "abcd", "resize": "tf", "size": [30, 20]},
         "fingerprint": "f00d",
         "count": 20,
     }

@@ -12,16 +12,16 @@ from sketchkit.errors import DataError
 from sketchkit.evaluation.features.extraction import Item
 from sketchkit.evaluation.images.image_set import PictureFile, PictureSet
 from sketchkit.evaluation.images.pairing import make_items
-from sketchkit.evaluation.metric import PictureMetric, Seen
+from sketchkit.evaluation.metric import Features, PictureMetric
 
 
 class Sets(PictureMetric):
     needs = ("real", "fake")
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         return {}
 
-    def per_sample(self, seen: Seen) -> Tensor | None:
+    def per_sample(self, seen: Features) -> Tensor | None:
         return None
 
 

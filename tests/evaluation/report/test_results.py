@@ -13,15 +13,15 @@ from torch import Tensor
 from sketchkit.data.image_io import Probe
 from sketchkit.errors import DataError
 from sketchkit.evaluation.features.statistics import Statistics
-from sketchkit.evaluation.features.statistics_file import KeptStatistics
+from sketchkit.evaluation.features.statistics_file import StatisticsFile
 from sketchkit.evaluation.images.image_set import PictureFile, PictureSet
-from sketchkit.evaluation.metric import PictureMetric, Seen, View
+from sketchkit.evaluation.metric import FeatureExtractor, Features, PictureMetric
 from sketchkit.evaluation.report import results
 
 FEATURES = {"network": "net", "weights": "0123456789abcdef", "resize": "tf", "width": 4}
 
 
-class Fixed(View):
+class Fixed(FeatureExtractor):
     def __init__(self, identity: dict[str, Any]) -> None:
         self.given = identity
 
@@ -39,13 +39,15 @@ class Given(PictureMetric):
     better = "higher"
     least = 2
 
-    def __init__(self, numbers: dict[str, float], view: dict[str, Any] = FEATURES, remark: str | None = None) -> None:
-        self.numbers, self.view, self.said = numbers, Fixed(view), remark
+    def __init__(
+        self, numbers: dict[str, float], extractor: dict[str, Any] = FEATURES, remark: str | None = None
+    ) -> None:
+        self.numbers, self.extractor, self.said = numbers, Fixed(extractor), remark
 
-    def compute(self, seen: Seen) -> dict[str, float]:
+    def compute(self, seen: Features) -> dict[str, float]:
         return self.numbers
 
-    def remark(self, seen: Seen) -> str | None:
+    def remark(self, seen: Features) -> str | None:
         return self.said
 
 
@@ -54,15 +56,15 @@ def sets(folder: str, count: int = 3, size: tuple[int, int] = (8, 6), kind: str 
     return PictureSet(Path(folder), {file.name: file for file in files})
 
 
-def seen(real: int = 3, fake: int = 3) -> Seen:
-    return Seen(real=torch.zeros(real, 4), fake=torch.zeros(fake, 4))
+def seen(real: int = 3, fake: int = 3) -> Features:
+    return Features(real=torch.zeros(real, 4), fake=torch.zeros(fake, 4))
 
 
-def score(name: str = "fid", real: int = 3, fake: int = 3, view: dict[str, Any] = FEATURES) -> dict[str, Any]:
-    return {name: results.score(name, Given({name: 1.5}, view), seen(real, fake))}
+def score(name: str = "fid", real: int = 3, fake: int = 3, extractor: dict[str, Any] = FEATURES) -> dict[str, Any]:
+    return {name: results.score(name, Given({name: 1.5}, extractor), seen(real, fake))}
 
 
-def noted(scores: dict[str, Any], real: PictureSet | KeptStatistics, fake: PictureSet) -> list[str]:
+def noted(scores: dict[str, Any], real: PictureSet | StatisticsFile, fake: PictureSet) -> list[str]:
     return list(results.notes(scores, real, fake))
 
 
@@ -88,13 +90,13 @@ def test_numbers_that_are_not_made_plain_are_not_written(tmp_path: Path) -> None
 
 
 def test_a_score_says_how_it_was_measured() -> None:
-    rows = Seen(real=torch.zeros(5, 4), fake=torch.zeros(3, 4), pair=torch.zeros(2, 1), draws=torch.zeros(4, 1))
+    rows = Features(real=torch.zeros(5, 4), fake=torch.zeros(3, 4), pair=torch.zeros(2, 1), draws=torch.zeros(4, 1))
     assert results.score("kid", Given({"kid": 0.25, "kid_std": 0.5}, remark="is only given"), rows) == {
         "value": 0.25,
         "kid_std": 0.5,
         "better": "higher",
         "n": {"real": 5, "fake": 3, "pair": 2, "draws": 4},
-        "view": FEATURES,
+        "extractor": FEATURES,
         "note": "is only given",
     }
 
@@ -102,7 +104,7 @@ def test_a_score_says_how_it_was_measured() -> None:
 @pytest.mark.parametrize("count", [20, None])
 def test_the_count_of_kept_statistics_is_the_real_one(count: int | None) -> None:
     kept = Statistics(torch.zeros(4), torch.eye(4), count)
-    found = results.score("fid", Given({"fid": 1.0}), Seen(fake=torch.zeros(3, 4), statistics=kept))
+    found = results.score("fid", Given({"fid": 1.0}), Features(fake=torch.zeros(3, 4), statistics=kept))
     assert found["n"] == {"fake": 3, "real": count}
 
 
@@ -154,10 +156,10 @@ def test_files_that_were_left_out_are_noted_for_both_sets() -> None:
 
 def test_statistics_that_do_not_say_how_they_were_taken_are_noted() -> None:
     kept = Statistics(torch.zeros(4), torch.eye(4), 20)
-    unknown = KeptStatistics(Path("r.npz"), kept)
+    unknown = StatisticsFile(Path("r.npz"), kept)
     (note,) = noted(score("kid"), unknown, sets("fake"))
     assert note.startswith("r.npz does not say how its statistics were taken")
-    assert noted(score("kid"), KeptStatistics(Path("r.npz"), kept, FEATURES, "f00d"), sets("fake")) == []
+    assert noted(score("kid"), StatisticsFile(Path("r.npz"), kept, FEATURES, "f00d"), sets("fake")) == []
 
 
 def test_sets_as_the_result_names_them() -> None:
@@ -170,15 +172,17 @@ def test_sets_as_the_result_names_them() -> None:
         "fingerprint": whole.fingerprint,
         "unreadable": {"real/x.png": "cut"},
     }
-    kept = KeptStatistics(Path("r.npz"), Statistics(torch.zeros(4), torch.eye(4), 20), FEATURES, "f00d")
+    kept = StatisticsFile(Path("r.npz"), Statistics(torch.zeros(4), torch.eye(4), 20), FEATURES, "f00d")
     assert results.describe(kept) == {"path": "r.npz", "n": 20, "fingerprint": "f00d"}
 
 
 def test_the_table_in_words() -> None:
-    kept = Seen(fake=torch.zeros(3, 4), statistics=Statistics(torch.zeros(4), torch.eye(4)))
+    kept = Features(fake=torch.zeros(3, 4), statistics=Statistics(torch.zeros(4), torch.eye(4)))
     scores = {
         "fid": results.score("fid", Given({"fid": 12.3456789}), kept),
-        "psnr": results.score("psnr", Given({"psnr": float("inf")}, {"view": "psnr"}), Seen(pair=torch.zeros(2, 1))),
+        "psnr": results.score(
+            "psnr", Given({"psnr": float("inf")}, {"extractor": "psnr"}), Features(pair=torch.zeros(2, 1))
+        ),
         "untrained": results.score("untrained", Given({"u": 1e-7}, {**FEATURES, "weights": "random"}), seen(2, 2)),
     }
     rows = results.table(scores)
