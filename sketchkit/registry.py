@@ -131,6 +131,16 @@ MODEL_WRAPPERS = _child(roots.MODEL_WRAPPERS)
 EVALUATOR = _child(roots.EVALUATOR)
 RUNNERS = _child(roots.RUNNERS)
 FUNCTIONS = _child(roots.FUNCTIONS)
+
+
+def translator_names() -> list[str]:
+    """The translators among MODELS, sorted: what is registered here itself and is no preprocessor."""
+    from mmengine.model import BaseDataPreprocessor
+
+    MODELS.import_from_location()
+    return sorted(name for name, entry in MODELS.module_dict.items() if not issubclass(entry, BaseDataPreprocessor))
+
+
 RUNNER_CHILDREN = (
     MODELS, DATASETS, DATA_SAMPLERS, TRANSFORMS, METRICS, HOOKS, LOOPS, OPTIMIZERS, OPTIM_WRAPPERS,
     OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS, LOG_PROCESSORS, VISUALIZERS, VISBACKENDS, MODEL_WRAPPERS, EVALUATOR,

@@ -87,12 +87,6 @@ class ConditionalTranslator(AdversarialTranslator):
         """The one generator."""
         return {"AtoB": self.generator}
 
-    def forward(self, source: Tensor, **conditions: Any) -> Tensor:
-        """Translate pictures in the networks' range (B,Cs,H,W), with `label`, `hint` and `noise` where they apply."""
-        generator = PaddedGenerator(self.generator, {"source": source, **conditions})
-        noise = conditions.get("noise")
-        return generator(generator.draw_noise() if noise is None else noise)
-
     def train_step(self, data: Mapping[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration on a batch; returns each term's value under `D/` and `G/`."""
         batch = self.data_preprocessor(data, training=True)

@@ -113,11 +113,6 @@ class CycleTranslator(AdversarialTranslator):
         for direction, pool in self.pools.items():
             pool.load(state["pools"][direction], device)
 
-    def forward(self, source: Tensor, direction: str = AtoB) -> Tensor:
-        """Translate pictures of the networks' range (B,C,H,W) in a direction."""
-        generator = PaddedGenerator(self.networks()[direction], {"source": source})
-        return generator(generator.draw_noise())
-
     def train_step(self, data: Mapping[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration on a batch; returns each term's value under `G/` and `D/`, those of BtoA end in `_BtoA`."""
         batch = self.data_preprocessor(data, training=True)

@@ -15,7 +15,7 @@ COMMANDS = {
     "data": "Make, check and prepare data sets.",
     "eval": "Measure pictures, or a trained run: FID, KID, LPIPS and more.",
     "info": "Networks, parameters, FLOPs and objective of a config.",
-    "plugins": "List backbones, heads and losses, and what failed to load.",
+    "plugins": "List translators, networks, losses and metrics, and what failed to load.",
     "stylize": "Paint a picture in the style of others.",
     "sweep": "Train a config with several values of some keys and compare.",
     "train": "Train a translator.",

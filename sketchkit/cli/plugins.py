@@ -12,7 +12,7 @@ import click
 
 @click.group()
 def command() -> None:
-    """Backbones, heads and losses."""
+    """Translators, backbones, heads, losses, metrics and line methods."""
 
 
 @command.command("list")
@@ -21,27 +21,32 @@ def command() -> None:
     "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers plugins."
 )
 def list_(as_json: bool, plugin_files: tuple[str, ...]) -> None:
-    """Every backbone, head and loss with its source and one line, and the plugins that failed to load."""
+    """All of them with one line and their source, and the plugins that failed to load."""
     from sketchkit import loading, registry
 
     for file in plugin_files:
         loading.load_file(file)
-    rows = [_row(entries, name) for entries in registry.PLUGIN_REGISTRIES for name in entries.names()]
+    translators = [_row("translator", registry.MODELS.get(name)) for name in registry.translator_names()]
+    others = [
+        _row(entries.name, entries.get(name), name)
+        for entries in registry.PLUGIN_REGISTRIES
+        for name in entries.names()
+    ]
+    rows = [*translators, *others]
     failed = [{"plugin": plugin.name, "error": plugin.error} for plugin in loading.failures()]
     if as_json:
         click.echo(json.dumps({"plugins": rows, "failed": failed}, indent=2))
         return
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        click.echo(f"{row['kind']:9} {row['name']:{width}}  {row['summary']}  [{row['source']}]")
+        click.echo(f"{row['kind']:11} {row['name']:{width}}  {row['summary']}  [{row['source']}]")
     for failure in failed:
-        click.echo(f"failed    {failure['plugin']}: {failure['error']}")
+        click.echo(f"failed      {failure['plugin']}: {failure['error']}")
 
 
-def _row(entries: Any, name: str) -> dict[str, str]:
-    entry = entries.get(name)
+def _row(kind: str, entry: Any, name: str | None = None) -> dict[str, str]:
     summary = (inspect.getdoc(entry) or "no description").splitlines()[0]
     module = entry.__module__
     file = inspect.getsourcefile(entry)
     source = module if module.partition(".")[0] == "sketchkit_plugins" or not file else Path(file).name
-    return {"kind": entries.name, "name": name, "summary": summary, "source": source}
+    return {"kind": kind, "name": name or entry.__name__, "summary": summary, "source": source}

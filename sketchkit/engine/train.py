@@ -88,7 +88,7 @@ def check(config: Config, folder: Path, existing: Path | None, resume: bool) -> 
 
 def model_config(config: Config) -> dict[str, Any]:
     """The translator's config, put together from the top-level parts that people name and override."""
-    return {**config["translator"], **{key: config.get(key) or {} for key in MODEL_KEYS}}
+    return {**config["translator"], **{key: config[key] for key in MODEL_KEYS if config.get(key)}}
 
 
 def _runner_config(config: Config, folder: Path, resume: bool, launcher: str) -> Config:

@@ -11,6 +11,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from sketchkit.translators.objective import Objective
+from sketchkit.translators.padding import PaddedGenerator
 
 
 class Translator(BaseModel, ABC):
@@ -19,8 +20,8 @@ class Translator(BaseModel, ABC):
     A subclass gives `train_step(data, optim_wrapper) -> name -> value`, where `optim_wrapper[group]` is the wrapper of
     each of its `optimizer_groups`, and `val_step(data, draws=2) -> [shown]`. What `val_step` shows is a dict with
     `key`, the samples' names (and `target_key`, where targets have names of their own); source, target and fake
-    (B,C,H,W) in [-1, 1]; and, as far as they exist, label, hint, fake_alt, draws (the fakes of all noises), fake_A,
-    rec_A and rec_B.
+    (B,C,H,W) in [-1, 1]; draws, the fakes of that many noises, where the generator takes any; and, as far as they exist,
+    label, hint, fake_alt (the second of the draws), fake_A, rec_A and rec_B.
 
     Attributes:
         directions: 'AtoB' (source to target), and 'BtoA' of one that goes both ways.
@@ -31,7 +32,7 @@ class Translator(BaseModel, ABC):
 
     directions: ClassVar[tuple[str, ...]] = ("AtoB",)
     offers: ClassVar[Mapping[str, str]] = {}
-    captions: ClassVar[Mapping[str, str]] = {}
+    captions: ClassVar[Mapping[str, str]] = {"source": "source", "target": "target", "fake": "output"}
 
     def __init__(self, data_preprocessor: nn.Module) -> None:
         super().__init__(data_preprocessor)
@@ -51,6 +52,12 @@ class Translator(BaseModel, ABC):
         shown = {kind: picture(batch[kind], kind, source) for kind in ("source", "target")}
         kinds = {"fake": "target", "fake_A": "source"}
         return {**shown, **{name: picture(fake, kinds[name], source) for name, fake in fakes.items()}}
+
+    def forward(self, source: Tensor, direction: str = "AtoB", **conditions: Any) -> Tensor:
+        """Translate pictures in the networks' range (B,Cs,H,W), with `label`, `hint` and `noise` where they apply."""
+        generator = PaddedGenerator(self.networks()[direction], {"source": source, **conditions})
+        noise = conditions.get("noise")
+        return generator(generator.draw_noise() if noise is None else noise)
 
     @abstractmethod
     def optimizer_groups(self) -> dict[str, nn.Module]:

@@ -174,7 +174,7 @@ def test_without_heads_it_is_plain_regression():
 
 def test_hints_that_nothing_looks_at_and_a_network_without_its_hints_are_refused():
     def step(hint_channels, has_hint):
-        backbone = dict(type="UNetGenerator", width=4, downs=2, hint_channels=hint_channels)
+        backbone = dict(type="UNetGenerator", width=4, num_downs=2, hint_channels=hint_channels)
         model = ConditionalTranslator(backbone, generator_losses=dict(pixel=dict(type="PixelLoss")))
         hint = dict(hint=torch.zeros(4, 4, 8, 8, dtype=torch.uint8)) if has_hint else {}
         return model.train_step({**batch(), **hint}, GroupOptimizers(SGD)(model))
