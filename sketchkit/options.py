@@ -7,8 +7,6 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from torch import nn
-
 from sketchkit.errors import ConfigError
 
 LISTED = 40  # names that a message lists; timm has more than a thousand networks
@@ -63,6 +61,8 @@ def check_options(entry: Any, options: Mapping[str, Any]) -> None:
 
 def options_of(entry: Any) -> tuple[dict[str, inspect.Parameter], bool]:
     """The options `entry` names, and whether it takes others as well."""
+    from torch import nn  # here, as names are looked up in commands that import nothing heavy
+
     # A module without an `__init__` of its own inherits one that seems to take anything, and takes nothing.
     if getattr(entry, "__init__", None) is nn.Module.__init__:
         return {}, False

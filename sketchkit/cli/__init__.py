@@ -12,6 +12,7 @@ from sketchkit.cli.lazy import LazyGroup
 from sketchkit.errors import SketchkitError
 
 COMMANDS = {
+    "configs": "List the configs that come with sketchkit, or show one.",
     "data": "Make, check and prepare data sets.",
     "eval": "Measure pictures, or a trained run: FID, KID, LPIPS and more.",
     "info": "Networks, parameters, FLOPs and objective of a config.",

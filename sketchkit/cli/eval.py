@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sketchkit.cli.options import require_run
+
 if TYPE_CHECKING:
     from sketchkit.evaluation.build import Spec
     from sketchkit.evaluation.evaluate import EvaluationCall
@@ -111,6 +113,8 @@ def _check(targets: tuple[Path, ...], options: Mapping[str, Any]) -> None:
         raise ConfigError(f"--{given[0].replace('_', '-')} is for runs, and two sets of pictures are given")
     if options["cfg_options"] and not options["config"]:
         raise ConfigError("--cfg-options changes the config that --config names: give that too")
+    if len(targets) == 1:
+        require_run(targets[0])
     for target in targets:
         if len(targets) == 2 and not target.exists():
             raise DataError(f"nothing is at {target}: name a folder of pictures, a list of them, or kept statistics")

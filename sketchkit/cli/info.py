@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from sketchkit.cli.options import ConfigPath
+
 
 @click.command()
-@click.argument("config", type=click.Path())
+@click.argument("config", type=ConfigPath())
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 @click.option("--cfg-options", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the config.")
 @click.option(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sketchkit.config.names import config_folder
+
 if TYPE_CHECKING:
     from mmengine.config import Config
     from torch import Tensor
@@ -87,11 +89,8 @@ def command(
 
 
 def preset_file(name: str) -> Path:
-    """The config of a preset: in the installed package, or in the checkout that it is imported from."""
-    package = Path(__file__).resolve().parents[1]
-    file = f"style_{name.replace('-', '_')}.py"
-    installed = package / "configs" / file
-    return installed if installed.is_file() else package.parent / "configs" / file
+    """The config of a preset."""
+    return config_folder() / f"style_{name.replace('-', '_')}.py"
 
 
 def _watch(strokes: Iterable[Any], target: Path, save_every: int | None) -> None:

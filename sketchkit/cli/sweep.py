@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sketchkit.cli.options import ConfigPath
+
 if TYPE_CHECKING:
     from sketchkit.sweeps.sweep import Result
 
@@ -22,7 +24,7 @@ class SweepCommand(click.Command):
 
 
 @click.command(cls=SweepCommand)
-@click.argument("config", type=click.Path())
+@click.argument("config", type=ConfigPath())
 @click.argument("words", nargs=-1, metavar="KEY=VALUE1,VALUE2,...")
 @click.option("--out", type=click.Path(), help="The sweep's folder; default: runs/sweep_<config's name>.")
 @click.option(FIXED, "fixed", multiple=True, metavar="KEY=VALUE ...", help="Change keys of the config for all runs.")

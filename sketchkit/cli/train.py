@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from sketchkit.cli.options import ConfigPath
+
 
 @click.command()
-@click.argument("config", type=click.Path())
+@click.argument("config", type=ConfigPath())
 @click.option("--work-dir", type=click.Path(file_okay=False), help="The run folder; default: runs/<config's name>.")
 @click.option("--resume", is_flag=True, help="Go on from the run folder's latest checkpoint.")
 @click.option("--auto-resume", is_flag=True, help="Go on when there is something to go on from, else start.")

@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from sketchkit.cli.options import RunPath
+
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RunPath())
 @click.argument("source", metavar="IMAGE|DIR", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="A picture, or a folder for several."

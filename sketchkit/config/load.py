@@ -16,6 +16,7 @@ from typing import Any
 from mmengine.config import Config
 
 from sketchkit import loading, registry
+from sketchkit.config.names import find_config
 from sketchkit.errors import ConfigError, SketchkitError
 from sketchkit.options import did_you_mean, options_of
 
@@ -30,8 +31,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), plugin_files: S
         ConfigError: the file is missing or broken, an override's key does not exist, or a `$name` is unknown.
         PluginError: a plugin that the call or the config asks for fails to load.
     """
+    path = find_config(path)
     config = read_config(path)
-    load_plugins(config, plugin_files, Path(path).resolve().parent)
+    load_plugins(config, plugin_files, path.resolve().parent)
     for override in overrides:
         apply_override(config, override)
     config = resolve(config)
@@ -41,11 +43,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), plugin_files: S
 
 def read_config(path: str | Path) -> Config:
     """The config as written: a Python text config, or the JSON kept in a run folder (parsed, never run)."""
-    path = Path(path)
-    if not path.is_file():
-        known = {str(p) for p in Path("configs").glob("*.py")}
-        hint = did_you_mean(str(path), known) if known else "check the path"
-        raise ConfigError(f"no config at {path}: {hint}")
+    path = find_config(path)
     if path.suffix == ".json":
         return Config(json.loads(path.read_text()), filename=str(path))
     try:

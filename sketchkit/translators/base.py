@@ -20,8 +20,8 @@ class Translator(BaseModel, ABC):
     A subclass gives `train_step(data, optim_wrapper) -> name -> value`, where `optim_wrapper[group]` is the wrapper of
     each of its `optimizer_groups`, and `val_step(data, draws=2) -> [shown]`. What `val_step` shows is a dict with
     `key`, the samples' names (and `target_key`, where targets have names of their own); source, target and fake
-    (B,C,H,W) in [-1, 1]; draws, the fakes of that many noises, where the generator takes any; and, as far as they exist,
-    label, hint, fake_alt (the second of the draws), fake_A, rec_A and rec_B.
+    (B,C,H,W) in [-1, 1]; draws, the fakes of that many noises, where the generator takes any; and, as far as
+    they exist, label, hint, fake_alt (the second of the draws), fake_A, rec_A and rec_B.
 
     Attributes:
         directions: 'AtoB' (source to target), and 'BtoA' of one that goes both ways.

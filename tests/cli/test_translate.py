@@ -98,7 +98,7 @@ def test_the_way_back(runs, folder, tmp_path, capsys):
     assert not np.array_equal(back, there)
     assert np.array_equal(back, TrainedTranslator(runs("cycle"), "cpu")(noise(), direction="BtoA"))
     line = failed(capsys, runs("pix2pix"), folder / "a.png", "-o", tmp_path / "x.png", "--direction", "BtoA", code=2)
-    assert "learnt one way only: leave out --back" in line
+    assert "learnt AtoB only: leave out --direction BtoA" in line
 
 
 def test_labels(runs, folder, tmp_path, capsys):

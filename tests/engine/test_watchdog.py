@@ -152,7 +152,7 @@ def cycle(**more):
 
 def test_the_way_back_is_watched_too(monkeypatch):
     torch.manual_seed(0)
-    model = cycle(back=dict(backbone=dict(offset=-20.0)))
+    model = cycle(reverse=dict(backbone=dict(offset=-20.0)))
     data = {key: torch.randint(0, 256, (2, 3, 16, 16)) for key in ("source", "target")}
     model.train_step(data, GroupOptimizers(SGD)(model))
     said = []
@@ -163,7 +163,7 @@ def test_the_way_back_is_watched_too(monkeypatch):
     assert said == ["black"]
     picture = model.last_batch["source"]
     zero = {"D/gan": torch.tensor(1.0), "D/gan_BtoA": torch.tensor(1e-6)}
-    assert examine(zero, picture, picture, model)["discriminator_zero"].startswith("D/gan_back is 1.00e-06")
+    assert examine(zero, picture, picture, model)["discriminator_zero"].startswith("D/gan_BtoA is 1.00e-06")
 
 
 def test_a_roll_back_takes_the_image_pools_with_it(tmp_path):

@@ -116,13 +116,13 @@ def test_settings_are_every_combination_and_named_by_what_tells_them_apart(sampl
 
 
 def test_a_value_that_cannot_name_a_folder_gets_a_name_of_its_own(sample_root, tmp_path):
-    plain = "dict(type='PixelLoss', norm='{}')"
+    plain = "dict(type='PixelLoss', distance='{}')"
     words = [f"generator_losses.pixel={plain.format('l1')},{plain.format('l2')}"]
     settings = Sweep(DEMO, words, tmp_path / "out", fixed(sample_root), [TINY]).settings
     names = [setting.folder.name for setting in settings]
     assert len({*names}) == 2
     assert all("/" not in name and "'" not in name and name.startswith("generator_losses.pixel=dict") for name in names)
-    assert [s.config.generator_losses.pixel.norm for s in settings] == ["l1", "l2"]
+    assert [s.config.generator_losses.pixel.distance for s in settings] == ["l1", "l2"]
 
 
 def test_a_run_of_a_sweep_is_the_run_that_train_makes(finished, sample_root, tmp_path):
@@ -347,7 +347,7 @@ def test_unpaired_runs_show_the_source_and_each_output(tmp_path):
 
 
 def test_captions_are_whole_and_stay_over_their_columns(tmp_path):
-    long = "generator_losses.pixel=dict(type='PixelLoss',norm='l1')\nWWWWWWWWWWWWWWWWWWWWWWWWWWWW"
+    long = "generator_losses.pixel=dict(type='PixelLoss',distance='l1')\nWWWWWWWWWWWWWWWWWWWWWWWWWWWW"
     font = ImageFont.load_default()
     lines = list(_wrapped(long, 74, font))
     assert "".join(lines) == long.replace("\n", "")

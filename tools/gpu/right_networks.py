@@ -74,5 +74,5 @@ def _outputs(network: Any, device: str, is_backbone: bool) -> Tensor:
         generation = PaddedGenerator(network, on_device)
         return generation(generation.noise_of(batch["key"])).flatten().cpu()
     output = network(on_device["target"], source=on_device["source"], label=on_device["label"])
-    parts = [output.logits, *([] if output.class_logits is None else [output.class_logits]), *output.features]
+    parts = [*output.scales, *([] if output.class_logits is None else [output.class_logits]), *output.features]
     return torch.cat([part.flatten() for part in parts]).cpu()
