@@ -1,6 +1,7 @@
 """Rooms import from rooms below them, and nothing goes round in a circle."""
 
 import ast
+import re
 from collections import defaultdict
 
 import pytest
@@ -9,7 +10,7 @@ from tests.conftest import ROOT
 
 # From the top: a room imports from those after it, and from itself.
 ROOMS = (
-    "cli", "serve", "testing", "sweeps", "evaluation", "inference", "engine", "translators", "data", "pretrained",
+    "cli", "serve", "face", "testing", "sweeps", "evaluation", "inference", "engine", "translators", "data", "pretrained",
     "config", "discovery", "loading", "registry", "options", "deterministic", "atomic", "errors", "",
 )  # fmt: skip
 
@@ -79,3 +80,10 @@ def test_the_core_knows_no_plugin_and_a_plugin_no_command(folder):
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             found[path.name] += [name for name in names if name.startswith(forbidden)]
     assert not {name: names for name, names in found.items() if names}
+
+
+def test_what_the_docs_say_of_where_things_are_is_so():
+    files = re.findall(r"`([\w/]+\.py)`", (ROOT / "docs/architecture.md").read_text())
+    places = [{(ROOT / name), *ROOT.glob(f"sketchkit/{name}"), *ROOT.glob(f"sketchkit/**/{name}")} for name in files]
+    assert len(files) > 30
+    assert [name for name, where in zip(files, places, strict=True) if not any(path.is_file() for path in where)] == []

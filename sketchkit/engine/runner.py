@@ -19,10 +19,10 @@ from mmengine.runner import Runner
 from torch import nn
 
 from sketchkit.engine import checkpoints
+from sketchkit.engine.schedules import count_iterations, plateau_state, restore_plateau
 from sketchkit.errors import CheckpointError, ConfigError
 from sketchkit.registry import RUNNERS
 
-SCHEDULE_COUNTS = ("begin", "end", "T_max", "step_size", "milestones")
 CALL_KEYS = ("model", "work_dir", "resume", "launcher", "experiment_name", "default_scope")
 
 
@@ -173,7 +173,7 @@ class TranslationRunner(Runner):
         for side, schedulers in (self.param_schedulers or {}).items():
             for scheduler, state in zip(schedulers, kept.get(side, []), strict=False):
                 if isinstance(scheduler, ReduceOnPlateauParamScheduler) and state:
-                    _restore_plateau(scheduler, state)
+                    restore_plateau(scheduler, state)
             replayed = [s for s in schedulers if not isinstance(s, ReduceOnPlateauParamScheduler)]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that the optimiser has not stepped yet: it has, before the resume
@@ -200,7 +200,7 @@ class TranslationRunner(Runner):
             "model": weights,
             "optimizers": {side: wrapper.state_dict() for side, wrapper in self.optim_wrapper.items()},
             "schedulers": {
-                side: [_plateau_state(s) for s in all_] for side, all_ in (self.param_schedulers or {}).items()
+                side: [plateau_state(s) for s in all_] for side, all_ in (self.param_schedulers or {}).items()
             },
             "runtime_info": checkpoints.plain_info(self.message_hub.runtime_info),
             "random_states": states,
@@ -218,39 +218,3 @@ def on_device(model: nn.Module, device: str | torch.device) -> nn.Module:
     for module, steps in counts.items():
         module.steps = steps
     return model
-
-
-def count_iterations(scheduler: Any, max_iters: int) -> Any:
-    """The config of schedules with its counts in iterations: a float is a fraction of `max_iters`."""
-    if isinstance(scheduler, list | tuple):
-        return [count_iterations(one, max_iters) for one in scheduler]
-    if not isinstance(scheduler, Mapping):
-        return scheduler
-    nested = {key: count_iterations(value, max_iters) for key, value in scheduler.items()}
-    counts = {key: _count(key, scheduler[key], max_iters) for key in SCHEDULE_COUNTS if key in scheduler}
-    return {**nested, **counts}
-
-
-def _count(key: str, value: Any, max_iters: int) -> Any:
-    if isinstance(value, list | tuple):
-        return [_count(key, item, max_iters) for item in value]
-    if not isinstance(value, float):
-        return value
-    if not 0 <= value <= 1:
-        raise ConfigError(f"param_scheduler.{key}={value}: give a whole number of iterations or a fraction of the run")
-    return round(value * max_iters)
-
-
-def _plateau_state(scheduler: Any) -> dict[str, Any]:
-    if not isinstance(scheduler, ReduceOnPlateauParamScheduler):
-        return {}
-    plain = {key: value for key, value in scheduler.state_dict().items() if isinstance(value, int | float | str | list)}
-    return {"state": plain, "lr": [group["lr"] for group in scheduler.optimizer.param_groups]}
-
-
-def _restore_plateau(scheduler: ReduceOnPlateauParamScheduler, kept: dict[str, Any]) -> None:
-    # What it was given in this config's words, such as its patience, stays; what it has seen comes back.
-    seen = ("best", "num_bad_epochs", "cooldown_counter", "last_step", "_global_step", "_last_value")
-    scheduler.load_state_dict({key: value for key, value in kept["state"].items() if key in seen})
-    for group, lr in zip(scheduler.optimizer.param_groups, kept["lr"], strict=True):
-        group["lr"] = lr

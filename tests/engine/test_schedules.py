@@ -3,7 +3,7 @@
 import pytest
 
 from sketchkit.engine.hooks.progress import read_scalars
-from sketchkit.engine.runner import count_iterations
+from sketchkit.engine.schedules import count_iterations
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError
 

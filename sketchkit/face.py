@@ -1,0 +1,182 @@
+"""What sketchkit offers to Python, in a function each; `sketchkit.load` and the others are these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from PIL import Image
+
+from sketchkit.config.names import config_names
+from sketchkit.errors import ConfigError, DataError
+from sketchkit.options import did_you_mean
+
+Picture = str | Path | Image.Image | np.ndarray
+
+
+class Translate:
+    """A trained run to call with pictures; see `load`.
+
+    Attributes:
+        translator: what it calls: `classes`, `takes_noise`, the config and the networks are there.
+    """
+
+    def __init__(self, run: str | Path, device: str | None = None) -> None:
+        from sketchkit.inference import TrainedTranslator
+
+        self.translator = TrainedTranslator(run, device)
+
+    @overload
+    def __call__(self, picture: Picture, **options: Any) -> Image.Image: ...
+
+    @overload
+    def __call__(self, picture: list[Picture], **options: Any) -> list[Image.Image]: ...
+
+    def __call__(self, picture: Picture | list[Picture], **options: Any) -> Image.Image | list[Image.Image]:
+        """Translate a picture, or each of a list.
+
+        Args:
+            picture: a file's path, a PIL image, or a uint8 array, (H, W) grey or (H, W, 3) RGB.
+            options: `label`, `direction`, `size`, `draw`, `name`; see `TrainedTranslator`.
+
+        Returns:
+            A PIL image in RGB of the picture's size, or a list of them.
+
+        Raises:
+            DataError: a file cannot be read, or an array is of another form; floats have no range of their own.
+            ConfigError: see `TrainedTranslator`.
+        """
+        if isinstance(picture, list):
+            return [self(one, **options) for one in picture]
+        if isinstance(picture, str | Path):
+            options = {"name": Path(picture).stem, **options}
+        return Image.fromarray(self.translator(as_rgb(picture), **options))
+
+
+def load(run: str | Path, device: str | None = None) -> Translate:
+    """A trained run as a function of pictures.
+
+    Args:
+        run: a run folder, of which the latest checkpoint is taken, or a checkpoint.
+        device: where to compute; default: a GPU when there is one.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged, unsafe or of another architecture.
+
+    Example:
+        >>> translate = sketchkit.load("runs/pix2pix_facades")
+        >>> translate("labels.png").save("facade.png")
+    """
+    return Translate(run, device)
+
+
+def train(
+    config: str | Path,
+    options: Mapping[str, Any] | None = None,
+    work_dir: str | Path | None = None,
+    resume: bool | str = False,
+    plugin_files: Sequence[str | Path] = (),
+) -> Path:
+    """Train what a config describes; returns the run folder.
+
+    Args:
+        config: a config's file, or the bare name of one that comes with sketchkit.
+        options: keys of the config -> values, such as {"data_root": "data", "train_cfg.max_iters": 1000}.
+        work_dir, resume: see `sketchkit.engine.train.train`.
+        plugin_files: Python files that register plugins.
+
+    Raises:
+        SketchkitError: see `load_config` and `sketchkit.engine.train.train`.
+
+    Example:
+        >>> sketchkit.train("pix2pix_facades", {"data_root": "data/facades"})
+        PosixPath('runs/pix2pix_facades')
+    """
+    from sketchkit.config.load import load_config
+    from sketchkit.engine import train as engine
+
+    changes = [f"{key}={str(value) if isinstance(value, Path) else value!r}" for key, value in (options or {}).items()]
+    return engine.train(load_config(config, changes, [str(file) for file in plugin_files]), work_dir, resume)
+
+
+def evaluate(
+    real: str | Path, fake: str | Path | None = None, metrics: Sequence[str | Mapping[str, Any]] = (), **setup: Any
+) -> dict[str, float]:
+    """Measure the pictures in `fake` against those in `real`, or with `real` alone a trained run.
+
+    Args:
+        real, fake: folders, or text files with a path a line; or a run folder, or a checkpoint.
+        metrics: names, or dict(type=NAME, ...); default: those whose weights are at hand.
+        setup: `device`, `weights`, `seed`; see `Setup`.
+
+    Returns:
+        name -> value; `sketchkit eval` gives everything that a number depends on as well.
+
+    Raises:
+        SketchkitError: see `EvaluationCall`.
+
+    Example:
+        >>> sketchkit.evaluate("real", "fake", metrics=["l1", "ssim"])
+        {'l1': 0.0, 'ssim': 1.0}
+    """
+    from sketchkit.evaluation.evaluate import EvaluationCall
+    from sketchkit.evaluation.metric import Setup
+
+    call = EvaluationCall(Setup(**setup), metrics=metrics)
+    outcome = call.run(Path(real)) if fake is None else call.folders(Path(real), Path(fake))
+    return {name: metric["value"] for name, metric in outcome.result["metrics"].items()}
+
+
+def build(name: str, **options: Any) -> Any:
+    """A backbone, head, loss, metric, line method or translator by its name.
+
+    Raises:
+        ConfigError: nothing has that name, or it has no such option; names the closest.
+
+    Example:
+        >>> sketchkit.build("UNetGenerator", num_downs=7)
+    """
+    from sketchkit import registry
+
+    entries = (*registry.PLUGIN_REGISTRIES, registry.MODELS)
+    for one in entries:
+        if one.find(name) is not None:
+            return one.build({"type": name, **options})
+    known = {known for one in registry.PLUGIN_REGISTRIES for known in one.names()}.union(registry.translator_names())
+    raise ConfigError(f"nothing is named '{name}': {did_you_mean(name, known)}")
+
+
+def configs() -> list[str]:
+    """The names of the configs that come with sketchkit.
+
+    Example:
+        >>> "pix2pix_facades" in sketchkit.configs()
+        True
+    """
+    return config_names()
+
+
+def as_rgb(picture: Picture) -> np.ndarray:
+    """A picture in any of its forms as (H, W, 3) uint8 RGB; what is transparent lies on white.
+
+    Raises:
+        DataError: a file cannot be read, or an array is of another form.
+    """
+    from sketchkit.data.image_io import read_image
+
+    if isinstance(picture, str | Path):
+        return read_image(picture)
+    if isinstance(picture, Image.Image):
+        if "A" in picture.getbands() or "transparency" in picture.info:
+            ground = Image.new("RGBA", picture.size, "white")
+            picture = Image.alpha_composite(ground, picture.convert("RGBA"))
+        return np.asarray(picture.convert("RGB"))
+    if picture.dtype != np.uint8:
+        raise DataError(f"an array of {picture.dtype} has no range of its own: give uint8, 0 to 255")
+    if picture.ndim == 2:
+        return np.repeat(picture[..., None], 3, axis=2)
+    if picture.ndim != 3 or picture.shape[2] != 3:
+        raise DataError(f"an array of shape {picture.shape} is no picture: give (H, W) or (H, W, 3)")
+    return picture
