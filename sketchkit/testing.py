@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from sketchkit.evaluation.metric import ROLES, FeatureExtractor, Features, PictureMetric
-from sketchkit.registry import HeadOutput
+from sketchkit.registry import MODELS, HeadOutput, translator_names
+from sketchkit.translators.base import Translator
 from sketchkit.translators.objective import INPUTS, input_names
 from sketchkit.translators.padding import PaddedGenerator
 
@@ -81,20 +82,32 @@ def check_head(head: nn.Module, channels: int = 3, size: int = 64) -> None:
     _check_state(head)
 
 
+def translators() -> list[type[Translator]]:
+    """Every registered translator that is trained."""
+    return [entry for entry in map(MODELS.get, translator_names()) if issubclass(entry, Translator)]
+
+
 def _sum(scales: Sequence[Tensor]) -> Tensor:
     return torch.stack([scale.sum() for scale in scales]).sum()
 
 
-def check_loss(loss: nn.Module) -> None:
+def check_loss(loss: nn.Module, **examples: Any) -> None:
     """It names inputs that exist, gives a finite scalar, and a gradient where it sees the generator's picture.
+
+    Args:
+        loss: the loss.
+        examples: of the inputs that a translator of your own offers.
 
     Raises:
         AssertionError: says which clause of the contract is broken.
     """
     names = input_names(loss)
-    unknown = [name for name in names if name not in INPUTS]
-    assert not unknown, f"forward names {unknown}; there are {sorted(INPUTS)}"
-    inputs = _example_inputs(getattr(loss, "layers", ()))
+    offered = [name for entry in translators() for name in entry.offers]
+    unknown = [name for name in names if name not in {*INPUTS, *offered}]
+    assert not unknown, f"forward names {unknown}; there are {sorted({*INPUTS, *offered})}"
+    inputs = {**_example_inputs(getattr(loss, "layers", ())), **examples}
+    missing = [name for name, needed in names.items() if needed and name not in inputs]
+    assert not missing, f"give an example of what a translator offers: check_loss(loss, {missing[0]}=...)"
     value = loss(**{name: inputs[name] for name, needed in names.items() if needed})
     assert value.ndim == 0, f"a loss is a scalar, not {tuple(value.shape)}"
     assert bool(value.isfinite()), "the value is not finite"

@@ -14,6 +14,7 @@ from sketchkit.evaluation.evaluate import EvaluationCall
 from sketchkit.evaluation.metric import Setup
 from sketchkit.inference import TrainedTranslator
 from sketchkit.registry import BACKBONES, LOSSES, MODELS
+from sketchkit.testing import check_loss
 from sketchkit.translators.base import Translator
 from sketchkit.translators.objective import Objective, StepInputs
 from sketchkit.translators.padding import PaddedGenerator
@@ -104,6 +105,12 @@ def test_it_trains_resumes_and_is_measured_and_used(tiny_config, tmp_path):
 def test_an_input_that_the_translator_does_not_offer_is_refused_by_its_name():
     with pytest.raises(ConfigError, match=r"generator_losses\.edge: EdgeLoss\.forward names 'edges'"):
         translator(generator_losses=dict(edge=dict(type="EdgeLoss")))
+
+
+def test_the_contract_test_of_losses_knows_what_a_translator_offers():
+    with pytest.raises(AssertionError, match=r"give an example .* check_loss\(loss, edges="):
+        check_loss(EdgeLoss())
+    check_loss(EdgeLoss(), edges=torch.zeros(2, 3, 64, 63))
 
 
 def test_a_group_that_does_not_exist_is_refused(tiny_config, tmp_path):

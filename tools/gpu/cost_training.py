@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from sketchkit.translators.padding import takes
 from tools.gpu.counting import DTYPES, Ceilings, Counter, ceilings, idle_share, peak_mib, seconds, timed
 from tools.gpu.steps import Row, Setting
 from tools.gpu.systems import System, build, precision, system_config
@@ -144,7 +145,13 @@ def _captured(system: System) -> Callable[[], None]:
 def _compile(system: System, setting: Setting) -> None:
     """Compile the generator, and the heads where no penalty differentiates them twice."""
     backend = "eager" if setting.tiny else "inductor"
-    system.model.backbone.compile(backend=backend)
+    backbone = system.model.backbone
+    if takes(backbone, "noise"):
+        # Such a network is called by its two halves.
+        backbone.encode = torch.compile(backbone.encode, backend=backend)
+        backbone.decode = torch.compile(backbone.decode, backend=backend)
+    else:
+        backbone.compile(backend=backend)
     if not any("head" in needs for needs in system.model.discriminator_objective.needs.values()):
         for head in system.model.heads.values():
             head.compile(backend=backend)
