@@ -42,10 +42,10 @@ class TotalVariationLoss(nn.Module):
 
     def __init__(self, penalty: str = "sqrt", reduction: str = "mean") -> None:
         super().__init__()
-        self.form = choose("penalty", penalty, FORMS)
+        self.penalty = choose("penalty", penalty, FORMS)
         self.reduce = choose("reduction", reduction, REDUCTIONS)
 
     def forward(self, fake: Tensor) -> Tensor:
         """fake (B, C, H, W), at least 2 x 2 pixels; a scalar."""
-        differences = self.form(fake.diff(dim=-2), fake.diff(dim=-1))
+        differences = self.penalty(fake.diff(dim=-2), fake.diff(dim=-1))
         return torch.stack([self.reduce(difference) for difference in differences]).sum()

@@ -1,4 +1,4 @@
-"""A call of `sketchkit eval`: what is to be measured is found out, made where it must be, and extracted."""
+"""A call of `sketchkit eval`: what is to be measured is found out, made where it must be, and measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sketchkit eval RUN` and `tools/test.py`: a run's pictures are made once, and extracted as any others."""
+"""`sketchkit eval RUN` and `tools/test.py`: a run's pictures are made once, and judged as any others."""
 
 import json
 import runpy

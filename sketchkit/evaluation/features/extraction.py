@@ -26,7 +26,7 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Item:
-    """What belongs together: a real picture, the outputs extracted against it, and all outputs of its source.
+    """What belongs together: a real picture, the outputs compared with it, and all outputs of its source.
 
     In a set without pairs an item is one picture.
     """

@@ -1,4 +1,4 @@
-"""Sets of picture files to be extracted: a folder, or a list; looked through before any work is done on them."""
+"""Sets of picture files to be judged: a folder, or a list; looked through before any work is done on them."""
 
 from __future__ import annotations
 

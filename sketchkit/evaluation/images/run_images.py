@@ -1,4 +1,4 @@
-"""A trained run -> the pictures it is extracted by: its held-out sources translated, and their truth, as files."""
+"""A trained run -> the pictures it is judged by: its held-out sources translated, and their truth, as files."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class RunImages:
             raise DataError(f"the data of {translator.path} are not at {root}: {mend}")
         self.options = options
         self.dataset: FileDataset = DATASETS.build(options)
-        # Where there is no truth of its own, one output a source is extracted.
+        # Where there is no truth of its own, one output a source is judged.
         self.draws = draws if translator.takes_noise and self.is_paired else 1
         # With a config of the caller's own, the same weights may make other pictures.
         model = [config.get(part) for part in ("translator", "backbone")]

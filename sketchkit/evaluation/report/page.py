@@ -102,7 +102,7 @@ def write_report(
         rows: the table, a metric each, one at least: the same columns in the same order; the first names the metric.
         notes: warnings, such as on what the numbers can be compared with.
         protocol: how it was measured, name -> value.
-        pairs: all that was extracted one by one; the distributions are those of their values.
+        pairs: all that was measured one by one; the distributions are those of their values.
         ranked_by: the per-sample metric whose ends are shown in pictures; None where there is none.
         better: 'lower' or 'higher', its good end; with None the ends are called lowest and highest.
         count: pairs shown of each end; where there are fewer than twice as many, none is shown twice.

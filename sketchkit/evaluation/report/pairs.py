@@ -23,7 +23,7 @@ QUALITY = 88
 
 @dataclass(frozen=True)
 class Pair:
-    """One extracted pair, source or single output.
+    """One measured pair, source or single output.
 
     Attributes:
         name: what it is called on the page.
@@ -46,7 +46,7 @@ def ends(
     """The best and the worst pairs as HTML, or a sentence that says why there are none.
 
     Args:
-        pairs: all that was extracted; those without a value of `ranked_by`, or with nan, are counted but not shown.
+        pairs: all that was measured; those without a value of `ranked_by`, or with nan, are counted but not shown.
         ranked_by: the metric; None where none sees single pairs.
         better: 'lower' or 'higher'; with None the ends are the lowest and the highest.
         count: pairs of each end, at most; where there are fewer than twice as many, the first end has the odd one.
