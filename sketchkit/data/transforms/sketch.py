@@ -45,6 +45,8 @@ class DistanceField:
         paper = sketch.float().mean(0).ge(self.threshold).numpy().astype(np.uint8)
         if paper.all():
             return torch.full_like(sketch, 255)
-        distance = cv2.distanceTransform(paper, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        # The last bit of OpenCV's roots depends on where the picture lies in memory: squares of distances are whole.
+        squared = np.rint(np.square(cv2.distanceTransform(paper, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), dtype=np.float64))
+        distance = np.sqrt(squared)
         field = np.rint(255 * distance / max(distance.max(), 1)).astype(np.uint8)
         return torch.from_numpy(field).expand(3, -1, -1).contiguous()

@@ -5,7 +5,8 @@ from scipy.ndimage import distance_transform_edt
 from skimage.transform import resize
 from torchvision import tv_tensors
 
-from sketchkit.data.transforms.build import build_pipeline
+from sketchkit.data.image_io import read_image
+from sketchkit.data.transforms.build import build_pipeline, build_transform
 from sketchkit.errors import ConfigError
 
 
@@ -182,3 +183,15 @@ def test_a_width_is_brought_to_each_picture_by_its_own_shape():
     assert out["source"].shape == (3, 20, 10) and out["target"].shape == (3, 5, 10)
     out = build_pipeline([dict(type="Only", keys=["target"], transform=step)])(sample(picture(), picture((15, 30))))
     assert out["target"].shape == (3, 5, 10) and torch.equal(out["source"], picture())
+
+
+def test_a_distance_field_is_exact_wherever_the_picture_lies_in_memory(sample_root):
+    rng, transform, kept = np.random.default_rng(0), build_transform(dict(type="DistanceField")), []
+    for file in sorted((sample_root / "sketch").rglob("*.png"))[::5]:
+        sketch = torch.from_numpy(read_image(file)).permute(2, 0, 1)
+        true = distance_transform_edt(sketch.float().mean(0).ge(128).numpy())
+        expected = np.rint(255 * true / true.max()).astype(np.uint8)
+        for _ in range(40):
+            kept.append(torch.empty(int(rng.integers(1, 5000))))  # so that the next picture lies elsewhere
+            field = transform({"source": tv_tensors.Image(sketch.clone())})["source"]
+            assert np.array_equal(field[0].numpy(), expected)
