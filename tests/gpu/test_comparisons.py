@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from sketchkit.engine.checkpoints import read_checkpoint, write_checkpoint
-from sketchkit.registry import BACKBONES
+from sketchkit.registry import BACKBONES, HEADS
 from tools.gpu import right_networks, right_runs, right_training
 from tools.gpu.counting import Ceilings, Counter, idle
 from tools.gpu.host_randomness import HostRandomness
@@ -148,6 +148,8 @@ def test_a_network_that_differs_on_the_device_is_seen(setting, monkeypatch):
             return source + self.offset
 
     monkeypatch.setitem(BACKBONES.module_dict, "Differs", Differs)
+    monkeypatch.setattr(BACKBONES, "names", lambda: ["Differs", "UNetGenerator"])
+    monkeypatch.setattr(HEADS, "names", lambda: [])
     rows = {row["what"]: row for row in right_networks.compare_networks(setting)}
     assert rows["Differs"]["passed"] is False and rows["UNetGenerator"]["passed"] is True
 

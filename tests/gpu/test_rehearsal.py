@@ -25,7 +25,10 @@ def test_every_step_is_rehearsed(tmp_path):
     assert not [name for name, step in steps.items() if step["error"]]
     rows = {name: {row["what"]: row for row in step["rows"]} for name, step in steps.items()}
     assert set(rows["training steps"]) == {f"{name}, {kind}" for name in trained_configs() for kind in BANDS}
-    assert set(rows["networks"]) == {*BACKBONES.names(), *HEADS.names()} - {"TinyBackbone", "TinyHead"}
+    # Other tests of this process may have registered more.
+    ours = {name for entries in (BACKBONES, HEADS) for name, entry in entries.module_dict.items()
+            if entry.__module__.startswith("sketchkit_plugins.")}  # fmt: skip
+    assert set(rows["networks"]) == ours and len(ours) > 10
     # Off a GPU float32 is the same to the bit, and half precision is seen to be another.
     assert rows["training steps"]["pix2pix_facades, fp32"]["measured"] == 0.0
     assert rows["training steps"]["pix2pix_facades, bf16"]["measured"] > 0.0
