@@ -164,15 +164,12 @@ def as_rgb(picture: Picture) -> np.ndarray:
     Raises:
         DataError: a file cannot be read, or an array is of another form.
     """
-    from sketchkit.data.image_io import read_image
+    from sketchkit.data.image_io import image_to_rgb, read_image
 
     if isinstance(picture, str | Path):
         return read_image(picture)
     if isinstance(picture, Image.Image):
-        if "A" in picture.getbands() or "transparency" in picture.info:
-            ground = Image.new("RGBA", picture.size, "white")
-            picture = Image.alpha_composite(ground, picture.convert("RGBA"))
-        return np.asarray(picture.convert("RGB"))
+        return image_to_rgb(picture)
     if picture.dtype != np.uint8:
         raise DataError(f"an array of {picture.dtype} has no range of its own: give uint8, 0 to 255")
     if picture.ndim == 2:

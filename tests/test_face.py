@@ -47,6 +47,15 @@ def test_grey_and_transparent_pictures_become_rgb():
     assert (as_rgb(palette) == 255).all()
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "I;16"])
+def test_a_pillow_image_is_what_its_file_is(mode, tmp_path):
+    channels = {"RGB": (9, 7, 3), "RGBA": (9, 7, 4), "LA": (9, 7, 2), "I;16": (9, 7)}[mode]
+    pixels = noise(*channels) if mode != "I;16" else noise(*channels).astype(np.uint16) * 257
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.array_equal(as_rgb(image), as_rgb(tmp_path / "a.png"))
+
+
 @pytest.mark.parametrize(("array", "message"), [
     (np.zeros((4, 4, 3)), "an array of float64 has no range of its own: give uint8"),
     (np.zeros((4, 4, 3), np.uint16), "an array of uint16"),

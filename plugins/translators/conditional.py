@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
-from sketchkit.translators.adversarial import AdversarialTranslator, Terms, in_float32, note, refuse_mixing, update
+from sketchkit.translators.adversarial import (
+    AdversarialTranslator,
+    Terms,
+    descend,
+    in_float32,
+    note,
+    refuse_mixing,
+    update,
+)  # fmt: skip
 from sketchkit.translators.base import frozen
 from sketchkit.translators.objective import StepInputs
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
@@ -166,7 +174,7 @@ class ConditionalTranslator(AdversarialTranslator):
             inputs = StepInputs({**self._at_hand(one.batch, one.noise, one.fake.detach()), **self._real(one.batch)}, {})
             total, values = self.discriminator_objective(inputs)
             accuracy = self._accuracy(inputs, one.batch)
-        self.descend(total, one.share, wrapper)
+        descend(total, one.share, wrapper)
         note(logs, {**values, "total": total.detach(), **accuracy}, one.share, "D")
 
     def _generate(self, one: Pass, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> None:
@@ -180,7 +188,7 @@ class ConditionalTranslator(AdversarialTranslator):
             real = {name: torch.no_grad()(source) for name, source in self._real(one.batch).items()}
             inputs = StepInputs(self._at_hand(one.batch, one.noise, one.fake), {**again, **real})
             total, values = self.generator_objective(inputs)
-        self.descend(total, one.share, wrapper)
+        descend(total, one.share, wrapper)
         note(logs, {**values, "total": total.detach()}, one.share, "G")
 
     def _wants(self, name: str) -> bool:

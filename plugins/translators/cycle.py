@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
-from sketchkit.translators.adversarial import AdversarialTranslator, Terms, in_float32, note, refuse_mixing, update
+from sketchkit.translators.adversarial import (
+    AdversarialTranslator,
+    Terms,
+    descend,
+    in_float32,
+    note,
+    refuse_mixing,
+    update,
+)  # fmt: skip
 from sketchkit.translators.base import frozen
 from sketchkit.translators.objective import Objective, StepInputs
 from sketchkit.translators.padding import PaddedGenerator, takes
@@ -119,18 +127,14 @@ class CycleTranslator(AdversarialTranslator):
         self.iteration += 1
         logs: dict[str, Tensor] = {}
         # One direction's graph at a time: their gradients add up, and half the memory is enough.
-        turns = [
-            (_seen_from(part, direction), share, direction)
-            for part, share in self.split(batch)
-            for direction in self.directions
-        ]
+        parts = self.split(batch)
+        turns = [(_seen_from(part, way), share, way) for part, share in parts for way in self.directions]
         with frozen(self.heads):
             fakes = [self._generate(*turn, optim_wrapper["generator"], logs) for turn in turns]
         update(optim_wrapper["generator"])
         if self.ema is not None:
             self.ema.update_parameters(self.backbones)
-        last, *_ = self.split(batch)[-1]
-        self.keep(last, fake=fakes[-2], fake_A=fakes[-1])
+        self.keep(parts[-1][0], fake=fakes[-2], fake_A=fakes[-1])
         if len(self.discriminator_objective):
             for turn, fake in zip(turns, fakes, strict=True):
                 self._judge(*turn, self.pools[turn[-1]](fake), optim_wrapper["discriminator"], logs)
@@ -183,7 +187,7 @@ class CycleTranslator(AdversarialTranslator):
             }
             inputs = StepInputs(self._at_hand(batch, direction, fake, noise), on_request)
             total, values = self.generator_objective(inputs, self.weights[direction])
-        self.descend(total, share, wrapper)
+        descend(total, share, wrapper)
         note(logs, {**values, "total": total.detach()}, share, "G", _end(direction))
         return fake.detach()
 
@@ -196,7 +200,7 @@ class CycleTranslator(AdversarialTranslator):
             real = {"real_output": lambda head: self._head(direction, head)(batch["target"])}
             inputs = StepInputs({**self._at_hand(batch, direction, fake, None), **real}, {})
             total, values = self.discriminator_objective(inputs)
-        self.descend(total, share, wrapper)
+        descend(total, share, wrapper)
         note(logs, {**values, "total": total.detach()}, share, "D", _end(direction))
 
     def _at_hand(

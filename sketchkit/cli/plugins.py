@@ -26,7 +26,7 @@ def list_(as_json: bool, plugin_files: tuple[str, ...]) -> None:
 
     for file in plugin_files:
         loading.load_file(file)
-    translators = [_row("translator", registry.MODELS.get(name)) for name in registry.translator_names()]
+    translators = [_row("translator", registry.MODELS.get(name), name) for name in registry.translator_names()]
     others = [
         _row(entries.name, entries.get(name), name)
         for entries in registry.PLUGIN_REGISTRIES
@@ -44,9 +44,9 @@ def list_(as_json: bool, plugin_files: tuple[str, ...]) -> None:
         click.echo(f"failed      {failure['plugin']}: {failure['error']}")
 
 
-def _row(kind: str, entry: Any, name: str | None = None) -> dict[str, str]:
+def _row(kind: str, entry: Any, name: str) -> dict[str, str]:
     summary = (inspect.getdoc(entry) or "no description").splitlines()[0]
     module = entry.__module__
     file = inspect.getsourcefile(entry)
     source = module if module.partition(".")[0] == "sketchkit_plugins" or not file else Path(file).name
-    return {"kind": kind, "name": name or entry.__name__, "summary": summary, "source": source}
+    return {"kind": kind, "name": name, "summary": summary, "source": source}

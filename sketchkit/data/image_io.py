@@ -147,7 +147,12 @@ def _decode_fast(data: bytes, flags: int) -> np.ndarray:
 
 def _decode_strict(data: bytes) -> np.ndarray:
     """Pillow: slower, but it knows every format, refuses cut data, and keeps rare transparency and rotation tags."""
-    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    return image_to_rgb(Image.open(io.BytesIO(data)))
+
+
+def image_to_rgb(image: Image.Image) -> np.ndarray:
+    """A Pillow image as (H, W, 3) uint8 RGB, as `read_image` makes it of the file."""
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         return _to_rgb(np.asarray(image).astype(np.uint16))
     if image.has_transparency_data:

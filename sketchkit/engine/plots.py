@@ -14,6 +14,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.utils import make_grid
 
 from sketchkit.atomic import whole
+from sketchkit.engine.scores import VAL
 
 GAP = 2
 BETWEEN = 12  # between tables side by side
@@ -113,7 +114,7 @@ def _panels(rows: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
         ],
         "objectives": totals,
         "discriminator accuracy": accuracies,
-        "held out": [name for name in names if name.startswith("val/")],
+        "held out": [name for name in names if name.startswith(VAL)],
     }
 
 

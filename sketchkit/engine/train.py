@@ -17,6 +17,7 @@ from sketchkit.deterministic import deterministic_algorithms
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.runner import TranslationRunner
+from sketchkit.engine.scores import VAL
 from sketchkit.errors import ConfigError
 from sketchkit.registry import DATASETS, MODELS
 from sketchkit.translators.base import Translator
@@ -125,11 +126,11 @@ def _start_processes() -> str:
 
 
 def _summarise(folder: Path) -> None:
-    rows = [row for row in read_scalars(folder / SCALARS) if any(key.startswith("val/") for key in row)]
+    rows = [row for row in read_scalars(folder / SCALARS) if any(key.startswith(VAL) for key in row)]
     grids = sorted((folder / "grids").glob("iter_*.png"))
     if rows:
         ends = rows if len(rows) == 1 else [rows[0], rows[-1]]
-        names = [name for name in rows[-1] if name.startswith("val/")]
+        names = [name for name in rows[-1] if name.startswith(VAL)]
         moved = [
             f"{name.removeprefix('val/')} " + " -> ".join(f"{row[name]:.4f}" for row in ends if name in row)
             for name in names

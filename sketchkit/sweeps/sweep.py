@@ -30,6 +30,7 @@ from sketchkit.engine import interruption
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.plots import draw_columns
+from sketchkit.engine.scores import VAL
 from sketchkit.engine.showcase import Showcase
 from sketchkit.engine.train import check, model_config, train
 from sketchkit.errors import ConfigError, DataError, SketchkitError
@@ -38,7 +39,7 @@ from sketchkit.registry import DATASETS, MODELS, SCOPE
 from sketchkit.sweeps.words import file_name, leaves, parse_words, plain_keys, short_key
 
 RECORD, TABLE, PICTURE = "sweep.json", "table.csv", "sweep.png"
-COMPARED = ("val/", "G/")
+COMPARED = (VAL, "G/")
 PLACES = ("plugin_files", "import_folder")
 
 

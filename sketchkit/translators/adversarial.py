@@ -92,13 +92,14 @@ class AdversarialTranslator(Translator):
         bounds = [count * i // parts for i in range(parts + 1)]
         return [({key: value[a:b] for key, value in batch.items()}, (b - a) / count) for a, b in pairwise(bounds)]
 
-    def descend(self, total: Tensor | float, share: float, wrapper: OptimWrapper) -> None:
-        """Add the gradients of an objective's value, times a part's share of the batch; of none where none is asked."""
-        if isinstance(total, Tensor) and total.requires_grad:
-            wrapper.backward(total * share)
+
+def descend(total: Tensor | float, share: float, wrapper: OptimWrapper) -> None:
+    """Add the gradients of an objective's value, times a part's share of the batch; of none where none is asked."""
+    if isinstance(total, Tensor) and total.requires_grad:
+        wrapper.backward(total * share)
 
 
-def note(logs: dict[str, Tensor], values: Mapping[str, Tensor], share: float, side: str = "", end: str = "") -> None:
+def note(logs: dict[str, Tensor], values: Mapping[str, Tensor], share: float, side: str, end: str = "") -> None:
     """Add a part's values, times its share of the batch, to what is logged of the whole as `side`/name`end`."""
     for name, value in values.items():
         whole = f"{side}/{name}{end}"
