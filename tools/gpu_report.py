@@ -2,7 +2,7 @@
 
 `--tiny` rehearses on a CPU. The steps are in `tools/gpu/`.
 
-Every step runs in a process of its own and leaves its rows in DIR/report.md and DIR/report.json as soon as it is done,
+Every step runs in a process of its own and leaves its rows in DIR/report.md and DIR/report.json as soon as it has them,
 so that a step that fails or the end of the time costs only what it would have said. See docs/gpu.md.
 """
 
@@ -39,8 +39,11 @@ PARTS = ("right", "cost", "train")
 @click.option(
     "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The CMP facades, to train."
 )
+@click.option(
+    "--workers", default=4, show_default=True, type=click.IntRange(min=1), help="Systems compared at the same time."
+)
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Only this part; may be given twice.")
-def command(output: Path, minutes: float, tiny: bool, data: Path | None, parts: tuple[str, ...]) -> None:
+def command(output: Path, minutes: float, tiny: bool, data: Path | None, workers: int, parts: tuple[str, ...]) -> None:
     """Check on a GPU what must be right, then measure what it costs; exit code 1 when something is not right."""
     deadline = time.monotonic() + 60 * minutes
     from tools.gpu.steps import Setting
@@ -51,7 +54,7 @@ def command(output: Path, minutes: float, tiny: bool, data: Path | None, parts: 
     (output / "log.txt").unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         data = data and data.resolve()
-        setting = Setting(Path(scratch), output, "cpu" if tiny else "cuda", tiny, data, deadline)
+        setting = Setting(Path(scratch), output, "cpu" if tiny else "cuda", tiny, data, deadline, workers)
         if not report(setting, parts or PARTS):
             raise SystemExit(1)
 
@@ -64,18 +67,22 @@ def has_gpu() -> bool:
 
 
 def report(setting: Any, parts: tuple[str, ...]) -> bool:
-    """Run the steps of the parts, writing the report after each; whether nothing failed."""
-    from tools.gpu.steps import run_step
+    """Run the steps of the parts, writing the report after each row; whether nothing failed."""
+    from tools.gpu.steps import Result, run_step
     from tools.gpu.table import write_report
 
     left = [step for step in all_steps() if step.part in ("make", *parts)]
-    about, results = describe(setting), []
+    about = describe(setting)
+    results: list[Result] = []
+
+    def write(current: Any) -> None:
+        write_report(setting.out, about, [*results, current], [step.name for step in left])
+
     while left and setting.seconds_left > 0:
         click.echo(f"{left[0].name} ...", nl=False)
-        results.append(run_step(left.pop(0), setting))
-        done = results[-1]
+        done = run_step(left.pop(0), setting, write)
+        results.append(done)
         click.echo(f" {done.seconds:.0f} s, {len(done.rows)} rows" + (", FAILED" if done.has_failed else ""))
-        write_report(setting.out, about, results, [step.name for step in left])
     click.echo(f"see {setting.out / 'report.md'}")
     return not any(result.has_failed for result in results)
 

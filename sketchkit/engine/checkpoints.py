@@ -124,7 +124,8 @@ def plain_info(info: Mapping[str, Any]) -> dict[str, Any]:
 def is_finite(state: Mapping[str, Any]) -> bool:
     """Whether every floating-point tensor of a state dict is finite."""
     tensors = [v for v in state.values() if isinstance(v, torch.Tensor) and v.is_floating_point()]
-    return all(bool(tensor.isfinite().all()) for tensor in tensors)
+    # One wait for the device, not one a tensor.
+    return not tensors or bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
 
 def _is_plain(value: Any) -> bool:

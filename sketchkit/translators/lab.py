@@ -10,12 +10,28 @@ from kornia.color import lab_to_rgb, rgb_to_lab
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from sketchkit.options import one_of
 from sketchkit.registry import MODELS
 from sketchkit.translators.preprocessing import with_hint
 
 PREDICTED = ("ab", "lab")
+
+
+class PinnedConstants(TorchFunctionMode):
+    """Within the block `torch.tensor` reaches a GPU by page-locked memory: the host does not wait for the copy.
+
+    kornia makes its matrices of constants anew at each call.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call the function; `torch.tensor` for a GPU by way of the host."""
+        kwargs = kwargs or {}
+        device = torch.device(kwargs.get("device") or "cpu")
+        if func is not torch.tensor or device.type != "cuda":
+            return func(*args, **kwargs)
+        return func(*args, **{**kwargs, "device": "cpu", "pin_memory": True}).to(device, non_blocking=True)
 
 
 @MODELS.register_module()
@@ -46,7 +62,8 @@ class LabPreprocessor(BaseDataPreprocessor):
         """The batch on the device: source (B, 1, H, W); target (B, 2 or 3, H, W), where pictures have one."""
         picture = "target" if "target" in data else "source"
         batch = dict(self.cast_data({key: value for key, value in data.items() if key != "source" or key == picture}))
-        lab = rgb_to_lab(batch[picture].float().div(255.0))
+        with PinnedConstants():
+            lab = rgb_to_lab(batch[picture].float().div(255.0))
         batch["source"] = lab[:, :1] / 50 - 1
         if picture == "target":
             color = lab[:, 1:] / self.ab_range

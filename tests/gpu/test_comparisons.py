@@ -124,12 +124,27 @@ def test_precision_is_put_back():
 
 def test_a_loss_that_differs_or_is_not_finite_is_seen():
     true = [{"G": 2.0, "D": 0.1}]
-    assert right_training.difference(true, true) == 0
-    assert right_training.difference([{"G": 3.0, "D": 0.1}], true) == 0.5
-    assert right_training.difference([{"G": 2.0, "D": 0.3}], true) == pytest.approx(0.2)
-    assert right_training.difference([{"G": math.nan, "D": 0.1}], true) == math.inf
+    assert right_training.difference(true, true).size == 0
+    assert right_training.difference([{"G": 3.0, "D": 0.1}], true) == right_training.Difference(0.5, "G")
+    assert right_training.difference([{"G": 2.0, "D": 0.3}], true).size == pytest.approx(0.2)
+    assert right_training.difference([{"G": math.nan, "D": 0.1}], true).size == math.inf
     with pytest.raises(ValueError, match="terms"):
         right_training.difference([{"G": 2.0}], true)
+
+
+def test_a_difference_may_be_as_large_as_rounding_makes_it():
+    true, seen, far = [{"G": 1.0}], [{"G": 1.01}], [{"G": 1.001}]
+    rows = [right_training.judged("x", "fp32", (seen, true), (moved, true)) for moved in (true, far)]
+    assert [row["passed"] for row in rows] == [False, True]
+    assert rows[0]["of"] == "G" and rows[1]["allowed"] == pytest.approx(right_training.FACTOR * 1e-3)
+
+
+def test_weights_are_moved_by_what_is_asked(system_of):
+    system, other = system_of("pix2pix_facades"), system_of("pix2pix_facades")
+    right_training._move(other, 1e-3)
+    one, two = (torch.cat([p.detach().flatten() for p in one.model.parameters()]) for one in (system, other))
+    moved = (two - one).abs()
+    assert moved.max() > 0 and bool((moved <= 1.001e-3 * one.abs() + 1e-9).all())
 
 
 def test_a_network_that_differs_on_the_device_is_seen(setting, monkeypatch):
@@ -182,4 +197,4 @@ def test_an_average_that_is_off_its_formula_is_seen(tmp_path):
 
 
 def test_json_of_a_verdict():
-    json.dumps(right_training.verdict("x", math.inf, 1.0), allow_nan=False)
+    json.dumps(right_runs.verdict("x", math.inf, 1.0), allow_nan=False)

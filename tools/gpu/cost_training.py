@@ -16,7 +16,7 @@ from mmengine.config import Config
 from sketchkit.translators.padding import takes
 from tools.gpu.counting import DTYPES, Ceilings, Counter, ceilings, idle_share, peak_mib, seconds, timed
 from tools.gpu.steps import Row, Setting
-from tools.gpu.systems import System, build, precision, system_config
+from tools.gpu.systems import System, build, build_model, precision, system_config
 from tools.gpu.textbook import TextbookStep
 
 TURNS = 8
@@ -29,18 +29,19 @@ COMPILED = (("pix2pix_facades", 1), ("sketchygan_sketchy", 16))
 
 @dataclass(frozen=True)
 class Recipe:
-    """A system that is built anew for every contender."""
+    """A system that is made anew for every contender, from a model that is copied."""
 
     config: Config
     device: str
     batch: int
+    model: Any
 
     def build(self, kind: str, **optim: Any) -> System:
         """The system in a precision; `optim` are options of both optimizers."""
         config = copy.deepcopy(self.config)
         for side in ("generator", "discriminator"):
             config.optim_wrapper[side].optimizer.update(optim)
-        return build(config, self.device, "bf16" if kind == "bf16" else None, samples=self.batch)
+        return build(config, self.device, "bf16" if kind == "bf16" else None, self.batch, self.model)
 
 
 @dataclass
@@ -168,7 +169,8 @@ def _counts(recipe: Recipe) -> dict[str, Counter]:
 
 
 def _recipe(name: str, batch: int, setting: Setting) -> Recipe:
-    return Recipe(system_config(name, setting), setting.device, 2 if setting.tiny else batch)
+    config = system_config(name, setting)
+    return Recipe(config, setting.device, 2 if setting.tiny else batch, build_model(config))
 
 
 def _rates(taken: float, system: Any) -> Row:

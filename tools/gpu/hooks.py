@@ -50,5 +50,5 @@ class WaitHook(Hook):
         if self._is_listening:
             torch.cuda.set_sync_debug_mode("default")
             self._caught.__exit__(None, None, None)
-            told = [warning for warning in self._heard or () if "synchroniz" in str(warning.message)]
+            told = [warning for warning in self._heard or () if "called a synchronizing" in str(warning.message)]
             self.waits.extend(f"{'/'.join(one.filename.split('/')[-3:])}:{one.lineno}" for one in told)

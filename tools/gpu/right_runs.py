@@ -18,7 +18,7 @@ from sketchkit.errors import TrainingStopped
 from sketchkit.inference import TrainedTranslator
 from sketchkit.registry import DATASETS
 from tools.gpu.hooks import WaitHook
-from tools.gpu.steps import Row, Setting, in_child, verdict
+from tools.gpu.steps import Row, Setting, in_child, rows_of_each, verdict
 from tools.gpu.systems import precision, system_config
 
 ITERATIONS = 6
@@ -37,7 +37,8 @@ RESUMED = {
 }
 TAKEN = ("sketchygan_demo", "pix2pix_facades", "cyclegan_apple2orange", "recolor_complex")
 LISTENED = {
-    "sketchygan_sketchy": ("optim_wrapper.amp=fp16", "optim_wrapper.allow_slow_amp=True"),
+    # fp16 reads at each step whether a gradient overflowed: PyTorch's own wait.
+    "sketchygan_sketchy": ("optim_wrapper.amp=bf16", "optim_wrapper.allow_slow_amp=True"),
     "sketchygan_demo": (EMA, "+optim_wrapper.clip_grad=dict(max_norm=1.0)"),
     "autopainter_lineart": (),
     "cyclegan_apple2orange": (),
@@ -47,23 +48,12 @@ LISTENED = {
 
 def compare_resumed(setting: Setting) -> Iterator[Row]:
     """Runs killed by SIGKILL and resumed, against runs never stopped: bit for bit, and how far without the option."""
-    for name, more in RESUMED.items():
-        far = _resumed_distance(name, setting, "repeatable", *more, *REPEATABLE)
-        yield verdict(f"{name}, --deterministic", far, 0.0, "killed after iteration 5 of 6, resumed from 3")
-    far = _resumed_distance("sketchygan_demo", setting, "plain", *RESUMED["sketchygan_demo"])
-    yield {"what": "sketchygan_demo, without", "measured": far, "note": "largest difference of a weight or a moment"}
+    return rows_of_each(_resumed_rows, [*((name, True) for name in RESUMED), ("sketchygan_demo", False)], setting)
 
 
 def compare_taken(setting: Setting) -> Iterator[Row]:
     """Pictures of a checkpoint from the device, there and on the CPU, in grey levels."""
-    for name in TAKEN:
-        folder = setting.folder / "taken" / name
-        train(run_config(name, setting), folder)
-        for kind, allowed in (("fp32", 1.0), ("tf32", None)):
-            with precision(kind):
-                far = _grey_levels(folder, setting.device)
-            row = {"what": f"{name}, {kind}", "measured": far, "note": "as PyTorch has it by default"}
-            yield row if allowed is None else verdict(f"{name}, {kind}", far, allowed, "grey levels")
+    return rows_of_each(_taken_rows, TAKEN, setting)
 
 
 def compare_watched(setting: Setting) -> Iterator[Row]:
@@ -85,13 +75,8 @@ def compare_watched(setting: Setting) -> Iterator[Row]:
 
 
 def compare_waits(setting: Setting) -> Iterator[Row]:
-    """How often an iteration between two reports makes the host wait for the device."""
-    for name, more in LISTENED.items():
-        WaitHook.waits.clear()
-        listening = "custom_hooks=[dict(type='WaitHook')]"
-        train(run_config(name, setting, listening, *more), setting.folder / "waits" / name)
-        note = ", ".join(dict.fromkeys(WaitHook.waits)) or ("" if setting.device == "cuda" else "a CPU has none")
-        yield verdict(name, float(len(WaitHook.waits)), 0.0, note)
+    """How often an iteration between two reports and checkpoints makes the host wait for the device."""
+    return rows_of_each(_wait_rows, LISTENED, setting)
 
 
 def run_config(name: str, setting: Setting, *more: str) -> Config:
@@ -116,6 +101,34 @@ def average_error(folder: Path, momentum: float, gamma: int) -> float:
 
 def _is_trained(name: str) -> bool:
     return not name.endswith(("running_mean", "running_var", "_u", "_v"))
+
+
+def _resumed_rows(item: tuple[str, bool], setting: Setting) -> list[Row]:
+    name, is_repeatable = item
+    if is_repeatable:
+        far = _resumed_distance(name, setting, "repeatable", *RESUMED[name], *REPEATABLE)
+        return [verdict(f"{name}, --deterministic", far, 0.0, "killed after iteration 5 of 6, resumed from 3")]
+    far = _resumed_distance(name, setting, "plain", *RESUMED[name])
+    return [{"what": f"{name}, without", "measured": far, "note": "largest difference of a weight or a moment"}]
+
+
+def _taken_rows(name: str, setting: Setting) -> list[Row]:
+    folder, rows = setting.folder / "taken" / name, []
+    train(run_config(name, setting), folder)
+    for kind, allowed in (("fp32", 1.0), ("tf32", None)):
+        with precision(kind):
+            far = _grey_levels(folder, setting.device)
+        row = {"what": f"{name}, {kind}", "measured": far, "note": "as PyTorch has it by default"}
+        rows.append(row if allowed is None else verdict(f"{name}, {kind}", far, allowed, "grey levels"))
+    return rows
+
+
+def _wait_rows(name: str, setting: Setting) -> list[Row]:
+    WaitHook.waits.clear()
+    listening = ("custom_hooks=[dict(type='WaitHook')]", f"default_hooks.checkpoint.interval={ITERATIONS}")
+    train(run_config(name, setting, *listening, *LISTENED[name]), setting.folder / "waits" / name)
+    note = ", ".join(dict.fromkeys(WaitHook.waits)) or ("" if setting.device == "cuda" else "a CPU has none")
+    return [verdict(name, float(len(WaitHook.waits)), 0.0, note)]
 
 
 def _resumed_distance(name: str, setting: Setting, kind: str, *more: str) -> float:

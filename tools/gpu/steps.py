@@ -9,11 +9,15 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+import torch
 
 Row = dict[str, Any]
 # Forked, so that torch is imported once. A fork cannot use a GPU that its parent has used: the parent uses none.
@@ -32,6 +36,7 @@ class Setting:
         tiny: small networks and pictures, and few turns.
         data: the facades, or None.
         deadline: of all, on the clock of `time.monotonic`.
+        workers: how many systems are compared at the same time, in a process each.
     """
 
     folder: Path
@@ -40,6 +45,7 @@ class Setting:
     tiny: bool = True
     data: Path | None = None
     deadline: float = float("inf")
+    workers: int = 2
 
     @property
     def seconds_left(self) -> float:
@@ -78,8 +84,11 @@ def verdict(what: str, measured: float, allowed: float, note: str = "") -> Row:
     return {"what": what, "measured": shown, "allowed": allowed, "passed": bool(measured <= allowed), "note": note}
 
 
-def run_step(step: Step, setting: Setting) -> Result:
-    """Run a step until it ends, fails, or the deadline passes; what it prints goes to `out`/log.txt."""
+def run_step(step: Step, setting: Setting, tell: Callable[[Result], Any] = lambda result: None) -> Result:
+    """Run a step until it ends, fails, or the deadline passes; what it prints goes to `out`/log.txt.
+
+    `tell` is called after each row, and at the end.
+    """
     result, started = Result(step.name, step.part), time.monotonic()
     reader, writer = FORK.Pipe(duplex=False)
     process = FORK.Process(target=_work, args=(step, setting, writer))
@@ -88,11 +97,23 @@ def run_step(step: Step, setting: Setting) -> Result:
     process.start()
     writer.close()
     try:
-        result.error = _collect(reader, result.rows, setting, process)
+        for row in _collect(reader, result, setting, process):
+            result.rows.append(row)
+            result.seconds = time.monotonic() - started
+            tell(result)
     finally:
         _end(process)
         result.seconds = time.monotonic() - started
+    tell(result)
     return result
+
+
+def rows_of_each(function: Callable[..., list[Row]], items: Iterable[Any], setting: Setting) -> Iterator[Row]:
+    """The rows that `function(item, setting)` gives of each item, in their order; several at a time."""
+    threads = max(1, (os.cpu_count() or 1) // setting.workers)
+    with ProcessPoolExecutor(setting.workers, FORK, torch.set_num_threads, (threads,)) as pool:
+        for rows in pool.map(function, items, repeat(setting)):
+            yield from rows
 
 
 def in_child(function: Callable[..., Any], *args: Any) -> Any:
@@ -102,19 +123,20 @@ def in_child(function: Callable[..., Any], *args: Any) -> Any:
     return process
 
 
-def _collect(reader: Connection, rows: list[Row], setting: Setting, process: Any) -> str | None:
-    """Take rows until the process is done; returns what went wrong."""
+def _collect(reader: Connection, result: Result, setting: Setting, process: Any) -> Iterator[Row]:
+    """The rows until the process is done; what went wrong is the result's `error`."""
     while reader.poll(max(0.0, min(setting.seconds_left, LONGEST))):
         try:
             kind, content = reader.recv()
         except EOFError:
             process.join()
-            return f"its process ended with code {process.exitcode}, see its log"
-        if kind == "row":
-            rows.append(content)
-        else:
-            return content
-    return "out of time"
+            result.error = f"its process ended with code {process.exitcode}, see its log"
+            return
+        if kind == "end":
+            result.error = content
+            return
+        yield content
+    result.error = "out of time"
 
 
 def _end(process: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from sketchkit.engine.runner import on_device
 from sketchkit.engine.train import model_config
 from sketchkit.options import options_of
 from sketchkit.registry import BACKBONES, DATASETS, HEADS, MODELS, SCOPE
-from tools.gpu.steps import Row, Setting
+from tools.gpu.steps import Row, Setting, rows_of_each
 
 ROOT = Path(__file__).resolve().parents[2]
 SETS = {"SketchyDataset": "sketchy", "PairsDataset": "pairs", "UnpairedDataset": "unpaired", "ColorDataset": "color"}
@@ -56,13 +57,16 @@ def small_options(name: str, width: int = WIDTH) -> list[str]:
 
 def draw_samples(setting: Setting) -> Iterator[Row]:
     """Draw a sample set of every kind."""
-    size = 48 if setting.tiny else 256
-    for kind in SETS.values():
-        if kind == "sketchy":
-            write_sketchy_sample(setting.folder / kind, photos_per_class=3, sketches_per_photo=1, size=min(size, 64))
-        else:
-            write_sample(kind, setting.folder / kind, photos_per_class=1 if setting.tiny else 4, size=size)
-        yield {"what": f"sample set '{kind}'", "pictures": sum(1 for _ in (setting.folder / kind).rglob("*.[jp]*g"))}
+    return rows_of_each(_draw_sample, SETS.values(), setting)
+
+
+def _draw_sample(kind: str, setting: Setting) -> list[Row]:
+    size, folder = 48 if setting.tiny else 256, setting.folder / kind
+    if kind == "sketchy":
+        write_sketchy_sample(folder, photos_per_class=3, sketches_per_photo=1, size=min(size, 64))
+    else:
+        write_sample(kind, folder, photos_per_class=1 if setting.tiny else 4, size=size)
+    return [{"what": f"sample set '{kind}'", "pictures": sum(1 for _ in folder.rglob("*.[jp]*g"))}]
 
 
 def system_config(name: str, setting: Setting, *more: str) -> Config:
@@ -102,11 +106,20 @@ class System:
         return self.model.train_step(self.batch, optim_wrapper=self.wrappers)
 
 
-def build(config: Config, device: str, amp: str | None = None, samples: int = 2, **optim: Any) -> System:
-    """The system of a config: the same weights on any device, drawn on the CPU, and the same batch, on the host."""
+def build_model(config: Config) -> Any:
+    """The translator of a config on the CPU, with the same weights at each call."""
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope(SCOPE):
-        model = on_device(MODELS.build(model_config(config)), device)
+        return MODELS.build(model_config(config))
+
+
+def build(
+    config: Config, device: str, amp: str | None = None, samples: int = 2, model: Any = None, **optim: Any
+) -> System:
+    """The system of a config with the weights of `build_model`, or of a `model` that is copied; a batch on the host."""
+    model = on_device(build_model(config) if model is None else copy.deepcopy(model), device)
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope(SCOPE):
         options = {**config["optim_wrapper"].to_dict(), "amp": amp, "allow_slow_amp": True, **optim}
         wrappers = build_optim_wrapper(model, options)
         dataset = DATASETS.build(config["train_dataloader"]["dataset"])

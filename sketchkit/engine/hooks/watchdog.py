@@ -125,10 +125,11 @@ class WatchdogHook(Hook):
 def examine(outputs: Mapping[str, Tensor], fake: Tensor, target: Tensor, model: Any) -> dict[str, str]:
     """What is wrong with a translator, as finding -> detail; `fake` and `target` (B,C,H,W) in [-1, 1]."""
     seen = {}
-    bad = [name for name, value in outputs.items() if not bool(value.isfinite())]
     # Running statistics too: a checkpoint that holds such ones is not written.
-    weights = ((name, value) for name, value in model.state_dict().items() if value.is_floating_point())
-    bad += [name for name, value in weights if not bool(value.isfinite().all())]
+    values = {**outputs, **model.state_dict()}
+    floats = {name: value for name, value in values.items() if value.is_floating_point()}
+    finite = torch.stack([value.isfinite().all() for value in floats.values()]).tolist()
+    bad = [name for name, is_finite in zip(floats, finite, strict=True) if not is_finite]
     if bad or not bool(fake.isfinite().all()):
         names = ", ".join(bad[:4]) or "the pictures"
         return {"non_finite": f"{names}{', ...' if len(bad) > 4 else ''}"}
