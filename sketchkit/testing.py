@@ -96,7 +96,7 @@ def check_loss(loss: nn.Module, **examples: Any) -> None:
 
     Args:
         loss: the loss.
-        examples: of the inputs that a translator of your own offers.
+        examples: of the inputs that a translator offers and gives no `example_inputs` of.
 
     Raises:
         AssertionError: says which clause of the contract is broken.
@@ -105,7 +105,8 @@ def check_loss(loss: nn.Module, **examples: Any) -> None:
     offered = [name for entry in translators() for name in entry.offers]
     unknown = [name for name in names if name not in {*INPUTS, *offered}]
     assert not unknown, f"forward names {unknown}; there are {sorted({*INPUTS, *offered})}"
-    inputs = {**_example_inputs(getattr(loss, "layers", ())), **examples}
+    given = {name: value for entry in translators() for name, value in entry.example_inputs().items()}
+    inputs = {**_example_inputs(getattr(loss, "layers", ())), **given, **examples}
     missing = [name for name, needed in names.items() if needed and name not in inputs]
     assert not missing, f"give an example of what a translator offers: check_loss(loss, {missing[0]}=...)"
     value = loss(**{name: inputs[name] for name, needed in names.items() if needed})

@@ -69,10 +69,23 @@ KINDS = {
             "+translator.reverse={'weights': {'cycle': 5.0}}",
         ],
     ),
+    "cut": (
+        "cut_apple2orange",
+        "unpaired",
+        [
+            "load_size=32",
+            "backbone.width=4",
+            "backbone.num_blocks=1",
+            "heads.discriminator.width=4",
+            "heads.discriminator.num_layers=2",
+            "translator.layers=['input', 'down_1', 'block_1']",
+            "translator.num_patches=16",
+        ],
+    ),
 }
 
 
-def small_run(kind, folder, *more, plugin_files=()):
+def small_run(kind, folder, *more, plugin_files=(), resume=False):
     """Train a run of `kind` in `folder`/run, on a sample set in `folder`/data that is made when missing; its folder."""
     name, data, overrides = KINDS[kind]
     if data == "sketchy":
@@ -80,4 +93,4 @@ def small_run(kind, folder, *more, plugin_files=()):
     else:
         write_sample(data, folder / "data", photos_per_class=1, size=SIZE)
     changes = [f"data_root={folder / 'data'}", f"image_size={SIZE}", *BRIEF, *overrides, *more]
-    return train(load_config(ROOT / f"configs/{name}.py", changes, plugin_files), folder / "run")
+    return train(load_config(ROOT / f"configs/{name}.py", changes, plugin_files), folder / "run", resume)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from sketchkit.deterministic import reflection_pad
 from sketchkit.errors import ConfigError
+from sketchkit.options import one_of
 from sketchkit.registry import BACKBONES
 
+from ..layers.blur import BlurDownsampling
 from ..layers.initialise import initialise
 from ..layers.norm import make_norm, needs_bias
 from ..layers.upsampling import check_size, make_upsampling
@@ -47,7 +51,8 @@ class ResidualBlock(nn.Module):
 class ResNetGenerator(nn.Module):
     """A 7 x 7 convolution, `num_downs` halvings that double the width, `num_blocks` residual blocks, doublings, tanh.
 
-    CycleGAN: the defaults; 6 blocks for 128 pixels. Convolutions before batch norm have no bias, all others have.
+    CycleGAN: the defaults; 6 blocks for 128 pixels. CUT: antialias=True, which blurs before it leaves out pixels, with
+    upsampling='bilinear'. Convolutions before batch norm have no bias, all others have.
 
     Raises:
         ConfigError: an option that is not a choice, a negative number of blocks or halvings, a width below one, or
@@ -64,6 +69,7 @@ class ResNetGenerator(nn.Module):
         norm: str | None = "instance",
         dropout: float = 0.0,
         upsampling: str = "transposed",
+        antialias: bool = False,
         hint_channels: int = 0,
         init: str = "normal",
         init_gain: float = 0.02,
@@ -81,10 +87,15 @@ class ResNetGenerator(nn.Module):
         widths = [width * 2**level for level in range(num_downs + 1)]
         first = ReflectConv2d(in_channels + hint_channels, width, 7, bias=bias)
         layers: list[nn.Module] = [first, make_norm(norm, width), nn.ReLU()]
-        for channels in widths[:-1]:
-            down = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=bias)
-            layers += [down, make_norm(norm, 2 * channels), nn.ReLU()]
-        layers += [ResidualBlock(widths[-1], norm, dropout) for _ in range(num_blocks)]
+        # How many layers come before each map of `encoder_features`.
+        self.depths: dict[str, int] = {}
+        for number, channels in enumerate(widths[:-1], start=1):
+            layers.append(nn.Conv2d(channels, 2 * channels, 3, stride=1 if antialias else 2, padding=1, bias=bias))
+            self.depths[f"down_{number}"] = len(layers)
+            layers += [make_norm(norm, 2 * channels), nn.ReLU(), *([BlurDownsampling()] if antialias else [])]
+        for number in range(1, num_blocks + 1):
+            layers.append(ResidualBlock(widths[-1], norm, dropout))
+            self.depths[f"block_{number}"] = len(layers)
         for channels in reversed(widths[:-1]):
             up = make_upsampling(upsampling, 2 * channels, channels, kernel=3, bias=bias)
             layers += [up, make_norm(norm, channels), nn.ReLU()]
@@ -101,3 +112,25 @@ class ResNetGenerator(nn.Module):
         """
         check_size(source, self.size_multiple, type(self).__name__, self.least_size)
         return self.layers(with_hint(source, hint, self.hint_channels))
+
+    def encoder_features(self, source: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """The maps (B, C, h, w) that the encoder makes of source (B, in_channels, H, W), in the order asked for.
+
+        'input' is the mirrored picture that the first convolution sees, 'down_1', ... the halving convolutions before
+        their norm, 'block_1', ... the residual blocks.
+
+        Raises:
+            ConfigError: an unknown layer, or a network that needs hints.
+        """
+        for layer in layers:
+            one_of("layer", layer, ("input", *self.depths))
+        if self.hint_channels:
+            raise ConfigError(f"{type(self).__name__} with hint_channels has no features of a picture alone: use 0")
+        wanted = {self.depths[layer]: layer for layer in layers if layer != "input"}
+        found = {"input": reflection_pad(source, 3)}
+        x = source
+        for depth, module in enumerate(self.layers[: max(wanted, default=0)], start=1):
+            x = module(x)
+            if depth in wanted:
+                found[wanted[depth]] = x
+        return [found[layer] for layer in layers]

@@ -11,6 +11,7 @@ from sketchkit.errors import ConfigError
 from sketchkit.registry import HEADS, HeadOutput
 
 from ..backbones.mru_options import check_width
+from ..layers.blur import BlurDownsampling
 from ..layers.initialise import initialise
 from ..layers.norm import make_norm, needs_bias
 from .spectral import add_spectral_norm
@@ -31,9 +32,9 @@ def beside_source(image: Tensor, source: Tensor | None, source_channels: int, ow
     return torch.cat([source.to(image.dtype), image], 1)
 
 
-def conv_block(conv: nn.Conv2d, norm: str | None) -> nn.Sequential:
-    """LeakyReLU(0.2) of the norm of a convolution."""
-    return nn.Sequential(conv, make_norm(norm, conv.out_channels), nn.LeakyReLU(0.2, inplace=True))
+def conv_block(conv: nn.Conv2d, norm: str | None, *more: nn.Module) -> nn.Sequential:
+    """LeakyReLU(0.2) of the norm of a convolution, and what is to follow."""
+    return nn.Sequential(conv, make_norm(norm, conv.out_channels), nn.LeakyReLU(0.2, inplace=True), *more)
 
 
 def activations(blocks: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, ...]:
@@ -52,6 +53,7 @@ class PatchDiscriminator(nn.Module):
     Widths are 1, 2, 4, 8, 8, ... times `width`. num_layers=3 judges squares of 70 pixels, 4 of 142 pixels; with
     last_kernel=2, the kernel of the last two, 4 judges 78. The first and last have a bias, the others as `bias` says
     or, where that is None, if no batch norm follows. source_channels=0 judges the picture alone.
+    antialias=True blurs before it leaves out pixels (CUT).
 
     Raises:
         ConfigError: an option that is not a choice, no layers, or a width below one.
@@ -67,6 +69,7 @@ class PatchDiscriminator(nn.Module):
         bias: bool | None = None,
         last_kernel: int = 4,
         spectral_norm: bool = False,
+        antialias: bool = False,
         init: str = "normal",
         init_gain: float = 0.02,
     ) -> None:
@@ -80,13 +83,15 @@ class PatchDiscriminator(nn.Module):
         # Each of the last two convolutions takes one pixel.
         self.least_size = 3 * 2**num_layers
         widths = [width * min(2**level, 8) for level in range(num_layers + 1)]
-        first = nn.Conv2d(source_channels + image_channels, width, 4, stride=2, padding=1)
-        self.blocks = nn.ModuleList([conv_block(first, None)])
+        halving, blur = (1, [BlurDownsampling()]) if antialias else (2, [])
+        first = nn.Conv2d(source_channels + image_channels, width, 4, halving, padding=1)
+        self.blocks = nn.ModuleList([conv_block(first, None, *blur)])
         for level in range(1, num_layers + 1):
             before, after = widths[level - 1 : level + 1]
-            kernel, stride, padding = (4, 2, 1) if level < num_layers else (last_kernel, 1, PADDINGS[last_kernel])
+            is_last = level == num_layers
+            kernel, stride, padding = (last_kernel, 1, PADDINGS[last_kernel]) if is_last else (4, halving, 1)
             conv = nn.Conv2d(before, after, kernel, stride, padding, bias=needs_bias(norm, bias))
-            self.blocks.append(conv_block(conv, norm))
+            self.blocks.append(conv_block(conv, norm, *([] if is_last else blur)))
         self.last = nn.Conv2d(widths[-1], 1, last_kernel, padding=PADDINGS[last_kernel])
         initialise(self, init, init_gain)
         if spectral_norm:

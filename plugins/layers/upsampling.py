@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import one_of
 
-UPSAMPLINGS = ("transposed", "resize", "pixel_shuffle")
+UPSAMPLINGS = ("transposed", "resize", "pixel_shuffle", "bilinear")
 
 
 class PixelShuffleUpsampling(nn.Module):
@@ -45,7 +45,8 @@ def make_upsampling(name: str, in_channels: int, out_channels: int, *, kernel: i
     """A layer from (B, in_channels, H, W) to (B, out_channels, 2 H, 2 W) by one of the names in UPSAMPLINGS.
 
     transposed: a convolution of stride 2 with that kernel, 2, 3 or 4. resize: each pixel twice in both directions,
-    then a 3 x 3 convolution. pixel_shuffle: see `PixelShuffleUpsampling`.
+    then a 3 x 3 convolution. bilinear: interpolated, then a 3 x 3 convolution over zeros at the borders (CUT's
+    antialiasing). pixel_shuffle: see `PixelShuffleUpsampling`.
 
     Raises:
         ConfigError: an unknown name.
@@ -56,6 +57,9 @@ def make_upsampling(name: str, in_channels: int, out_channels: int, *, kernel: i
     if name == "resize":
         conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode="replicate", bias=bias)
         return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), conv)
+    if name == "bilinear":
+        conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)
+        return nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False), conv)
     # 2 (H - 1) + kernel - 2 padding + output_padding = 2 H
     padding, output_padding = (kernel - 1) // 2, kernel % 2
     return nn.ConvTranspose2d(in_channels, out_channels, kernel, 2, padding, output_padding, bias=bias)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -25,6 +25,7 @@ from sketchkit.translators.objective import StepInputs
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
 
 GIVEN = ("source", "target", "label", "hint", "noise", "fake")
+Inputs = dict[str, Callable]
 
 
 class Pass(NamedTuple):
@@ -45,6 +46,9 @@ class ConditionalTranslator(AdversarialTranslator):
     one generator pass. `accumulate` splits the batch into that many parts whose gradients add up to the whole batch's;
     the generator's pass is then made again for its own step, which is the price of the memory saved.
 
+    A subclass changes `generate` or adds inputs of its own, which it `offers` and `further_inputs` gives; and names in
+    `generator_groups` all optimizer groups that the generator's objective trains.
+
     Args:
         backbone, heads: configs; `heads` is name -> config.
         generator_losses, discriminator_losses: name -> loss config; see `Objective`.
@@ -58,6 +62,7 @@ class ConditionalTranslator(AdversarialTranslator):
     """
 
     captions = {"source": "source", "hint": "hint", "target": "target", "fake": "output", "fake_alt": "second noise"}
+    generator_groups: ClassVar[tuple[str, ...]] = ("generator",)
 
     def __init__(
         self,
@@ -74,7 +79,7 @@ class ConditionalTranslator(AdversarialTranslator):
         self.backbone = BACKBONES.build(backbone)
         self.heads = nn.ModuleDict({name: HEADS.build(cfg) for name, cfg in (heads or {}).items()})
         second = ("fake_alt", "noise_alt") if takes(self.backbone, "noise") else ()
-        self.play(GIVEN, second, list(self.heads), generator_losses, discriminator_losses)
+        self.play(GIVEN, (*second, *self.offers), list(self.heads), generator_losses, discriminator_losses)
         refuse_mixing(self.discriminator_objective, self.heads)
         self._hint_channels = hint_channels(self.backbone)
         needs = [*self.generator_objective.needs.values(), *self.discriminator_objective.needs.values()]
@@ -105,7 +110,7 @@ class ConditionalTranslator(AdversarialTranslator):
         # Of several parts only one graph is to be in memory at a time: each is then made again for its own step.
         keeps_graph = is_generators_turn and len(parts) == 1
         with torch.set_grad_enabled(keeps_graph), optim_wrapper["generator"].optim_context(self):
-            passes = [self._translated(part, share) for part, share in parts]
+            passes = [self.generate(part, share) for part, share in parts]
         self.keep(passes[-1].batch, fake=passes[-1].fake)
         logs: dict[str, Tensor] = {}
         if len(self.discriminator_objective):
@@ -115,8 +120,8 @@ class ConditionalTranslator(AdversarialTranslator):
         if is_generators_turn:
             with frozen(self.heads):
                 for one in passes:
-                    self._generate(one, optim_wrapper["generator"], logs)
-            update(optim_wrapper["generator"])
+                    self._train_generator(one, optim_wrapper["generator"], logs)
+            update(*(optim_wrapper[group] for group in self.generator_groups))
             if self.ema is not None:
                 self.ema.update_parameters(self.backbone)
         return logs
@@ -141,8 +146,8 @@ class ConditionalTranslator(AdversarialTranslator):
         if "hint" in batch:
             shown["hint"] = batch["hint"][:, :3]
         second = fakes[1] if len(fakes) > 1 else None
-        about = {"key": batch["key"], "label": batch.get("label"), "draws": fakes}
-        return [dict(**about, fake=fakes[0], fake_alt=second, **shown)]
+        about = {name: batch[name] for name in ("key", "target_key", "label") if name in batch}
+        return [dict(**about, draws=fakes, fake=fakes[0], fake_alt=second, **shown)]
 
     test_step = val_step
 
@@ -163,10 +168,15 @@ class ConditionalTranslator(AdversarialTranslator):
                 "option, or take ColorHints out of the pipeline"
             )
 
-    def _translated(self, batch: Mapping[str, Any], share: float) -> Pass:
+    def generate(self, batch: Mapping[str, Any], share: float, noise: Tensor | None = None) -> Pass:
+        """The fakes of a part of a batch, from a noise drawn where none is given."""
         generator = PaddedGenerator(self.backbone, batch)
-        noise = generator.draw_noise()
+        noise = generator.draw_noise() if noise is None else noise
         return Pass(batch, share, generator, noise, generator(noise))
+
+    def further_inputs(self, one: Pass) -> Inputs:
+        """What a subclass `offers`: name -> what computes it, given the name of a head, when a term asks for it."""
+        return {}
 
     def _judge(self, one: Pass, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> None:
         """The gradients of the discriminators' objective."""
@@ -177,16 +187,16 @@ class ConditionalTranslator(AdversarialTranslator):
         descend(total, one.share, wrapper)
         note(logs, {**values, "total": total.detach(), **accuracy}, one.share, "D")
 
-    def _generate(self, one: Pass, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> None:
+    def _train_generator(self, one: Pass, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> None:
         """The gradients of the generator's objective."""
         with wrapper.optim_context(self):
             if not one.fake.requires_grad:
-                generator = PaddedGenerator(self.backbone, one.batch)
-                one = one._replace(generator=generator, fake=generator(one.noise))
+                one = self.generate(one.batch, one.share, one.noise)
             second = one.generator.draw_noise() if self._wants("noise_alt") or self._wants("fake_alt") else None
             again = {"noise_alt": lambda _: second, "fake_alt": lambda _: one.generator(second)}
             real = {name: torch.no_grad()(source) for name, source in self._real(one.batch).items()}
-            inputs = StepInputs(self._at_hand(one.batch, one.noise, one.fake), {**again, **real})
+            on_request = {**again, **real, **self.further_inputs(one)}
+            inputs = StepInputs(self._at_hand(one.batch, one.noise, one.fake), on_request)
             total, values = self.generator_objective(inputs)
         descend(total, one.share, wrapper)
         note(logs, {**values, "total": total.detach()}, one.share, "G")
@@ -194,15 +204,15 @@ class ConditionalTranslator(AdversarialTranslator):
     def _wants(self, name: str) -> bool:
         return any(name in needs for needs in self.generator_objective.needs.values())
 
-    def _at_hand(self, batch: Mapping[str, Any], noise: Tensor | None, fake: Tensor) -> dict[str, Callable]:
+    def _at_hand(self, batch: Mapping[str, Any], noise: Tensor | None, fake: Tensor) -> Inputs:
         values = {name: batch.get(name) for name in ("source", "target", "label", "hint")}
         values.update(noise=noise, fake=fake)
-        given: dict[str, Callable] = {name: lambda _, value=value: value for name, value in values.items()}
+        given: Inputs = {name: lambda _, value=value: value for name, value in values.items()}
         given["head"] = lambda head: self._conditioned(head, batch)
         given["fake_output"] = lambda head: self._conditioned(head, batch)(fake)
         return given
 
-    def _real(self, batch: Mapping[str, Any]) -> dict[str, Callable]:
+    def _real(self, batch: Mapping[str, Any]) -> Inputs:
         return {"real_output": lambda head: self._conditioned(head, batch)(batch["target"])}
 
     def _conditioned(self, head: str, batch: Mapping[str, Any]) -> Callable[[Tensor], HeadOutput]:

@@ -71,8 +71,12 @@ class SyncedOptimWrapper(OptimWrapper):
         """Add the gradients of `loss`, scaled under fp16."""
         self.scaler.scale(loss).backward(**options)
 
-    def step(self, **options: Any) -> None:
-        """Average the gradients over ranks, clip them when asked to, update, and clip the weights when asked to."""
+    def step(self, scaler: torch.amp.GradScaler | None = None, **options: Any) -> None:
+        """Average the gradients over ranks, clip them when asked to, update, and clip the weights when asked to.
+
+        `scaler` is another wrapper's, whose `backward` made these gradients: that wrapper then steps after this one.
+        """
+        scales = scaler or self.scaler
         if get_world_size() > 1:
             parameters = [p for group in self.param_groups for p in group["params"] if p.requires_grad]
             for parameter in parameters:
@@ -81,11 +85,12 @@ class SyncedOptimWrapper(OptimWrapper):
                     parameter.grad = torch.zeros_like(parameter)
             all_reduce_params([p.grad for p in parameters], coalesce=True, bucket_size_mb=25, op="mean")
         if self.clip_grad_kwargs:
-            self.scaler.unscale_(self.optimizer)
+            scales.unscale_(self.optimizer)
             # mmengine's own `_clip_grad` fetches the norm from the device every time.
             self.clip_func([p for group in self.param_groups for p in group["params"]], **self.clip_grad_kwargs)
-        self.scaler.step(self.optimizer, **options)
-        self.scaler.update()
+        scales.step(self.optimizer, **options)
+        if scaler is None:
+            scales.update()
         if self.clip_weights is not None:
             with torch.no_grad():
                 for parameter in (p for group in self.param_groups for p in group["params"]):

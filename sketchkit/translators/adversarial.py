@@ -106,10 +106,16 @@ def note(logs: dict[str, Tensor], values: Mapping[str, Tensor], share: float, si
         logs[whole] = logs.get(whole, 0) + value.float() * share
 
 
-def update(wrapper: OptimWrapper) -> None:
-    """One step of an optimizer by the gradients added up, which are then dropped."""
+def update(wrapper: OptimWrapper, *others: OptimWrapper) -> None:
+    """One step of an optimizer by the gradients added up, which are then dropped.
+
+    `others` step by the gradients of the same objective, which `wrapper` has scaled where there is a loss scale.
+    """
+    for other in others:
+        other.step(scaler=wrapper.scaler)
     wrapper.step()
-    wrapper.zero_grad()
+    for one in (wrapper, *others):
+        one.zero_grad()
 
 
 def in_float32(output: HeadOutput) -> HeadOutput:

@@ -80,6 +80,11 @@ class Translator(BaseModel, ABC):
         """The model's config without what only training needs; what it then has no keys for is left in checkpoints."""
         return dict(config)
 
+    @classmethod
+    def example_inputs(cls) -> dict[str, Any]:
+        """A small example of each of the loss inputs that it `offers`: contract tests call losses with them."""
+        return {}
+
     def local_state(self) -> dict[str, Any]:
         """What this process alone remembers between iterations, as tensors and plain values."""
         return {}

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from sketchkit_plugins.backbones.resnet import ReflectConv2d, ResidualBlock, ResNetGenerator
+from sketchkit_plugins.backbones.resnet import ResidualBlock, ResNetGenerator
+from sketchkit_plugins.layers.blur import BlurDownsampling
 from torch import nn
 from torch.nn import functional as F
 
@@ -14,7 +15,7 @@ from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import BACKBONES
 from sketchkit.translators.padding import PaddedGenerator
 
-UPSAMPLINGS = ["transposed", "resize", "pixel_shuffle"]
+UPSAMPLINGS = ["transposed", "resize", "pixel_shuffle", "bilinear"]
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,8 @@ UPSAMPLINGS = ["transposed", "resize", "pixel_shuffle"]
         ({"num_blocks": 6, "norm": "batch"}, 7_841_411),
         ({"hint_channels": 4}, 11_378_179 + 4 * 64 * 49),
         ({"dropout": 0.5, "norm": None}, 11_378_179),
+        # CUT's, as its authors' code prints it.
+        ({"antialias": True, "upsampling": "bilinear"}, 11_378_179),
     ],
 )
 def test_parameters(options: dict[str, Any], expected: int) -> None:
@@ -144,3 +147,33 @@ def test_impossible_options_are_explained(options: dict[str, Any], said: str) ->
 def test_a_size_that_does_not_divide_is_explained() -> None:
     with pytest.raises(ConfigError, match="ResNetGenerator: a picture of 18x16 does not divide by 4"):
         ResNetGenerator(width=1, num_blocks=0)(torch.rand(1, 3, 18, 16))
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+def test_features_are_those_of_the_published_layers(antialias: bool) -> None:
+    """CUT's layers 0, 4, 8, 12 and 16: the mirrored picture, both halving convolutions, and two of the blocks."""
+    net = ResNetGenerator(width=3, num_blocks=5, antialias=antialias)
+    strengthen(net)
+    convs = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
+    source = torch.rand(2, 3, 16, 12)
+    padded = F.pad(source, (3,) * 4, mode="reflect")
+    x = F.instance_norm(F.conv2d(padded, convs[0].weight, convs[0].bias)).relu()
+    down = []
+    for conv in convs[1:3]:
+        down.append(F.conv2d(x, conv.weight, conv.bias, stride=1 if antialias else 2, padding=1))
+        x = F.instance_norm(down[-1]).relu()
+        x = BlurDownsampling()(x) if antialias else x
+    blocks = []
+    for block in (m for m in net.modules() if isinstance(m, ResidualBlock)):
+        x = block(x)
+        blocks.append(x)
+    expected = {"block_5": blocks[4], "input": padded, "down_2": down[1], "block_1": blocks[0], "down_1": down[0]}
+    found = net.encoder_features(source, list(expected))
+    assert all(torch.allclose(*pair, atol=1e-5) for pair in zip(found, expected.values(), strict=True))
+
+
+def test_a_layer_that_does_not_exist_and_a_network_of_hints_are_explained() -> None:
+    with pytest.raises(ConfigError, match="layer='block_3'"):
+        ResNetGenerator(width=3, num_blocks=2).encoder_features(torch.rand(1, 3, 16, 16), ["block_3"])
+    with pytest.raises(ConfigError, match="hint_channels"):
+        ResNetGenerator(width=3, hint_channels=4).encoder_features(torch.rand(1, 3, 16, 16), ["input"])

@@ -46,8 +46,9 @@ def count(**options: Any) -> int:
 
 @pytest.mark.parametrize(
     ("options", "size", "patches"),
-    [({"num_layers": 4}, 512, 30), (SEED, 512, 30), ({}, 256, 30), ({}, 512, 62), ({"num_layers": 1}, 16, 6)],
-)
+    [({"num_layers": 4}, 512, 30), (SEED, 512, 30), ({}, 256, 30), ({}, 512, 62), ({"num_layers": 1}, 16, 6),
+     ({"antialias": True}, 256, 30), ({"antialias": True, "num_layers": 1}, 16, 6)],
+)  # fmt: skip
 def test_patches(options: dict[str, Any], size: int, patches: int) -> None:
     with torch.device("meta"):
         head, picture = PatchDiscriminator(**options), torch.rand(1, 3, size, size)

@@ -32,6 +32,8 @@ SMALL = {
     "autopainter": ["image_size=48", "backbone.num_downs=4"],
     "pix2pix": ["image_size=32", "backbone.num_downs=4"],
     "cyclegan": ["image_size=32", "backbone.num_blocks=1"],
+    "cut": ["image_size=32", "backbone.num_blocks=5"],
+    "fastcut": ["image_size=32", "backbone.num_blocks=5"],
     "recolor": ["image_size=32"],
     "recolor_simple": ["backbone.encoder=[[4,4,4],[8,8,8]]", "backbone.decoder=[[4,4]]"],
     "recolor_normal": ["backbone.encoder=[[4,4],[8,8],[8,8,8]]", "backbone.decoder=[[8,4],[4]]"],

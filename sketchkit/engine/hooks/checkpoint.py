@@ -44,7 +44,8 @@ class SafeCheckpointHook(CheckpointHook):
     def after_val_epoch(self, runner: Any, metrics: dict[str, float]) -> None:
         """Keep the best; what a validation may measure, such as diversity without noise, it may also leave out."""
         self._check_best(metrics)
-        super().after_val_epoch(runner, metrics)
+        if metrics:
+            super().after_val_epoch(runner, metrics)
 
     def _check_best(self, measured: Collection[str]) -> None:
         for name in self.save_best or ():
