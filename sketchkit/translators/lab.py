@@ -31,7 +31,8 @@ class PinnedConstants(TorchFunctionMode):
         device = torch.device(kwargs.get("device") or "cpu")
         if func is not torch.tensor or device.type != "cuda":
             return func(*args, **kwargs)
-        return func(*args, **{**kwargs, "device": "cpu", "pin_memory": True}).to(device, non_blocking=True)
+        on_host = func(*args, **{**kwargs, "device": "cpu", "pin_memory": torch.cuda.is_available()})
+        return on_host.to(device, non_blocking=True)
 
 
 @MODELS.register_module()

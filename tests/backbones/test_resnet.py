@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from sketchkit_plugins.backbones.resnet import ResidualBlock, ResNetGenerator
+from sketchkit_plugins.backbones.resnet import ReflectConv2d, ResidualBlock, ResNetGenerator
 from sketchkit_plugins.layers.blur import BlurDownsampling
 from torch import nn
 from torch.nn import functional as F

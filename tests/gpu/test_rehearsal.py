@@ -30,8 +30,8 @@ def test_every_step_is_rehearsed(tmp_path):
             if entry.__module__.startswith("sketchkit_plugins.")}  # fmt: skip
     assert set(rows["networks"]) == ours and len(ours) > 10
     # Off a GPU float32 is the same to the bit, and half precision is seen to be another.
-    assert rows["training steps"]["pix2pix_facades, fp32"]["measured"] == 0.0
-    assert rows["training steps"]["pix2pix_facades, bf16"]["measured"] > 0.0
+    assert rows["training steps"]["pix2pix_facades, fp32"]["three steps"] == 0.0
+    assert rows["training steps"]["pix2pix_facades, bf16"]["three steps"] > 0.0
     assert rows["killed and resumed"]["cyclegan_apple2orange, --deterministic"]["passed"] is True
     assert {row["step"] for row in steps["a training step"]["rows"]} == {"textbook", "ours", "ours, CUDA graph"}
     assert all(row["floor ms"] > 0 for row in steps["a training step"]["rows"] if row["step"] == "ours")
