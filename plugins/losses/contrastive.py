@@ -41,8 +41,9 @@ class PatchNCELoss(nn.Module):
         # Half precision would round similarities that the temperature makes fourteen times larger.
         with torch.autocast(query.device.type, enabled=False):
             logits = query.float() @ key.float().transpose(1, 2) / self.temperature
-        places = torch.arange(logits.shape[1], device=logits.device).expand(len(logits), -1)
-        return F.cross_entropy(logits.transpose(1, 2), places)
+        places = torch.arange(logits.shape[1], device=logits.device).repeat(len(logits))
+        # One row a place: the cross entropy of maps has no repeatable form on a GPU.
+        return F.cross_entropy(logits.flatten(0, 1), places)
 
 
 @LOSSES.register_module()
