@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES
 
-from ..layers.initialise import initialise
+from ..layers.initialize import initialize
 from ..layers.norm import check_variance
 from ..layers.upsampling import check_size, make_upsampling
 
@@ -67,7 +67,7 @@ class BlockUNet(nn.Module):
             self.decoder.append(conv_block([2 * skip, *level]))
             below = level[-1]
         self.last = nn.Sequential(*conv_norm(below, out_channels, last_kernel), nn.Tanh())
-        initialise(self, init, init_gain)
+        initialize(self, init, init_gain)
 
     def forward(self, source: Tensor) -> Tensor:
         """source (B, in_channels, H, W) in [-1, 1] to (B, out_channels, H, W) in [-1, 1].

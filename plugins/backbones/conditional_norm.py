@@ -38,6 +38,6 @@ def make_norm(name: str | None, channels: int, num_classes: int) -> nn.Module:
     return nn.Identity() if name is None else nn.InstanceNorm2d(channels, affine=True)
 
 
-def normalise(norm: nn.Module, x: Tensor, label: Tensor | None) -> Tensor:
+def normalize(norm: nn.Module, x: Tensor, label: Tensor | None) -> Tensor:
     """Apply a norm of `make_norm`, handing the label to the one that takes it."""
     return norm(x, label) if isinstance(norm, ConditionalBatchNorm2d) else norm(x)

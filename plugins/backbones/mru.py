@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sketchkit.options import one_of
 
-from .conditional_norm import NORMS, make_norm, normalise
+from .conditional_norm import NORMS, make_norm, normalize
 
 FORMS = ("paper", "student")
 LeakyReLU = partial(nn.LeakyReLU, 0.2, inplace=True)
@@ -36,7 +36,7 @@ class ConvNormAct(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Features (B, in_channels, H, W) to (B, out_channels, H, W)."""
-        return self.activation(normalise(self.norm, self.conv(x), label))
+        return self.activation(normalize(self.norm, self.conv(x), label))
 
 
 class MRU(nn.Module):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .conditional_norm import make_norm, normalise
+from .conditional_norm import make_norm, normalize
 from .mru import ConvNormAct, init_weights
 
 PReLU = partial(nn.PReLU, init=0.2)
@@ -46,7 +46,7 @@ class NormAct(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Elementwise but for the norm; the shape is kept."""
-        return self.activation(normalise(self.norm, x, label))
+        return self.activation(normalize(self.norm, x, label))
 
 
 class MRUv3(nn.Module):

@@ -8,7 +8,7 @@ from sketchkit.deterministic import reflection_pad
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES
 
-from ..layers.initialise import initialise
+from ..layers.initialize import initialize
 from ..layers.norm import make_norm, needs_bias
 from ..layers.upsampling import check_size, make_upsampling
 from .mru_options import check_width
@@ -90,7 +90,7 @@ class ResNetGenerator(nn.Module):
             layers += [up, make_norm(norm, channels), nn.ReLU()]
         last = ReflectConv2d(width, out_channels, 7)
         self.layers = nn.Sequential(*layers, last, nn.Tanh())
-        initialise(self, init, init_gain)
+        initialize(self, init, init_gain)
 
     def forward(self, source: Tensor, *, hint: Tensor | None = None) -> Tensor:
         """source (B, in_channels, H, W) in [-1, 1] and hint (B, hint_channels, H, W) to (B, out_channels, H, W).

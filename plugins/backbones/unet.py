@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import BACKBONES
 
-from ..layers.initialise import initialise
+from ..layers.initialize import initialize
 from ..layers.norm import check_variance, make_norm, needs_bias
 from ..layers.upsampling import check_size, make_upsampling
 from .mru_options import check_width
@@ -105,7 +105,7 @@ class UNetGenerator(nn.Module):
             up = double(here if innermost else 2 * here, above, bias=biased)
             drops = level >= UNDROPPED and not innermost
             self.decoder.insert(0, up_block(up, make_norm(norm, above), dropout if drops else 0))
-        initialise(self, init, init_gain)
+        initialize(self, init, init_gain)
 
     def forward(self, source: Tensor, *, hint: Tensor | None = None) -> Tensor:
         """source (B, in_channels, H, W) in [-1, 1] and hint (B, hint_channels, H, W) to (B, out_channels, H, W).

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sketchkit.errors import ConfigError
 from sketchkit.registry import HEADS, HeadOutput
 
-from ..layers.initialise import initialise
+from ..layers.initialize import initialize
 from .patch import activations, beside_source, conv_block
 from .spectral import add_spectral_norm
 
@@ -55,7 +55,7 @@ class ConvDiscriminator(nn.Module):
             conv = nn.Conv2d(before, after, 3, stride, padding=1)
             self.blocks.append(conv_block(conv, norm if norm_first or self.blocks else None))
         self.real = nn.Linear(channels[-1] * side**2, 1)
-        initialise(self, init, init_gain)
+        initialize(self, init, init_gain)
         if spectral_norm:
             add_spectral_norm(self)
 

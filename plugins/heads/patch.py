@@ -11,7 +11,7 @@ from sketchkit.errors import ConfigError
 from sketchkit.registry import HEADS, HeadOutput
 
 from ..backbones.mru_options import check_width
-from ..layers.initialise import initialise
+from ..layers.initialize import initialize
 from ..layers.norm import make_norm, needs_bias
 from .spectral import add_spectral_norm
 
@@ -88,7 +88,7 @@ class PatchDiscriminator(nn.Module):
             conv = nn.Conv2d(before, after, kernel, stride, padding, bias=needs_bias(norm, bias))
             self.blocks.append(conv_block(conv, norm))
         self.last = nn.Conv2d(widths[-1], 1, last_kernel, padding=PADDINGS[last_kernel])
-        initialise(self, init, init_gain)
+        initialize(self, init, init_gain)
         if spectral_norm:
             add_spectral_norm(self)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from sketchkit.registry import HEADS, HeadOutput
 
 from ..backbones.mru_options import check_width
-from ..layers.initialise import initialise
+from ..layers.initialize import initialize
 from ..layers.norm import needs_bias
 from .patch import activations, beside_source, conv_block
 
@@ -39,7 +39,7 @@ class PixelDiscriminator(nn.Module):
         second = nn.Conv2d(width, 2 * width, 1, bias=bias)
         self.blocks = nn.ModuleList([conv_block(first, None), conv_block(second, norm)])
         self.last = nn.Conv2d(2 * width, 1, 1, bias=bias)
-        initialise(self, init, init_gain)
+        initialize(self, init, init_gain)
 
     def forward(self, image: Tensor, source: Tensor | None = None, label: Tensor | None = None) -> HeadOutput:
         """image (B, image_channels, H, W), source (B, source_channels, H, W) in [-1, 1]; the label is not looked at.

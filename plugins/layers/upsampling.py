@@ -23,14 +23,14 @@ class PixelShuffleUpsampling(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, 4 * out_channels, 3, padding=1, padding_mode="replicate", bias=bias)
-        self.initialise(nn.init.kaiming_normal_)
+        self.initialize(nn.init.kaiming_normal_)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, in_channels, H, W) to (B, out_channels, 2 H, 2 W)."""
         return F.pixel_shuffle(self.conv(x), 2)
 
     @torch.no_grad()
-    def initialise(self, draw: Callable[[Tensor], Tensor]) -> None:
+    def initialize(self, draw: Callable[[Tensor], Tensor]) -> None:
         """ICNR (Aitken et al. 2017, arXiv 1707.02937): `draw` one kernel for all four pixels of a block; bias 0.
 
         At the start the layer then equals nearest upsampling of a convolution.

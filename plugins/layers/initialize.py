@@ -19,7 +19,7 @@ INITS: Mapping[str, Callable[[Tensor, float], Tensor]] = {
 }
 
 
-def initialise(network: nn.Module, init: str = "normal", gain: float = 0.02) -> None:
+def initialize(network: nn.Module, init: str = "normal", gain: float = 0.02) -> None:
     """Draw every convolution and linear layer of a network anew, in place: biases 0, batch norm N(1, gain) and 0.
 
     normal is N(0, gain); xavier (Glorot and Bengio 2010) and orthogonal (Saxe et al. 2014) are scaled by `gain`;
@@ -38,7 +38,7 @@ def initialise(network: nn.Module, init: str = "normal", gain: float = 0.02) -> 
             _zero(module.bias)
     for module in network.modules():
         if isinstance(module, PixelShuffleUpsampling):
-            module.initialise(lambda weight: INITS[init](weight, gain))
+            module.initialize(lambda weight: INITS[init](weight, gain))
 
 
 def _zero(bias: Tensor | None) -> None:
