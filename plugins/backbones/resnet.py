@@ -6,12 +6,13 @@ from torch import Tensor, nn
 
 from sketchkit.deterministic import reflection_pad
 from sketchkit.errors import ConfigError
+from sketchkit.options import whole_number
 from sketchkit.registry import BACKBONES
 
+from ..layers.activation import Activation, make_activation
 from ..layers.initialize import initialize
-from ..layers.norm import make_norm, needs_bias
-from ..layers.upsampling import check_size, make_upsampling
-from .mru_options import check_width
+from ..layers.norm import Norm, make_norm, needs_bias
+from ..layers.upsampling import Upsampling, check_size, make_upsampling
 from .unet import check_dropout, with_hint
 
 
@@ -30,12 +31,12 @@ class ReflectConv2d(nn.Conv2d):
 class ResidualBlock(nn.Module):
     """x + norm(Conv3x3(dropout(ReLU(norm(Conv3x3(x)))))), reflected at the borders."""
 
-    def __init__(self, channels: int, norm: str | None, dropout: float) -> None:
+    def __init__(self, channels: int, norm: Norm, activation: Activation, dropout: float) -> None:
         super().__init__()
         first, second = (ReflectConv2d(channels, channels, 3, bias=needs_bias(norm)) for _ in range(2))
         drop = [nn.Dropout(dropout)] if dropout else []
         self.change = nn.Sequential(
-            first, make_norm(norm, channels), nn.ReLU(), *drop, second, make_norm(norm, channels)
+            first, make_norm(norm, channels), make_activation(activation), *drop, second, make_norm(norm, channels)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -61,15 +62,16 @@ class ResNetGenerator(nn.Module):
         width: int = 64,
         num_blocks: int = 9,
         num_downs: int = 2,
-        norm: str | None = "instance",
+        norm: Norm = "instance",
         dropout: float = 0.0,
-        upsampling: str = "transposed",
+        upsampling: Upsampling = "transposed",
         hint_channels: int = 0,
+        activation: Activation = "relu",
         init: str = "normal",
         init_gain: float = 0.02,
     ) -> None:
         super().__init__()
-        check_width(width)
+        whole_number("width", width, 1)
         check_dropout(dropout)
         if min(num_blocks, num_downs) < 0:
             raise ConfigError(f"num_blocks={num_blocks} and num_downs={num_downs} are counts: give 0 or more")
@@ -80,14 +82,14 @@ class ResNetGenerator(nn.Module):
         bias = needs_bias(norm)
         widths = [width * 2**level for level in range(num_downs + 1)]
         first = ReflectConv2d(in_channels + hint_channels, width, 7, bias=bias)
-        layers: list[nn.Module] = [first, make_norm(norm, width), nn.ReLU()]
+        layers: list[nn.Module] = [first, make_norm(norm, width), make_activation(activation)]
         for channels in widths[:-1]:
             down = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=bias)
-            layers += [down, make_norm(norm, 2 * channels), nn.ReLU()]
-        layers += [ResidualBlock(widths[-1], norm, dropout) for _ in range(num_blocks)]
+            layers += [down, make_norm(norm, 2 * channels), make_activation(activation)]
+        layers += [ResidualBlock(widths[-1], norm, activation, dropout) for _ in range(num_blocks)]
         for channels in reversed(widths[:-1]):
             up = make_upsampling(upsampling, 2 * channels, channels, kernel=3, bias=bias)
-            layers += [up, make_norm(norm, channels), nn.ReLU()]
+            layers += [up, make_norm(norm, channels), make_activation(activation)]
         last = ReflectConv2d(width, out_channels, 7)
         self.layers = nn.Sequential(*layers, last, nn.Tanh())
         initialize(self, init, init_gain)

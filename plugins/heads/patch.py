@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
+from sketchkit.options import whole_number
 from sketchkit.registry import HEADS, HeadOutput
 
-from ..backbones.mru_options import check_width
+from ..layers.activation import Activation, make_activation
 from ..layers.initialize import initialize
-from ..layers.norm import make_norm, needs_bias
+from ..layers.norm import Norm, make_norm, needs_bias
 from .spectral import add_spectral_norm
 
 PADDINGS = {4: 1, 2: 0}
@@ -31,9 +32,9 @@ def beside_source(image: Tensor, source: Tensor | None, source_channels: int, ow
     return torch.cat([source.to(image.dtype), image], 1)
 
 
-def conv_block(conv: nn.Conv2d, norm: str | None) -> nn.Sequential:
-    """LeakyReLU(0.2) of the norm of a convolution."""
-    return nn.Sequential(conv, make_norm(norm, conv.out_channels), nn.LeakyReLU(0.2, inplace=True))
+def conv_block(conv: nn.Conv2d, norm: Norm, activation: Activation) -> nn.Sequential:
+    """The activation of the norm of a convolution."""
+    return nn.Sequential(conv, make_norm(norm, conv.out_channels), make_activation(activation, inplace=True))
 
 
 def activations(blocks: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, ...]:
@@ -63,15 +64,16 @@ class PatchDiscriminator(nn.Module):
         width: int = 64,
         image_channels: int = 3,
         source_channels: int = 3,
-        norm: str | None = "batch",
+        norm: Norm = "batch",
         bias: bool | None = None,
         last_kernel: int = 4,
         spectral_norm: bool = False,
+        activation: Activation = "leaky_relu",
         init: str = "normal",
         init_gain: float = 0.02,
     ) -> None:
         super().__init__()
-        check_width(width)
+        whole_number("width", width, 1)
         if num_layers < 1:
             raise ConfigError(f"num_layers={num_layers} judges no patch: give 1 or more, or use PixelDiscriminator")
         if last_kernel not in PADDINGS:
@@ -81,12 +83,12 @@ class PatchDiscriminator(nn.Module):
         self.least_size = 3 * 2**num_layers
         widths = [width * min(2**level, 8) for level in range(num_layers + 1)]
         first = nn.Conv2d(source_channels + image_channels, width, 4, stride=2, padding=1)
-        self.blocks = nn.ModuleList([conv_block(first, None)])
+        self.blocks = nn.ModuleList([conv_block(first, None, activation)])
         for level in range(1, num_layers + 1):
             before, after = widths[level - 1 : level + 1]
             kernel, stride, padding = (4, 2, 1) if level < num_layers else (last_kernel, 1, PADDINGS[last_kernel])
             conv = nn.Conv2d(before, after, kernel, stride, padding, bias=needs_bias(norm, bias))
-            self.blocks.append(conv_block(conv, norm))
+            self.blocks.append(conv_block(conv, norm, activation))
         self.last = nn.Conv2d(widths[-1], 1, last_kernel, padding=PADDINGS[last_kernel])
         initialize(self, init, init_gain)
         if spectral_norm:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from sketchkit.options import whole_number
 from sketchkit.registry import HEADS, HeadOutput
 
-from ..backbones.mru_options import check_width
+from ..layers.activation import Activation
 from ..layers.initialize import initialize
-from ..layers.norm import needs_bias
+from ..layers.norm import Norm, needs_bias
 from .patch import activations, beside_source, conv_block
 
 
@@ -27,17 +28,18 @@ class PixelDiscriminator(nn.Module):
         width: int = 64,
         image_channels: int = 3,
         source_channels: int = 3,
-        norm: str | None = "batch",
+        norm: Norm = "batch",
+        activation: Activation = "leaky_relu",
         init: str = "normal",
         init_gain: float = 0.02,
     ) -> None:
         super().__init__()
-        check_width(width)
+        whole_number("width", width, 1)
         self.source_channels = source_channels
         bias = needs_bias(norm)
         first = nn.Conv2d(source_channels + image_channels, width, 1)
         second = nn.Conv2d(width, 2 * width, 1, bias=bias)
-        self.blocks = nn.ModuleList([conv_block(first, None), conv_block(second, norm)])
+        self.blocks = nn.ModuleList([conv_block(first, None, activation), conv_block(second, norm, activation)])
         self.last = nn.Conv2d(2 * width, 1, 1, bias=bias)
         initialize(self, init, init_gain)
 

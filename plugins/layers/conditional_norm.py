@@ -1,11 +1,9 @@
-"""Normalisation layers, one of which is conditioned on the class (Dumoulin et al. 2017; de Vries et al. 2017)."""
+"""Batch norm that is conditioned on the class (Dumoulin et al. 2017; de Vries et al. 2017)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-
-NORMS = ("conditional_batch", "batch", "instance", None)
 
 
 class ConditionalBatchNorm2d(nn.Module):
@@ -27,15 +25,6 @@ class ConditionalBatchNorm2d(nn.Module):
         """Normalise x (B, C, H, W) with the affine pair of each sample's label (B,)."""
         gamma, beta = (table(label)[:, :, None, None].to(x.dtype) for table in (self.gamma, self.beta))
         return torch.addcmul(beta, self.norm(x), gamma)
-
-
-def make_norm(name: str | None, channels: int, num_classes: int) -> nn.Module:
-    """A norm by one of the names in NORMS; `num_classes` matters to the conditional one only."""
-    if name == "conditional_batch":
-        return ConditionalBatchNorm2d(channels, num_classes)
-    if name == "batch":
-        return nn.BatchNorm2d(channels)
-    return nn.Identity() if name is None else nn.InstanceNorm2d(channels, affine=True)
 
 
 def normalize(norm: nn.Module, x: Tensor, label: Tensor | None) -> Tensor:

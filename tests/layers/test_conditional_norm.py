@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from sketchkit_plugins.backbones.conditional_norm import ConditionalBatchNorm2d, make_norm, normalize
+from sketchkit_plugins.layers.conditional_norm import ConditionalBatchNorm2d, normalize
+from sketchkit_plugins.layers.norm import make_norm
 from torch import Tensor, nn
 
 
@@ -29,7 +30,7 @@ def test_it_starts_near_the_identity_affine() -> None:
 
 @pytest.mark.parametrize("name", ["conditional_batch", "batch", "instance", None])
 def test_eval_output_does_not_depend_on_batch_mates(name: str | None) -> None:
-    norm = make_norm(name, 4, 3)
+    norm = make_norm(name, 4, affine=True, num_classes=3)
     x, label = torch.randn(5, 4, 8, 8), torch.tensor([0, 2, 1, 2, 0])
     normalize(norm, x, label)
     norm.eval()
