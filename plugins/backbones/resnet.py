@@ -48,7 +48,7 @@ class ResidualBlock(nn.Module):
 class ResNetGenerator(nn.Module):
     """A 7 x 7 convolution, `num_downs` halvings that double the width, `num_blocks` residual blocks, doublings, tanh.
 
-    CycleGAN: the defaults; 6 blocks for 128 pixels. Convolutions before batch norm have no bias, all others have.
+    CycleGAN: the defaults; 6 blocks for 128 pixels. Biases are as `needs_bias` says: none before batch norm.
 
     Raises:
         ConfigError: an option that is not a choice, a negative number of blocks or halvings, a width below one, or

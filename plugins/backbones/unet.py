@@ -63,7 +63,7 @@ class UNetGenerator(nn.Module):
 
     Widths are 1, 2, 4, 8, 8, ... times `width`. No norm on the first and last layer, nor on the innermost way down
     unless `norm_innermost`. Dropout works in the `num_downs` - 5 doublings after the innermost. `bias`: True or
-    False for all but the last layer, which has one; None is the reference's, only where no batch norm follows.
+    False for all but the last layer, which has one; None is as `needs_bias` says: not before batch norm.
     pix2pix: the defaults, num_downs=7 for 128 pixels. Auto-Painter: bias=True, norm_innermost=True.
 
     Raises:

@@ -17,7 +17,8 @@ from .patch import activations, beside_source, conv_block
 class PixelDiscriminator(nn.Module):
     """Three 1 x 1 convolutions: it judges colours and sees no shapes.
 
-    The first has a bias, the others unless `norm` is batch norm. source_channels=0 judges the picture alone.
+    The first has a bias, the others as `needs_bias` says: not with batch norm. source_channels=0 judges the picture
+    alone.
 
     Raises:
         ConfigError: an option that is not a choice, or a width below one.
