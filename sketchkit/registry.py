@@ -58,8 +58,18 @@ class SketchRegistry(Registry):
         super().__init__(name, parent=parent, scope=SCOPE, locations=[DISCOVERY])
 
     def find(self, key: str) -> type | None:
-        """The entry of that name, here or in the parents; None when there is none."""
-        return super().get(key)
+        """The entry of that name, here or in the parents; 'scope.Name' is sought in that scope alone. None: no such.
+
+        mmengine's own `get` imports whatever module a name it does not know could mean: a config is data, not code.
+        """
+        self.import_from_location()
+        scope, _, name = key.rpartition(".")
+        place: Registry | None = self
+        while place is not None:
+            if scope in ("", place.scope) and name in place.module_dict:
+                return place.module_dict[name]
+            place = place.parent
+        return None
 
     def get(self, key: str) -> type:
         """The entry of that name.

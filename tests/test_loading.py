@@ -79,6 +79,16 @@ def test_a_plugin_may_not_take_a_built_in_name(tmp_path):
     python(script, tmp_path)
 
 
+def test_a_name_is_looked_up_and_never_imported():
+    for name in ("this", "this.s", "torch.nn.ReLU", "mmengine.this"):
+        assert registry.MODELS.find(name) is None
+    assert "this" not in sys.modules
+    whole = registry.MODELS.find("sketchkit.ConditionalTranslator")
+    assert whole is registry.MODELS.find("ConditionalTranslator") is not None
+    assert registry.MODELS.find("mmengine.ConditionalTranslator") is None
+    assert registry.HOOKS.find("mmengine.CheckpointHook") is registry.HOOKS.find("CheckpointHook") is not None
+
+
 def test_a_missing_file_is_named():
     with pytest.raises(PluginError, match=r"no plugin file at nowhere\.py"):
         loading.load_file("nowhere.py")

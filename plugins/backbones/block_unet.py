@@ -12,19 +12,23 @@ from torch.nn import functional as F
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES
 
-from ..layers.initialise import initialise
-from ..layers.norm import check_variance
-from ..layers.upsampling import check_size, make_upsampling
+from ..layers.activation import Activation, make_activation
+from ..layers.initialize import initialize
+from ..layers.norm import Norm, check_variance, make_norm
+from ..layers.upsampling import Upsampling, check_size, make_upsampling
 
 
-def conv_norm(in_channels: int, out_channels: int, kernel: int = 3) -> list[nn.Module]:
-    """A convolution with bias that keeps height and width, and batch norm."""
-    return [nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2), nn.BatchNorm2d(out_channels)]
+def conv_norm(norm: Norm, in_channels: int, out_channels: int, kernel: int = 3) -> list[nn.Module]:
+    """A convolution with bias that keeps height and width, and a norm."""
+    return [nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2), make_norm(norm, out_channels)]
 
 
-def conv_block(channels: Sequence[int]) -> nn.Sequential:
-    """Convolutions from each number of channels to the next, batch norm and ReLU after each."""
-    return nn.Sequential(*(layer for pair in pairwise(channels) for layer in (*conv_norm(*pair), nn.ReLU())))
+def conv_block(channels: Sequence[int], norm: Norm, activation: Activation) -> nn.Sequential:
+    """Convolutions from each number of channels to the next, a norm and an activation after each."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        layers += [*conv_norm(norm, before, after), make_activation(activation)]
+    return nn.Sequential(*layers)
 
 
 @BACKBONES.register_module()
@@ -32,7 +36,7 @@ class BlockUNet(nn.Module):
     """A U-Net written as the channels of each convolution, level by level.
 
     `encoder`: the levels from the picture down, 2 x 2 max-pooling between them. `decoder`: the levels back up, after
-    a doubling to the skip's channels and its concatenation. A last convolution, batch norm and tanh make the picture.
+    a doubling to the skip's channels and its concatenation. A last convolution, norm and tanh make the picture.
     The defaults are the simple net of the recolouring seed; the normal one has encoder=((64, 64), (128, 128),
     (256, 256, 256)), decoder=((128, 64), (64,)), last_kernel=1.
 
@@ -47,7 +51,9 @@ class BlockUNet(nn.Module):
         encoder: Sequence[Sequence[int]] = ((64, 64, 64), (128, 128, 128)),
         decoder: Sequence[Sequence[int]] = ((64, 32),),
         last_kernel: int = 3,
-        upsampling: str = "transposed",
+        norm: Norm = "batch",
+        activation: Activation = "relu",
+        upsampling: Upsampling = "transposed",
         init: str = "normal",
         init_gain: float = 0.02,
     ) -> None:
@@ -57,28 +63,29 @@ class BlockUNet(nn.Module):
         self.size_multiple = 2 ** len(decoder)
         skips = [level[-1] for level in encoder]
         self.encoder = nn.ModuleList(
-            conv_block([before, *level]) for before, level in zip([in_channels, *skips], encoder, strict=False)
+            conv_block([before, *level], norm, activation)
+            for before, level in zip([in_channels, *skips], encoder, strict=False)
         )
         self.ups, self.decoder = nn.ModuleList(), nn.ModuleList()
         below = skips.pop()
         for level in decoder:
             skip = skips.pop()
             self.ups.append(make_upsampling(upsampling, below, skip, kernel=2))
-            self.decoder.append(conv_block([2 * skip, *level]))
+            self.decoder.append(conv_block([2 * skip, *level], norm, activation))
             below = level[-1]
-        self.last = nn.Sequential(*conv_norm(below, out_channels, last_kernel), nn.Tanh())
-        initialise(self, init, init_gain)
+        self.last = nn.Sequential(*conv_norm(norm, below, out_channels, last_kernel), nn.Tanh())
+        initialize(self, init, init_gain)
 
     def forward(self, source: Tensor) -> Tensor:
         """source (B, in_channels, H, W) in [-1, 1] to (B, out_channels, H, W) in [-1, 1].
 
         Raises:
             ConfigError: the size does not divide by `size_multiple`.
-            DataError: a single picture, in training, of one pixel at the lowest level.
+            DataError: a single picture of one pixel at the lowest level, where the norm needs more.
         """
         name = type(self).__name__
         check_size(source, self.size_multiple, name)
-        check_variance("batch", source, self.size_multiple, self.training, name)
+        check_variance(self.encoder[-1], source, self.size_multiple, name)
         maps, x = [], source
         for level, block in enumerate(self.encoder):
             x = block(F.max_pool2d(x, 2) if level else x)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -10,10 +9,11 @@ from torch import Tensor, nn
 
 from sketchkit.options import one_of
 
-from .conditional_norm import NORMS, make_norm, normalise
+from ..layers.activation import Activation, make_activation
+from ..layers.conditional_norm import normalize
+from ..layers.norm import Norm, make_norm
 
 FORMS = ("paper", "student")
-LeakyReLU = partial(nn.LeakyReLU, 0.2, inplace=True)
 
 
 class ConvNormAct(nn.Module):
@@ -25,22 +25,22 @@ class ConvNormAct(nn.Module):
         out_channels: int,
         kernel: int = 3,
         *,
-        norm: str | None = None,
+        norm: Norm = None,
         num_classes: int = 0,
-        activation: Callable[[], nn.Module] = LeakyReLU,
+        activation: Activation = "leaky_relu",
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2)
-        self.norm = make_norm(norm, out_channels, num_classes)
-        self.activation = activation()
+        self.norm = make_norm(norm, out_channels, affine=True, num_classes=num_classes)
+        self.activation = make_activation(activation, inplace=True)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Features (B, in_channels, H, W) to (B, out_channels, H, W)."""
-        return self.activation(normalise(self.norm, self.conv(x), label))
+        return self.activation(normalize(self.norm, self.conv(x), label))
 
 
 class MRU(nn.Module):
-    """A masked residual unit, with f = LeakyReLU(0.2) and [a, b] a concatenation of channels.
+    """A masked residual unit, with [a, b] a concatenation of channels and f = LeakyReLU(0.2), unless `activation` says.
 
     m = sigmoid(Conv([x, I])), z = f(norm(Conv([m * x, I]))), n = sigmoid(Conv([x, I])),
     y = (1 - n) * kept + n * z, kept = f(norm(Conv(x))).
@@ -49,7 +49,7 @@ class MRU(nn.Module):
     norm. Both come from one convolution, as they read the same input.
 
     Raises:
-        ConfigError: an unknown variant or norm.
+        ConfigError: an unknown variant, norm or activation.
     """
 
     def __init__(
@@ -59,19 +59,20 @@ class MRU(nn.Module):
         out_channels: int,
         *,
         variant: str = "paper",
-        norm: str | None = None,
+        norm: Norm = None,
         num_classes: int = 0,
+        activation: Activation = "leaky_relu",
     ) -> None:
         super().__init__()
         one_of("variant", variant, FORMS)
-        one_of("norm", norm, NORMS)
+        block = partial(ConvNormAct, norm=norm, num_classes=num_classes, activation=activation)
         joint = in_channels + image_channels
         self.mask_channels = [in_channels, out_channels]
         self.masks = nn.Conv2d(joint, in_channels + out_channels, 3, padding=1)
-        self.new = ConvNormAct(joint, out_channels, norm=norm, num_classes=num_classes)
+        self.new = block(joint, out_channels)
         self.kept: nn.Module | None = None
         if variant == "student" or in_channels != out_channels:
-            self.kept = ConvNormAct(in_channels, out_channels, norm=norm, num_classes=num_classes)
+            self.kept = block(in_channels, out_channels)
 
     def forward(self, x: Tensor, image: Tensor, label: Tensor | None = None) -> Tensor:
         """Features x (B, in_channels, H, W) and image (B, image_channels, H, W) to (B, out_channels, H, W)."""
@@ -80,11 +81,3 @@ class MRU(nn.Module):
         new = self.new(torch.cat([keep * x, image], 1), label)
         kept = x if self.kept is None else self.kept(x, label)
         return torch.lerp(kept.to(new.dtype), new, mix.to(new.dtype))
-
-
-def init_weights(module: nn.Module) -> None:
-    """Draw the weights of a convolution or a linear layer from N(0, 0.02), biases 0; for `nn.Module.apply`."""
-    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-        nn.init.normal_(module.weight, 0.0, 0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

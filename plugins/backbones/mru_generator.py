@@ -11,7 +11,10 @@ from torch.nn import functional as F
 from sketchkit.options import one_of
 from sketchkit.registry import BACKBONES
 
-from .mru import MRU, init_weights
+from ..layers.activation import Activation
+from ..layers.initialize import initialize
+from ..layers.norm import CONDITIONAL, Norm
+from .mru import MRU
 from .mru_options import check_label
 from .mru_trunk import MRUDecoder, MRUEncoder, MRUState, image_pyramid, level_channels
 
@@ -56,9 +59,10 @@ class MRUGenerator(nn.Module):
         out_channels: int = 3,
         width: int = 64,
         variant: str = "paper",
-        norm: str | None = "conditional_batch",
+        norm: Norm = CONDITIONAL,
         start: str = "label",
         noise_channels: int | None = None,
+        activation: Activation = "leaky_relu",
     ) -> None:
         super().__init__()
         one_of("start", start, STARTS)
@@ -67,15 +71,15 @@ class MRUGenerator(nn.Module):
         self.size_multiple = 2 ** (len(channels) - 1)
         self.noise_channels = channels[-1] if noise_channels is None else noise_channels
         self.num_classes = num_classes
-        self.needs_label = start == "label" or norm == "conditional_batch"
+        self.needs_label = start == "label" or norm == CONDITIONAL
         self.label_map = LabelMap(num_classes, image_size) if start == "label" else None
         self.sketch_start = nn.Conv2d(in_channels, SKETCH_START_CHANNELS, 3, padding=1) if start == "sketch" else None
         first = 1 if start == "label" else SKETCH_START_CHANNELS
-        make_unit = partial(MRU, variant=variant, norm=norm, num_classes=num_classes)
+        make_unit = partial(MRU, variant=variant, norm=norm, num_classes=num_classes, activation=activation)
         self.encoder = MRUEncoder(first, in_channels, channels, make_unit)
         self.decoder = MRUDecoder(self.noise_channels, in_channels, channels, make_unit)
         self.to_image = nn.Conv2d(channels[0], out_channels, 3, padding=1)
-        self.apply(init_weights)
+        initialize(self, norms=False)
 
     def noise_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """The shape of one sample's noise for a source of that size."""

@@ -5,25 +5,17 @@ Neither resamples: the networks pool after a v3 unit and upsample before a v2 un
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .conditional_norm import make_norm, normalise
-from .mru import ConvNormAct, init_weights
-
-PReLU = partial(nn.PReLU, init=0.2)
-
-
-class SmoothReLU(nn.Module):
-    """(x + sqrt((1 - mu)^2 + x^2)) / 2 with mu = 0.7: a ReLU without a kink, the released generator's activation."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Elementwise; the shape is kept."""
-        return (x + (x * x + 0.09).sqrt()) / 2
+from ..layers.activation import Activation, make_activation
+from ..layers.conditional_norm import normalize
+from ..layers.initialize import initialize
+from ..layers.norm import CONDITIONAL, Norm, make_norm
+from .mru import ConvNormAct
 
 
 def minmax_gate(x: Tensor, epsilon: float = 1e-5) -> Tensor:
@@ -39,14 +31,15 @@ def minmax_gate(x: Tensor, epsilon: float = 1e-5) -> Tensor:
 class NormAct(nn.Module):
     """f(norm(x))."""
 
-    def __init__(self, channels: int, norm: str | None, num_classes: int, activation: Callable[[], nn.Module]) -> None:
+    def __init__(self, channels: int, norm: Norm, num_classes: int, activation: Activation) -> None:
         super().__init__()
-        self.norm = make_norm(norm, channels, num_classes)
-        self.activation = activation()
+        self.norm = make_norm(norm, channels, affine=True, num_classes=num_classes)
+        # Not in place: without a norm it would write over the unit's input.
+        self.activation = make_activation(activation)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Elementwise but for the norm; the shape is kept."""
-        return self.activation(normalise(self.norm, x, label))
+        return self.activation(normalize(self.norm, x, label))
 
 
 class MRUv3(nn.Module):
@@ -62,9 +55,9 @@ class MRUv3(nn.Module):
         image_channels: int,
         out_channels: int,
         *,
-        norm: str | None = "conditional_batch",
+        norm: Norm = CONDITIONAL,
         num_classes: int = 0,
-        activation: Callable[[], nn.Module] = SmoothReLU,
+        activation: Activation = "smooth_relu",
     ) -> None:
         super().__init__()
         self.before = NormAct(in_channels, norm, num_classes, activation)
@@ -96,9 +89,9 @@ class MRUv2(nn.Module):
         image_channels: int,
         out_channels: int,
         *,
-        norm: str | None = "conditional_batch",
+        norm: Norm = CONDITIONAL,
         num_classes: int = 0,
-        activation: Callable[[], nn.Module] = SmoothReLU,
+        activation: Activation = "smooth_relu",
     ) -> None:
         super().__init__()
         block = partial(ConvNormAct, norm=norm, num_classes=num_classes, activation=activation)
@@ -118,8 +111,9 @@ class MRUv2(nn.Module):
         return torch.lerp(skip.to(new.dtype), new, mix.to(new.dtype))
 
 
-def init_official(module: nn.Module) -> None:
-    """`init_weights`, but the gates of v3 units start at a bias of 0.5, as released; for `nn.Module.apply`."""
-    init_weights(module)
-    if isinstance(module, MRUv3) and module.gate.bias is not None:  # visited after its own convolutions
-        nn.init.constant_(module.gate.bias, 0.5)
+def initialize_official(network: nn.Module) -> None:
+    """Draw weights from N(0, 0.02), biases 0, but the gates of v3 units start at a bias of 0.5, as released."""
+    initialize(network, norms=False)
+    for module in network.modules():
+        if isinstance(module, MRUv3) and module.gate.bias is not None:
+            nn.init.constant_(module.gate.bias, 0.5)

@@ -7,12 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sketchkit.errors import ConfigError
+from sketchkit.options import whole_number
 from sketchkit.registry import BACKBONES
 
-from .conditional_norm import ConditionalBatchNorm2d
-from .mru_official import SmoothReLU, init_official
+from ..layers.activation import Activation, make_activation
+from ..layers.conditional_norm import ConditionalBatchNorm2d
+from .mru_official import initialize_official
 from .mru_official_trunk import OfficialDecoder, OfficialEncoder
-from .mru_options import check_label, check_width, level_count
+from .mru_options import check_label, level_count
 from .mru_trunk import MRUState, image_pyramid
 
 BOTTLENECK = 2
@@ -24,11 +26,11 @@ DECODER_WIDTHS = (1, 2, 2, 4, 6)  # times the width, largest map first; deeper l
 class NoiseMap(nn.Module):
     """Noise vectors to maps: linear, conditional batch norm, activation, then C x 4 x 4."""
 
-    def __init__(self, noise_channels: int, channels: int, num_classes: int) -> None:
+    def __init__(self, noise_channels: int, channels: int, num_classes: int, activation: Activation) -> None:
         super().__init__()
         self.linear = nn.Linear(noise_channels, channels * NOISE_SIDE**2)
         self.norm = ConditionalBatchNorm2d(channels * NOISE_SIDE**2, num_classes)
-        self.activation = SmoothReLU()
+        self.activation = make_activation(activation)
 
     def forward(self, noise: Tensor, label: Tensor, size: tuple[int, int]) -> Tensor:
         """noise (B, noise_channels) to (B, channels, *size), resized bilinearly where size is not 4 x 4.
@@ -53,7 +55,7 @@ class OfficialMRUGenerator(nn.Module):
     symmetrically; the linear layer starts from N(0, 0.02), gammas from N(1, 0.02); statistics are running ones in eval.
 
     Raises:
-        ConfigError: an image size that is not 16, 32, 64, ...
+        ConfigError: an activation that is not a choice, or an image size that is not 16, 32, 64, ...
     """
 
     def __init__(
@@ -64,9 +66,10 @@ class OfficialMRUGenerator(nn.Module):
         out_channels: int = 3,
         width: int = 64,
         noise_channels: int = 256,
+        activation: Activation = "smooth_relu",
     ) -> None:
         super().__init__()
-        check_width(width)
+        whole_number("width", width, 1)
         halvings = level_count(image_size, 2 * NOISE_SIDE) + 2
         channels = [width * min(2**level, 8) for level in range(halvings - 1)]
         decoded = [width * (*DECODER_WIDTHS, *[8] * halvings)[level] for level in range(halvings)]
@@ -74,12 +77,14 @@ class OfficialMRUGenerator(nn.Module):
         self.size_multiple = 2**halvings
         self.noise_channels, self.num_classes = noise_channels, num_classes
         self.stem = nn.Conv2d(in_channels, STEM_CHANNELS, 7, stride=2, padding=3)
-        self.encoder = OfficialEncoder(STEM_CHANNELS, in_channels, channels, num_classes=num_classes)
-        self.noise_map = NoiseMap(noise_channels, width, num_classes)
+        self.encoder = OfficialEncoder(
+            STEM_CHANNELS, in_channels, channels, num_classes=num_classes, activation=activation
+        )
+        self.noise_map = NoiseMap(noise_channels, width, num_classes, activation)
         skips = [0, STEM_CHANNELS, *channels[:-2], width]
-        self.decoder = OfficialDecoder(channels[-1], in_channels, decoded, skips, num_classes)
+        self.decoder = OfficialDecoder(channels[-1], in_channels, decoded, skips, num_classes, activation)
         self.to_image = nn.Conv2d(decoded[0], out_channels, 7, padding=3)
-        self.apply(init_official)
+        initialize_official(self)
 
     def noise_shape(self, height: int, width: int) -> tuple[int]:
         """The shape of one sample's noise: a vector, whatever the size."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .mru_official import MRUv2, MRUv3, NormAct, SmoothReLU
+from ..layers.activation import Activation
+from ..layers.norm import CONDITIONAL, Norm
+from .mru_official import MRUv2, MRUv3, NormAct
 from .mru_trunk import MRUState
 
 
@@ -21,9 +23,9 @@ class OfficialEncoder(nn.Module):
         image_channels: int,
         channels: Sequence[int],
         *,
-        norm: str | None = "conditional_batch",
+        norm: Norm = CONDITIONAL,
         num_classes: int = 0,
-        activation: Callable[[], nn.Module] = SmoothReLU,
+        activation: Activation = "smooth_relu",
     ) -> None:
         super().__init__()
         self.units = nn.ModuleList(
@@ -54,10 +56,11 @@ class OfficialDecoder(nn.Module):
         channels: Sequence[int],
         skip_channels: Sequence[int],
         num_classes: int,
+        activation: Activation = "smooth_relu",
     ) -> None:
         super().__init__()
         self.units = nn.ModuleList(
-            MRUv2(before, image_channels + skip, after, num_classes=num_classes)
+            MRUv2(before, image_channels + skip, after, num_classes=num_classes, activation=activation)
             for before, skip, after in zip([*channels[1:], in_channels], skip_channels, channels, strict=True)
         )
 

@@ -8,16 +8,6 @@ from torch import Tensor
 from sketchkit.errors import ConfigError
 
 
-def check_width(width: int) -> None:
-    """Refuse networks without channels.
-
-    Raises:
-        ConfigError: the width is below one.
-    """
-    if width < 1:
-        raise ConfigError(f"width={width} leaves a network without channels: give 1 or more")
-
-
 def level_count(image_size: int, smallest: int) -> int:
     """How many halvings lead from `image_size` to maps of `smallest` pixels.
 

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sketchkit.errors import ConfigError
+from sketchkit.options import whole_number
 
 from .mru import MRU
-from .mru_options import check_width, level_count
+from .mru_options import level_count
 
 BOTTLENECK = 8
 
@@ -32,7 +33,7 @@ def level_channels(width: int, image_size: int) -> list[int]:
     Raises:
         ConfigError: the size is not 16, 32, 64, 128, ..., or the width is below one.
     """
-    check_width(width)
+    whole_number("width", width, 1)
     return [width * min(2**level, 8) for level in range(level_count(image_size, BOTTLENECK) + 1)]
 
 

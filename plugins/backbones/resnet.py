@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from sketchkit.deterministic import reflection_pad
 from sketchkit.errors import ConfigError
-from sketchkit.options import one_of
+from sketchkit.options import one_of, whole_number
 from sketchkit.registry import BACKBONES
 
+from ..layers.activation import Activation, make_activation
 from ..layers.blur import BlurDownsampling
-from ..layers.initialise import initialise
-from ..layers.norm import make_norm, needs_bias
-from ..layers.upsampling import check_size, make_upsampling
-from .mru_options import check_width
+from ..layers.initialize import initialize
+from ..layers.norm import Norm, make_norm, needs_bias
+from ..layers.upsampling import Upsampling, check_size, make_upsampling
 from .unet import check_dropout, with_hint
 
 
@@ -34,12 +34,12 @@ class ReflectConv2d(nn.Conv2d):
 class ResidualBlock(nn.Module):
     """x + norm(Conv3x3(dropout(ReLU(norm(Conv3x3(x)))))), reflected at the borders."""
 
-    def __init__(self, channels: int, norm: str | None, dropout: float) -> None:
+    def __init__(self, channels: int, norm: Norm, activation: Activation, dropout: float) -> None:
         super().__init__()
         first, second = (ReflectConv2d(channels, channels, 3, bias=needs_bias(norm)) for _ in range(2))
         drop = [nn.Dropout(dropout)] if dropout else []
         self.change = nn.Sequential(
-            first, make_norm(norm, channels), nn.ReLU(), *drop, second, make_norm(norm, channels)
+            first, make_norm(norm, channels), make_activation(activation), *drop, second, make_norm(norm, channels)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class ResNetGenerator(nn.Module):
     """A 7 x 7 convolution, `num_downs` halvings that double the width, `num_blocks` residual blocks, doublings, tanh.
 
     CycleGAN: the defaults; 6 blocks for 128 pixels. CUT: antialias=True, which blurs before it leaves out pixels, with
-    upsampling='bilinear'. Convolutions before batch norm have no bias, all others have.
+    upsampling='bilinear'. Biases are as `needs_bias` says: none before batch norm.
 
     Raises:
         ConfigError: an option that is not a choice, a negative number of blocks or halvings, a width below one, or
@@ -66,16 +66,17 @@ class ResNetGenerator(nn.Module):
         width: int = 64,
         num_blocks: int = 9,
         num_downs: int = 2,
-        norm: str | None = "instance",
+        norm: Norm = "instance",
         dropout: float = 0.0,
-        upsampling: str = "transposed",
+        upsampling: Upsampling = "transposed",
         antialias: bool = False,
         hint_channels: int = 0,
+        activation: Activation = "relu",
         init: str = "normal",
         init_gain: float = 0.02,
     ) -> None:
         super().__init__()
-        check_width(width)
+        whole_number("width", width, 1)
         check_dropout(dropout)
         if min(num_blocks, num_downs) < 0:
             raise ConfigError(f"num_blocks={num_blocks} and num_downs={num_downs} are counts: give 0 or more")
@@ -86,22 +87,23 @@ class ResNetGenerator(nn.Module):
         bias = needs_bias(norm)
         widths = [width * 2**level for level in range(num_downs + 1)]
         first = ReflectConv2d(in_channels + hint_channels, width, 7, bias=bias)
-        layers: list[nn.Module] = [first, make_norm(norm, width), nn.ReLU()]
+        layers: list[nn.Module] = [first, make_norm(norm, width), make_activation(activation)]
         # How many layers come before each map of `encoder_features`.
         self.depths: dict[str, int] = {}
         for number, channels in enumerate(widths[:-1], start=1):
             layers.append(nn.Conv2d(channels, 2 * channels, 3, stride=1 if antialias else 2, padding=1, bias=bias))
             self.depths[f"down_{number}"] = len(layers)
-            layers += [make_norm(norm, 2 * channels), nn.ReLU(), *([BlurDownsampling()] if antialias else [])]
+            layers += [make_norm(norm, 2 * channels), make_activation(activation)]
+            layers += [BlurDownsampling()] if antialias else []
         for number in range(1, num_blocks + 1):
-            layers.append(ResidualBlock(widths[-1], norm, dropout))
+            layers.append(ResidualBlock(widths[-1], norm, activation, dropout))
             self.depths[f"block_{number}"] = len(layers)
         for channels in reversed(widths[:-1]):
             up = make_upsampling(upsampling, 2 * channels, channels, kernel=3, bias=bias)
-            layers += [up, make_norm(norm, channels), nn.ReLU()]
+            layers += [up, make_norm(norm, channels), make_activation(activation)]
         last = ReflectConv2d(width, out_channels, 7)
         self.layers = nn.Sequential(*layers, last, nn.Tanh())
-        initialise(self, init, init_gain)
+        initialize(self, init, init_gain)
 
     def forward(self, source: Tensor, *, hint: Tensor | None = None) -> Tensor:
         """source (B, in_channels, H, W) in [-1, 1] and hint (B, hint_channels, H, W) to (B, out_channels, H, W).

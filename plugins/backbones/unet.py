@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError, DataError
+from sketchkit.options import whole_number
 from sketchkit.registry import BACKBONES
 
-from ..layers.initialise import initialise
-from ..layers.norm import check_variance, make_norm, needs_bias
-from ..layers.upsampling import check_size, make_upsampling
-from .mru_options import check_width
+from ..layers.activation import Activation, make_activation
+from ..layers.initialize import initialize
+from ..layers.norm import Norm, check_variance, make_norm, needs_bias
+from ..layers.upsampling import Upsampling, check_size, make_upsampling
 
 UNDROPPED = 4  # the levels next to the picture that have no dropout
 
@@ -44,17 +45,16 @@ def with_hint(source: Tensor, hint: Tensor | None, hint_channels: int) -> Tensor
     return torch.cat([source, hint.to(source.dtype)], 1)
 
 
-def down_block(in_channels: int, out_channels: int, norm: str | None, bias: bool) -> nn.Sequential:
+def down_block(activation: nn.Module, in_channels: int, out_channels: int, norm: Norm, bias: bool) -> nn.Sequential:
     """Features (B, in_channels, H, W) to (B, out_channels, H / 2, W / 2)."""
     conv = nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
-    # The activation is not in place, as the skip hands on what comes before it.
-    return nn.Sequential(nn.LeakyReLU(0.2), conv, make_norm(norm, out_channels))
+    return nn.Sequential(activation, conv, make_norm(norm, out_channels))
 
 
-def up_block(upsampling: nn.Module, norm: nn.Module, dropout: float) -> nn.Sequential:
+def up_block(activation: nn.Module, upsampling: nn.Module, norm: nn.Module, dropout: float) -> nn.Sequential:
     """Features to features of twice the height and width."""
     drop = [nn.Dropout(dropout)] if dropout else []
-    return nn.Sequential(nn.ReLU(), upsampling, norm, *drop)
+    return nn.Sequential(activation, upsampling, norm, *drop)
 
 
 @BACKBONES.register_module()
@@ -63,7 +63,7 @@ class UNetGenerator(nn.Module):
 
     Widths are 1, 2, 4, 8, 8, ... times `width`. No norm on the first and last layer, nor on the innermost way down
     unless `norm_innermost`. Dropout works in the `num_downs` - 5 doublings after the innermost. `bias`: True or
-    False for all but the last layer, which has one; None is the reference's, only where no batch norm follows.
+    False for all but the last layer, which has one; None is as `needs_bias` says: not before batch norm.
     pix2pix: the defaults, num_downs=7 for 128 pixels. Auto-Painter: bias=True, norm_innermost=True.
 
     Raises:
@@ -76,36 +76,40 @@ class UNetGenerator(nn.Module):
         out_channels: int = 3,
         width: int = 64,
         num_downs: int = 8,
-        norm: str | None = "batch",
+        norm: Norm = "batch",
         dropout: float = 0.5,
-        upsampling: str = "transposed",
+        upsampling: Upsampling = "transposed",
         bias: bool | None = None,
         norm_innermost: bool = False,
         hint_channels: int = 0,
+        down_activation: Activation = "leaky_relu",
+        up_activation: Activation = "relu",
         init: str = "normal",
         init_gain: float = 0.02,
     ) -> None:
         super().__init__()
-        check_width(width)
+        whole_number("width", width, 1)
         check_dropout(dropout)
         if num_downs < 2:
             raise ConfigError(f"num_downs={num_downs} leaves no U: give 2 or more")
         self.in_channels, self.out_channels, self.hint_channels = in_channels, out_channels, hint_channels
         self.size_multiple = 2**num_downs
-        self.innermost_norm = norm if norm_innermost else None
         channels = [width * min(2**level, 8) for level in range(num_downs)]
         biased = needs_bias(norm, bias)
         double = partial(make_upsampling, upsampling, kernel=4)
+        # Never in place: the skips hand on what comes before them.
+        down, up = partial(make_activation, down_activation), partial(make_activation, up_activation)
         self.encoder = nn.ModuleList([nn.Conv2d(in_channels + hint_channels, width, 4, 2, 1, bias=biased)])
-        self.decoder = nn.ModuleList([nn.Sequential(nn.ReLU(), double(2 * width, out_channels), nn.Tanh())])
+        self.decoder = nn.ModuleList([nn.Sequential(up(), double(2 * width, out_channels), nn.Tanh())])
         for level in range(1, num_downs):
             innermost = level == num_downs - 1
             above, here = channels[level - 1 : level + 1]
-            self.encoder.append(down_block(above, here, self.innermost_norm if innermost else norm, biased))
-            up = double(here if innermost else 2 * here, above, bias=biased)
+            normed = norm if norm_innermost or not innermost else None
+            self.encoder.append(down_block(down(), above, here, normed, biased))
+            larger = double(here if innermost else 2 * here, above, bias=biased)
             drops = level >= UNDROPPED and not innermost
-            self.decoder.insert(0, up_block(up, make_norm(norm, above), dropout if drops else 0))
-        initialise(self, init, init_gain)
+            self.decoder.insert(0, up_block(up(), larger, make_norm(norm, above), dropout if drops else 0))
+        initialize(self, init, init_gain)
 
     def forward(self, source: Tensor, *, hint: Tensor | None = None) -> Tensor:
         """source (B, in_channels, H, W) in [-1, 1] and hint (B, hint_channels, H, W) to (B, out_channels, H, W).
@@ -116,7 +120,7 @@ class UNetGenerator(nn.Module):
         """
         name = type(self).__name__
         check_size(source, self.size_multiple, name)
-        check_variance(self.innermost_norm, source, self.size_multiple, self.training, name)
+        check_variance(self.encoder[-1], source, self.size_multiple, name)
         maps = self._down(with_hint(source, hint, self.hint_channels))
         x = maps.pop()
         for block in self.decoder:

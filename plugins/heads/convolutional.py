@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from sketchkit.errors import ConfigError
 from sketchkit.registry import HEADS, HeadOutput
 
-from ..layers.initialise import initialise
+from ..layers.activation import Activation
+from ..layers.initialize import initialize
+from ..layers.norm import Norm
 from .patch import activations, beside_source, conv_block
 from .spectral import add_spectral_norm
 
@@ -34,12 +36,13 @@ class ConvDiscriminator(nn.Module):
         image_size: int = 64,
         channels: Sequence[int] = (32, 64, 128),
         strides: Sequence[int] = (2, 2, 2),
-        norm: str | None = "batch",
+        norm: Norm = "batch",
         norm_first: bool = False,
         image_channels: int = 3,
         source_channels: int = 3,
         complete_with_source: bool = False,
         spectral_norm: bool = False,
+        activation: Activation = "leaky_relu",
         init: str = "normal",
         init_gain: float = 0.02,
     ) -> None:
@@ -53,9 +56,9 @@ class ConvDiscriminator(nn.Module):
         self.blocks = nn.ModuleList()
         for before, after, stride in zip([joint, *channels], channels, strides, strict=False):
             conv = nn.Conv2d(before, after, 3, stride, padding=1)
-            self.blocks.append(conv_block(conv, norm if norm_first or self.blocks else None))
+            self.blocks.append(conv_block(conv, norm if norm_first or self.blocks else None, activation))
         self.real = nn.Linear(channels[-1] * side**2, 1)
-        initialise(self, init, init_gain)
+        initialize(self, init, init_gain)
         if spectral_norm:
             add_spectral_norm(self)
 

@@ -11,12 +11,13 @@ from sketchkit.errors import ConfigError
 from sketchkit.options import one_of
 from sketchkit.registry import HEADS, HeadOutput
 
-from ..backbones.mru import MRU, init_weights
+from ..backbones.mru import MRU
 from ..backbones.mru_trunk import BOTTLENECK, MRUEncoder, image_pyramid, level_channels
+from ..layers.activation import Activation
+from ..layers.initialize import initialize
+from ..layers.norm import Norm
 from .mru_class_heads import CLASS_HEADS, ProjectionTerm
 from .spectral import add_spectral_norm
-
-NORMS = ("batch", "instance", None)
 
 
 @HEADS.register_module()
@@ -40,22 +41,23 @@ class MRUDiscriminator(nn.Module):
         source_channels: int = 3,
         width: int = 64,
         variant: str = "paper",
-        norm: str | None = None,
+        norm: Norm = None,
         spectral_norm: bool = True,
         class_head: str | None = "auxiliary",
+        activation: Activation = "leaky_relu",
     ) -> None:
         super().__init__()
-        one_of("norm", norm, NORMS)
         one_of("class_head", class_head, CLASS_HEADS)
         channels = level_channels(width, image_size)
         joint = image_channels + source_channels
         flat = channels[-1] * BOTTLENECK**2
         self.image_size, self.source_channels = image_size, source_channels
-        self.trunk = MRUEncoder(joint, joint, channels, partial(MRU, variant=variant, norm=norm))
+        make_unit = partial(MRU, variant=variant, norm=norm, activation=activation)
+        self.trunk = MRUEncoder(joint, joint, channels, make_unit)
         self.real = nn.Linear(flat, 1)
         self.classes = nn.Linear(flat, num_classes) if class_head == "auxiliary" else None
         self.projection = ProjectionTerm(num_classes, channels[-1]) if class_head == "projection" else None
-        self.apply(init_weights)
+        initialize(self, norms=False)
         if spectral_norm:
             add_spectral_norm(self)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from sketchkit.options import one_of
+from sketchkit.options import one_of, whole_number
 from sketchkit.registry import HEADS, HeadOutput
 
-from ..backbones.mru_official import PReLU, init_official
+from ..backbones.mru_official import initialize_official
 from ..backbones.mru_official_trunk import OfficialEncoder
-from ..backbones.mru_options import check_width, level_count
+from ..backbones.mru_options import level_count
 from ..backbones.mru_trunk import image_pyramid
+from ..layers.activation import Activation, make_activation
 from .mru_class_heads import CLASS_HEADS, ProjectionTerm
 from .spectral import add_spectral_norm
 
@@ -24,8 +25,8 @@ class OfficialMRUDiscriminator(nn.Module):
     """Real or fake by patch, and of which class, judged from a picture; 17.2 M parameters by default.
 
     A 7 x 7 convolution and v3 units without norm lead to 4 x 4. `class_head`: auxiliary (class logits from the
-    averaged features), projection (<class vector, features> is added to each patch's logit), or None. Activations are
-    PReLU, one slope a place. Decided here: larger image sizes add levels of 12 width; any multiple of the number of
+    averaged features), projection (<class vector, features> is added to each patch's logit), or None. A PReLU
+    has one slope a place. Decided here: larger image sizes add levels of 12 width; any multiple of the number of
     pixels a patch spans (16 by default) can be judged.
 
     Raises:
@@ -40,18 +41,19 @@ class OfficialMRUDiscriminator(nn.Module):
         width: int = 64,
         spectral_norm: bool = True,
         class_head: str | None = "auxiliary",
+        activation: Activation = "prelu",
     ) -> None:
         super().__init__()
         one_of("class_head", class_head, CLASS_HEADS)
-        check_width(width)
+        whole_number("width", width, 1)
         levels = level_count(image_size, PATCHES)
         channels = [width * (*WIDTHS, *[WIDTHS[-1]] * levels)[level] for level in range(levels)]
-        self.stem = nn.Sequential(nn.Conv2d(image_channels, STEM_CHANNELS, 7, padding=3), PReLU())
-        self.trunk = OfficialEncoder(STEM_CHANNELS, image_channels, channels, norm=None, activation=PReLU)
+        self.stem = nn.Sequential(nn.Conv2d(image_channels, STEM_CHANNELS, 7, padding=3), make_activation(activation))
+        self.trunk = OfficialEncoder(STEM_CHANNELS, image_channels, channels, norm=None, activation=activation)
         self.real = nn.Conv2d(channels[-1], 1, 1)
         self.classes = nn.Linear(channels[-1], num_classes) if class_head == "auxiliary" else None
         self.projection = ProjectionTerm(num_classes, channels[-1]) if class_head == "projection" else None
-        self.apply(init_official)
+        initialize_official(self)
         if spectral_norm:
             add_spectral_norm(self)
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sketchkit.options import whole_number
 from sketchkit.registry import HEADS, HeadOutput
 
+from ..layers.norm import Norm
 from .patch import PatchDiscriminator
 
 
@@ -23,7 +24,7 @@ class MultiScaleDiscriminator(nn.Module):
         ConfigError: no scale; see also `PatchDiscriminator`.
     """
 
-    def __init__(self, num_scales: int = 2, norm: str | None = "instance", **options: Any) -> None:
+    def __init__(self, num_scales: int = 2, norm: Norm = "instance", **options: Any) -> None:
         super().__init__()
         whole_number("num_scales", num_scales, 1)
         self.scales = nn.ModuleList(PatchDiscriminator(norm=norm, **options) for _ in range(num_scales))

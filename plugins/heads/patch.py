@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
+from sketchkit.options import whole_number
 from sketchkit.registry import HEADS, HeadOutput
 
-from ..backbones.mru_options import check_width
+from ..layers.activation import Activation, make_activation
 from ..layers.blur import BlurDownsampling
-from ..layers.initialise import initialise
-from ..layers.norm import make_norm, needs_bias
+from ..layers.initialize import initialize
+from ..layers.norm import Norm, make_norm, needs_bias
 from .spectral import add_spectral_norm
 
 PADDINGS = {4: 1, 2: 0}
@@ -32,9 +33,9 @@ def beside_source(image: Tensor, source: Tensor | None, source_channels: int, ow
     return torch.cat([source.to(image.dtype), image], 1)
 
 
-def conv_block(conv: nn.Conv2d, norm: str | None, *more: nn.Module) -> nn.Sequential:
-    """LeakyReLU(0.2) of the norm of a convolution, and what is to follow."""
-    return nn.Sequential(conv, make_norm(norm, conv.out_channels), nn.LeakyReLU(0.2, inplace=True), *more)
+def conv_block(conv: nn.Conv2d, norm: Norm, activation: Activation, *more: nn.Module) -> nn.Sequential:
+    """The activation of the norm of a convolution, and what is to follow."""
+    return nn.Sequential(conv, make_norm(norm, conv.out_channels), make_activation(activation, inplace=True), *more)
 
 
 def activations(blocks: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, ...]:
@@ -65,16 +66,17 @@ class PatchDiscriminator(nn.Module):
         width: int = 64,
         image_channels: int = 3,
         source_channels: int = 3,
-        norm: str | None = "batch",
+        norm: Norm = "batch",
         bias: bool | None = None,
         last_kernel: int = 4,
         spectral_norm: bool = False,
         antialias: bool = False,
+        activation: Activation = "leaky_relu",
         init: str = "normal",
         init_gain: float = 0.02,
     ) -> None:
         super().__init__()
-        check_width(width)
+        whole_number("width", width, 1)
         if num_layers < 1:
             raise ConfigError(f"num_layers={num_layers} judges no patch: give 1 or more, or use PixelDiscriminator")
         if last_kernel not in PADDINGS:
@@ -85,15 +87,15 @@ class PatchDiscriminator(nn.Module):
         widths = [width * min(2**level, 8) for level in range(num_layers + 1)]
         halving, blur = (1, [BlurDownsampling()]) if antialias else (2, [])
         first = nn.Conv2d(source_channels + image_channels, width, 4, halving, padding=1)
-        self.blocks = nn.ModuleList([conv_block(first, None, *blur)])
+        self.blocks = nn.ModuleList([conv_block(first, None, activation, *blur)])
         for level in range(1, num_layers + 1):
             before, after = widths[level - 1 : level + 1]
             is_last = level == num_layers
             kernel, stride, padding = (last_kernel, 1, PADDINGS[last_kernel]) if is_last else (4, halving, 1)
             conv = nn.Conv2d(before, after, kernel, stride, padding, bias=needs_bias(norm, bias))
-            self.blocks.append(conv_block(conv, norm, *([] if is_last else blur)))
+            self.blocks.append(conv_block(conv, norm, activation, *([] if is_last else blur)))
         self.last = nn.Conv2d(widths[-1], 1, last_kernel, padding=PADDINGS[last_kernel])
-        initialise(self, init, init_gain)
+        initialize(self, init, init_gain)
         if spectral_norm:
             add_spectral_norm(self)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from sketchkit.options import whole_number
 from sketchkit.registry import HEADS, HeadOutput
 
-from ..backbones.mru_options import check_width
-from ..layers.initialise import initialise
-from ..layers.norm import needs_bias
+from ..layers.activation import Activation
+from ..layers.initialize import initialize
+from ..layers.norm import Norm, needs_bias
 from .patch import activations, beside_source, conv_block
 
 
@@ -16,7 +17,8 @@ from .patch import activations, beside_source, conv_block
 class PixelDiscriminator(nn.Module):
     """Three 1 x 1 convolutions: it judges colours and sees no shapes.
 
-    The first has a bias, the others unless `norm` is batch norm. source_channels=0 judges the picture alone.
+    The first has a bias, the others as `needs_bias` says: not with batch norm. source_channels=0 judges the picture
+    alone.
 
     Raises:
         ConfigError: an option that is not a choice, or a width below one.
@@ -27,19 +29,20 @@ class PixelDiscriminator(nn.Module):
         width: int = 64,
         image_channels: int = 3,
         source_channels: int = 3,
-        norm: str | None = "batch",
+        norm: Norm = "batch",
+        activation: Activation = "leaky_relu",
         init: str = "normal",
         init_gain: float = 0.02,
     ) -> None:
         super().__init__()
-        check_width(width)
+        whole_number("width", width, 1)
         self.source_channels = source_channels
         bias = needs_bias(norm)
         first = nn.Conv2d(source_channels + image_channels, width, 1)
         second = nn.Conv2d(width, 2 * width, 1, bias=bias)
-        self.blocks = nn.ModuleList([conv_block(first, None), conv_block(second, norm)])
+        self.blocks = nn.ModuleList([conv_block(first, None, activation), conv_block(second, norm, activation)])
         self.last = nn.Conv2d(2 * width, 1, 1, bias=bias)
-        initialise(self, init, init_gain)
+        initialize(self, init, init_gain)
 
     def forward(self, image: Tensor, source: Tensor | None = None, label: Tensor | None = None) -> HeadOutput:
         """image (B, image_channels, H, W), source (B, source_channels, H, W) in [-1, 1]; the label is not looked at.

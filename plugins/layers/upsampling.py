@@ -5,14 +5,19 @@ Odena, Dumoulin and Olah, "Deconvolution and checkerboard artifacts" (Distill 20
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.options import one_of
+from sketchkit.options import check_options, one_of, options_of
+
+from .mmcv_layers import Layer, entry_of, explained, options_of_layer, try_on_maps
+
+Upsampling: TypeAlias = str | Layer
 
 UPSAMPLINGS = ("transposed", "resize", "pixel_shuffle", "bilinear")
 
@@ -23,14 +28,14 @@ class PixelShuffleUpsampling(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, 4 * out_channels, 3, padding=1, padding_mode="replicate", bias=bias)
-        self.initialise(nn.init.kaiming_normal_)
+        self.initialize(nn.init.kaiming_normal_)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, in_channels, H, W) to (B, out_channels, 2 H, 2 W)."""
         return F.pixel_shuffle(self.conv(x), 2)
 
     @torch.no_grad()
-    def initialise(self, draw: Callable[[Tensor], Tensor]) -> None:
+    def initialize(self, draw: Callable[[Tensor], Tensor]) -> None:
         """ICNR (Aitken et al. 2017, arXiv 1707.02937): `draw` one kernel for all four pixels of a block; bias 0.
 
         At the start the layer then equals nearest upsampling of a convolution.
@@ -41,28 +46,54 @@ class PixelShuffleUpsampling(nn.Module):
             nn.init.zeros_(self.conv.bias)
 
 
-def make_upsampling(name: str, in_channels: int, out_channels: int, *, kernel: int = 4, bias: bool = True) -> nn.Module:
-    """A layer from (B, in_channels, H, W) to (B, out_channels, 2 H, 2 W) by one of the names in UPSAMPLINGS.
+def make_upsampling(
+    upsampling: Upsampling, in_channels: int, out_channels: int, *, kernel: int = 4, bias: bool = True
+) -> nn.Module:
+    """A layer from (B, in_channels, H, W) to (B, out_channels, 2 H, 2 W) by one of the names in UPSAMPLINGS, or MMCV's.
 
     transposed: a convolution of stride 2 with that kernel, 2, 3 or 4. resize: each pixel twice in both directions,
     then a 3 x 3 convolution. bilinear: interpolated, then a 3 x 3 convolution over zeros at the borders (CUT's
-    antialiasing). pixel_shuffle: see `PixelShuffleUpsampling`.
+    antialiasing). pixel_shuffle: see `PixelShuffleUpsampling`. A dict is a layer of MMCV's; after one that knows no
+    channels, such as 'nearest', comes the convolution of resize.
 
     Raises:
-        ConfigError: an unknown name.
+        ConfigError: an unknown name, or a dict that makes no such layer.
     """
-    one_of("upsampling", name, UPSAMPLINGS)
-    if name == "pixel_shuffle":
+    if isinstance(upsampling, Mapping):
+        return _mmcv_upsampling(upsampling, in_channels, out_channels, bias)
+    one_of("upsampling", upsampling, UPSAMPLINGS)
+    if upsampling == "pixel_shuffle":
         return PixelShuffleUpsampling(in_channels, out_channels, bias=bias)
-    if name == "resize":
-        conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode="replicate", bias=bias)
-        return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), conv)
-    if name == "bilinear":
+    if upsampling == "resize":
+        return _then_convolution(nn.Upsample(scale_factor=2, mode="nearest"), in_channels, out_channels, bias)
+    if upsampling == "bilinear":
         conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)
         return nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False), conv)
     # 2 (H - 1) + kernel - 2 padding + output_padding = 2 H
     padding, output_padding = (kernel - 1) // 2, kernel % 2
     return nn.ConvTranspose2d(in_channels, out_channels, kernel, 2, padding, output_padding, bias=bias)
+
+
+def _then_convolution(layer: nn.Module, in_channels: int, out_channels: int, bias: bool) -> nn.Sequential:
+    conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode="replicate", bias=bias)
+    return nn.Sequential(layer, conv)
+
+
+def _mmcv_upsampling(upsampling: Layer, in_channels: int, out_channels: int, bias: bool) -> nn.Module:
+    from mmcv.cnn import build_upsample_layer
+
+    with explained("upsampling", upsampling):
+        entry = entry_of(upsampling)
+        known = options_of(entry)[0]
+        given = {"in_channels": in_channels, "out_channels": out_channels, "scale_factor": 2, "bias": bias}
+        options = {**{name: given[name] for name in given if name in known}, **options_of_layer(upsampling)}
+        if entry is nn.Upsample:  # whose mode is what MMCV calls its type
+            options["mode"] = upsampling["type"]
+        check_options(entry, options)
+        layer = build_upsample_layer({**options, "type": entry})
+        if "in_channels" not in known:
+            layer = _then_convolution(layer, in_channels, out_channels, bias)
+        return try_on_maps(layer, (in_channels, 2, 3), (out_channels, 4, 6))
 
 
 def check_size(picture: Tensor, multiple: int, owner: str, least: int = 1) -> None:

@@ -33,7 +33,7 @@ GAMES: Mapping[str, Game] = {
     "hinge": Game(lambda logits: F.relu(1 - logits), lambda logits: F.relu(1 + logits), torch.neg),
     "wgan": Game(torch.neg, lambda logits: logits, torch.neg),
 }
-LABELLED: Mapping[str, Callable[..., Tensor]] = {"vanilla": F.binary_cross_entropy_with_logits, "lsgan": F.mse_loss}
+LABELED: Mapping[str, Callable[..., Tensor]] = {"vanilla": F.binary_cross_entropy_with_logits, "lsgan": F.mse_loss}
 
 
 @LOSSES.register_module()
@@ -65,7 +65,7 @@ class AdversarialLoss(nn.Module):
         flip_probability: float = 0.0,
     ) -> None:
         super().__init__()
-        choose("mode", mode, {**GAMES, **LABELLED})
+        choose("mode", mode, {**GAMES, **LABELED})
         self.mode = mode
         self.real_label, self.fake_label = _range("real_label", real_label), _range("fake_label", fake_label)
         self.label_noise, self.flip_probability = label_noise, flip_probability
@@ -85,7 +85,7 @@ class AdversarialLoss(nn.Module):
         if self.mode in GAMES:
             game = GAMES[self.mode]
             return game.real(real).mean() + game.fake(fake).mean()
-        distance = LABELLED[self.mode]
+        distance = LABELED[self.mode]
         real_labels = self._labels(real, self.real_label, self.fake_label)
         fake_labels = self._labels(fake, self.fake_label, self.real_label)
         return distance(real, real_labels) + distance(fake, fake_labels)
@@ -93,7 +93,7 @@ class AdversarialLoss(nn.Module):
     def _generator(self, fake: Tensor) -> Tensor:
         if self.mode in GAMES:
             return GAMES[self.mode].generator(fake).mean()
-        return LABELLED[self.mode](fake, torch.ones_like(fake))
+        return LABELED[self.mode](fake, torch.ones_like(fake))
 
     def _labels(self, logits: Tensor, own: tuple[float, float], other: tuple[float, float]) -> Tensor:
         """One label a picture, spread over its patches."""

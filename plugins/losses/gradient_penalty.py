@@ -60,7 +60,7 @@ def _per_picture(image: Tensor) -> Tensor:
     return torch.rand(len(image), 1, 1, 1, dtype=image.dtype, device=image.device)
 
 
-NEIGHBOURS: Mapping[str, Callable[[Tensor, float], Tensor]] = {"interpolate": _interpolate, "noise": _noise}
+NEIGHBORS: Mapping[str, Callable[[Tensor, float], Tensor]] = {"interpolate": _interpolate, "noise": _noise}
 
 
 @LOSSES.register_module()
@@ -78,11 +78,11 @@ class DRAGANPenalty(SlopePenalty):
         self, perturbation: str = "interpolate", scale: float = 0.5, center: float = 1.0, one_sided: bool = False
     ) -> None:
         super().__init__(center, one_sided)
-        self.neighbour, self.scale = choose("perturbation", perturbation, NEIGHBOURS), scale
+        self.neighbor, self.scale = choose("perturbation", perturbation, NEIGHBORS), scale
 
     def forward(self, target: Tensor, head: Head) -> Tensor:
         """target (B, C, H, W), head: image -> HeadOutput; a scalar."""
-        return self.at(self.neighbour(target, self.scale), head)
+        return self.at(self.neighbor(target, self.scale), head)
 
 
 @LOSSES.register_module()

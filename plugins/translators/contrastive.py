@@ -13,7 +13,7 @@ from sketchkit.errors import ConfigError
 from sketchkit.registry import MODELS
 from sketchkit.translators.padding import PaddedGenerator
 
-from ..layers.initialise import initialise
+from ..layers.initialize import initialize
 from .conditional import ConditionalTranslator, Inputs, Pass
 
 SIDE = 64  # of a picture that every encoder can look at
@@ -33,7 +33,7 @@ class PatchProjection(nn.Module):
         self.perceptrons = nn.ModuleList(
             nn.Sequential(nn.Linear(width, channels), nn.ReLU(), nn.Linear(channels, channels)) for width in in_channels
         )
-        initialise(self, "xavier", 0.02)
+        initialize(self, "xavier", 0.02)
 
     def forward(self, features: Sequence[Tensor], places: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """features (B,C,h,w) at places (N,), which count the pixels row by row, to (B,N,channels)."""

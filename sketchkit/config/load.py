@@ -21,6 +21,7 @@ from sketchkit.errors import ConfigError, SketchkitError
 from sketchkit.options import did_you_mean, options_of
 
 TERM_OPTIONS = ("weight", "head")
+BUILDER_KEYS = ("type", "_scope_", "requires_grad")  # what mmengine's and MMCV's builders take out of a dict
 TOP_LEVEL = ("load_from", "launcher", "categories", "custom_imports", "work_dir")
 
 
@@ -108,7 +109,7 @@ def check_types(value: Any, path: str = "") -> None:
     if isinstance(value, Mapping):
         known, more = _options_of(value)
         for key, item in value.items():
-            if not more and key not in {"type", "_scope_", *known}:
+            if not more and key not in {*BUILDER_KEYS, *known}:
                 raise ConfigError(f"{path}: {value['type']} has no option '{key}': {did_you_mean(key, known)}")
             check_types(item, f"{path}.{key}".lstrip("."))
     elif isinstance(value, list | tuple):

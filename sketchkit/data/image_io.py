@@ -172,8 +172,8 @@ def _to_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def _on_white(image: np.ndarray) -> np.ndarray:
-    colour, alpha = image[..., :3].astype(np.uint32), image[..., 3:].astype(np.uint32)
-    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    color, alpha = image[..., :3].astype(np.uint32), image[..., 3:].astype(np.uint32)
+    return ((color * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def _check_jpeg(data: bytes) -> None:

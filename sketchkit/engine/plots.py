@@ -28,7 +28,7 @@ def draw_grid(columns: Mapping[str, Tensor], path: Path, blocks: int = 2) -> Non
     Args:
         columns: caption -> (B,C,H,W) in [-1, 1]; one channel is shown grey.
     """
-    images = [_as_colour(image) for image in columns.values()]
+    images = [_as_color(image) for image in columns.values()]
     count = len(images[0])
     blocks = min(blocks, count)
     rows = -(-count // blocks)
@@ -64,7 +64,7 @@ def draw_columns(columns: Sequence[tuple[str, Tensor]], path: Path) -> None:
     Args:
         columns: captions, and (B,C,H,W) in [-1, 1] of one B, H and W; one channel is shown grey.
     """
-    images = [_as_colour(image).mul(255).round().byte() for _, image in columns]
+    images = [_as_color(image).mul(255).round().byte() for _, image in columns]
     count, _, height, width = images[0].shape
     step = max(width, COLUMN) + GAP
     font = ImageFont.load_default()
@@ -134,6 +134,6 @@ def _wrapped(text: str, width: int, font: Any) -> Iterator[str]:
         yield line
 
 
-def _as_colour(image: Tensor) -> Tensor:
+def _as_color(image: Tensor) -> Tensor:
     image = image.detach().float().cpu().add(1).div(2).clamp(0, 1)
     return image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else image[:, :3]

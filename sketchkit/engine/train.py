@@ -52,7 +52,7 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
         with deterministic_algorithms(runner.get("randomness", {}).get("deterministic", False)):
             TranslationRunner.from_cfg(runner).train()
         if is_main_process():
-            _summarise(folder)
+            _summarize(folder)
     finally:
         # Left to the interpreter's end, gloo's threads may abort the process.
         if torch.distributed.is_initialized():
@@ -125,7 +125,7 @@ def _start_processes() -> str:
     return "pytorch"
 
 
-def _summarise(folder: Path) -> None:
+def _summarize(folder: Path) -> None:
     rows = [row for row in read_scalars(folder / SCALARS) if any(key.startswith(VAL) for key in row)]
     grids = sorted((folder / "grids").glob("iter_*.png"))
     if rows:

@@ -142,7 +142,7 @@ def _walk(network: str, layers: Sequence[str | int], weights: str | Path | None)
         stages = _stages(network)
     stages.to_empty(device="cpu")
     if weights is None:
-        _randomise(stages)
+        _randomize(stages)
     else:
         load_weights(stages, network, _path(weights), prefix="features.")
     names = list(INCEPTION_V4) if network == "inception_v4" else _names(stages)
@@ -212,7 +212,7 @@ def _tap(layer: str | int, names: list[str], network: str) -> int:
     raise ConfigError(f"{network} has no layer {layer!r}: {close} (or an index from 0 to {len(names) - 1})")
 
 
-def _randomise(stages: nn.Sequential) -> None:
+def _randomize(stages: nn.Sequential) -> None:
     for module in stages.modules():
         reset = getattr(module, "reset_parameters", None)
         if callable(reset):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from sketchkit_plugins.backbones.mru import MRU, ConvNormAct
-from sketchkit_plugins.backbones.mru_official import MRUv2, MRUv3, NormAct, init_official, minmax_gate
+from sketchkit_plugins.backbones.mru_official import MRUv2, MRUv3, NormAct, initialize_official, minmax_gate
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -118,7 +118,8 @@ def test_gradients_against_finite_differences(unit: nn.Module) -> None:
 
 
 def test_released_gate_bias_survives_initialisation() -> None:
-    unit = MRUv3(4, 2, 4, norm=None).apply(init_official)
+    unit = MRUv3(4, 2, 4, norm=None)
+    initialize_official(unit)
     assert unit.gate.bias is not None
     assert unit.second.bias is not None
     assert unit.gate.bias.eq(0.5).all()

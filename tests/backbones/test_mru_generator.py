@@ -33,7 +33,7 @@ def convolutions(first: int) -> int:
 
 
 # Two normalised convolutions in each of eight units.
-NORMALISED = 2 * 2 * (64 + 128 + 256 + 512)
+NORMALIZED = 2 * 2 * (64 + 128 + 256 + 512)
 
 
 def count(**options: object) -> int:
@@ -42,13 +42,13 @@ def count(**options: object) -> int:
 
 
 def test_batch_norm_form_has_38_5_million_parameters() -> None:
-    expected = convolutions(1) + 125 * 64 * 64 + 2 * NORMALISED
+    expected = convolutions(1) + 125 * 64 * 64 + 2 * NORMALIZED
     assert expected == 38_485_416
     assert count(norm="batch") == expected
 
 
 def test_conditional_form_adds_a_scale_and_shift_for_each_class() -> None:
-    expected = convolutions(1) + 125 * 64 * 64 + 2 * 125 * NORMALISED
+    expected = convolutions(1) + 125 * 64 * 64 + 2 * 125 * NORMALIZED
     assert expected == 39_437_736
     assert count() == expected
     assert count(variant="student") == expected

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from sketchkit_plugins.backbones.mru_official import SmoothReLU
 from sketchkit_plugins.backbones.mru_official_generator import OfficialMRUGenerator
+from sketchkit_plugins.layers.activation import SmoothReLU
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError

@@ -81,7 +81,7 @@ def test_sample_of_another_kind_says_what_comes_next(tmp_path, kind, counts, con
 
 
 @pytest.fixture
-def colours(tmp_path):
+def colors(tmp_path):
     """Two colour pictures in a folder, one grey, one damaged, one hidden and a text."""
     root = tmp_path / "data"
     (root / "deep").mkdir(parents=True)
@@ -95,9 +95,9 @@ def colours(tmp_path):
     return root
 
 
-def test_colorful_writes_both_lists_and_says_what_it_found(colours, tmp_path):
+def test_colorful_writes_both_lists_and_says_what_it_found(colors, tmp_path):
     out = tmp_path / "lists" / "kept.txt"
-    result = invoke("colorful", colours, "-o", out)
+    result = invoke("colorful", colors, "-o", out)
     assert result.exit_code == 0, result.output
     assert out.read_text() == "deep/blue one.png\nred.png\n"
     assert out.with_name("kept.dropped.txt").read_text() == "0.0000\tgrey.png\n"
@@ -113,10 +113,10 @@ def test_colorful_writes_both_lists_and_says_what_it_found(colours, tmp_path):
     assert "0% 0.0, 5% 7.7, 25% 38.2, 50% 76.5" in result.output  # by hand: 0, 76.5 and 85.53 in a row
 
 
-def test_colorful_for_machines_by_another_measure(colours, tmp_path):
+def test_colorful_for_machines_by_another_measure(colors, tmp_path):
     words = [
         "colorful",
-        colours,
+        colors,
         "-o",
         tmp_path / "kept.txt",
         "--json",
@@ -134,28 +134,28 @@ def test_colorful_for_machines_by_another_measure(colours, tmp_path):
     assert found["list"] == str(tmp_path / "kept.txt")
 
 
-def test_colorful_without_anything_to_keep_is_one_line(colours, tmp_path):
+def test_colorful_without_anything_to_keep_is_one_line(colors, tmp_path):
     out = tmp_path / "kept.txt"
     (tmp_path / "empty").mkdir()
     refused(DataError, "no folder at .*nowhere", "colorful", tmp_path / "nowhere", "-o", out)
     refused(DataError, "empty has no picture", "colorful", tmp_path / "empty", "-o", out)
-    refused(DataError, "none of 3 .* reaches 99, the best has 85.53: lower --min", "colorful", colours, "-o", out,
+    refused(DataError, "none of 3 .* reaches 99, the best has 85.53: lower --min", "colorful", colors, "-o", out,
             "--min", 99)  # fmt: skip
-    for path in colours.rglob("*.png"):
+    for path in colors.rglob("*.png"):
         path.write_bytes(b"no picture")
-    refused(DataError, "none of 4 pictures .* can be read; the first: .*cut.png is not", "colorful", colours, "-o", out)
+    refused(DataError, "none of 4 pictures .* can be read; the first: .*cut.png is not", "colorful", colors, "-o", out)
     assert not out.exists()
 
 
-def test_split_divides_what_colorful_kept(colours, tmp_path):
-    invoke("colorful", colours, "-o", tmp_path / "kept.txt")
-    words = ["split", colours, "-o", tmp_path / "split.json", "--list", tmp_path / "kept.txt", "--counts", "1,1"]
+def test_split_divides_what_colorful_kept(colors, tmp_path):
+    invoke("colorful", colors, "-o", tmp_path / "kept.txt")
+    words = ["split", colors, "-o", tmp_path / "split.json", "--list", tmp_path / "kept.txt", "--counts", "1,1"]
     result = invoke(*words)
     assert result.exit_code == 0, result.output
     assert result.output == f"{tmp_path / 'split.json'}: train 1, val 1\n"
     parts = json.loads((tmp_path / "split.json").read_text())["parts"]
     assert sorted(parts["train"] + parts["val"]) == ["deep/blue one.png", "red.png"]
-    (colours / "red.png").unlink()
+    (colors / "red.png").unlink()
     refused(DataError, "1 of 2 files that .* names are not in .*data, first 'red.png'", *words)
 
 
@@ -169,8 +169,8 @@ def test_split_of_a_folder_by_counts_and_ratios(sample_root, tmp_path):
     assert (tmp_path / "split.json").read_text() != first
 
 
-def test_split_of_what_cannot_be_divided_is_one_line(colours, tmp_path):
-    words = ["split", colours, "-o", tmp_path / "split.json"]
+def test_split_of_what_cannot_be_divided_is_one_line(colors, tmp_path):
+    words = ["split", colors, "-o", tmp_path / "split.json"]
     refused(ConfigError, "needs counts or ratios, one of the two", *words)
     refused(ConfigError, "needs counts or ratios, one", *words, "--counts", "1,1", "--ratios", "0.5,0.5")
     refused(ConfigError, "--counts 'many,1' is not understood", *words, "--counts", "many,1")

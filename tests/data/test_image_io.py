@@ -6,7 +6,7 @@ from sketchkit.data.image_io import UnreadableImage, read_image, write_image
 from sketchkit.errors import DataError
 
 RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 256, (9, 7), dtype=np.uint8)
+GRAY = RNG.integers(0, 256, (9, 7), dtype=np.uint8)
 RGB = RNG.integers(0, 256, (9, 7, 3), dtype=np.uint8)
 
 
@@ -21,15 +21,15 @@ def test_colour_comes_back_in_rgb(tmp_path):
 
 
 def test_grey_is_spread_over_three_channels(tmp_path):
-    out = read_image(save(tmp_path, "a.png", Image.fromarray(GREY)))
-    assert np.array_equal(out, np.stack([GREY] * 3, -1))
+    out = read_image(save(tmp_path, "a.png", Image.fromarray(GRAY)))
+    assert np.array_equal(out, np.stack([GRAY] * 3, -1))
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_sixteen_bits_are_scaled_not_cut(tmp_path, name):
-    deep = (GREY.astype(np.uint16) * 257)[..., None].repeat(1, -1)[..., 0]
+    deep = (GRAY.astype(np.uint16) * 257)[..., None].repeat(1, -1)[..., 0]
     out = read_image(save(tmp_path, name, Image.fromarray(deep)))
-    assert np.array_equal(out[..., 0], GREY)
+    assert np.array_equal(out[..., 0], GRAY)
 
 
 def test_a_palette_is_looked_up(tmp_path):
@@ -39,20 +39,20 @@ def test_a_palette_is_looked_up(tmp_path):
 
 
 def test_a_transparent_palette_entry_is_white(tmp_path):
-    picture = Image.fromarray(GREY % 4, mode="P")
+    picture = Image.fromarray(GRAY % 4, mode="P")
     picture.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120])
     out = read_image(save(tmp_path, "a.png", picture, transparency=2))
-    assert (out[GREY % 4 == 2] == 255).all()
-    assert (out[GREY % 4 == 1] == (40, 50, 60)).all()
+    assert (out[GRAY % 4 == 2] == 255).all()
+    assert (out[GRAY % 4 == 1] == (40, 50, 60)).all()
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_alpha_is_laid_on_white(tmp_path, mode):
-    alpha = np.linspace(0, 255, GREY.size).astype(np.uint8).reshape(GREY.shape)
-    colours = RGB if mode == "RGBA" else GREY[..., None]
-    picture = Image.fromarray(np.concatenate([colours, alpha[..., None]], -1), mode=mode)
+    alpha = np.linspace(0, 255, GRAY.size).astype(np.uint8).reshape(GRAY.shape)
+    colors = RGB if mode == "RGBA" else GRAY[..., None]
+    picture = Image.fromarray(np.concatenate([colors, alpha[..., None]], -1), mode=mode)
     a = alpha[..., None] / 255
-    expected = colours * a + 255 * (1 - a)
+    expected = colors * a + 255 * (1 - a)
     assert np.abs(read_image(save(tmp_path, "a.png", picture)) - expected).max() <= 1
 
 
@@ -117,7 +117,7 @@ def test_a_flipped_bit_in_a_png_is_found_out(tmp_path):
 
 
 def test_writing_and_reading_agree(tmp_path):
-    for image in (RGB, GREY):
+    for image in (RGB, GRAY):
         write_image(tmp_path / "a.png", image)
         assert np.array_equal(read_image(tmp_path / "a.png"), image if image.ndim == 3 else np.stack([image] * 3, -1))
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

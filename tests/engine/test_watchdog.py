@@ -103,9 +103,9 @@ def test_curves_are_drawn_when_it_stops(run, tmp_path):
 
 
 def test_black_is_seen_under_the_centred_normalisation_too(run):
-    centred = "translator.data_preprocessor=dict(type='TranslationPreprocessor', normalization='centered')"
+    centered = "translator.data_preprocessor=dict(type='TranslationPreprocessor', normalization='centered')"
     with pytest.raises(TrainingStopped, match=": black "):
-        run("black", "stop", centred)
+        run("black", "stop", centered)
 
 
 def test_the_game_may_have_any_name(run):

@@ -15,9 +15,9 @@ from tests.conftest import ROOT
 def test_the_documented_metric_is_measured(tmp_path):
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/plugins.md").read_text(), re.DOTALL)
     (tmp_path / "my_metric.py").write_text(block)
-    for name, grey in (("real", 100), ("fake", 140)):
+    for name, gray in (("real", 100), ("fake", 140)):
         (tmp_path / name).mkdir()
-        write_image(tmp_path / name / "a.png", np.full((8, 8, 3), grey, np.uint8))
+        write_image(tmp_path / name / "a.png", np.full((8, 8, 3), gray, np.uint8))
     words = ["eval", tmp_path / "real", tmp_path / "fake", "--metric", "brightness", "--no-cache", "--workers", 0]
     result = CliRunner().invoke(cli, [*map(str, words), "--plugin", str(tmp_path / "my_metric.py")])
     assert result.exit_code == 0, result.output

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sketchkit_plugins.backbones.resnet import ResNetGenerator
 from sketchkit_plugins.backbones.unet import UNetGenerator
-from sketchkit_plugins.layers.initialise import initialise
+from sketchkit_plugins.layers.initialize import initialize
 from sketchkit_plugins.layers.upsampling import UPSAMPLINGS, PixelShuffleUpsampling, check_size, make_upsampling
 from sketchkit_plugins.metrics.checkerboard import checkerboard
 from torch import Tensor, nn
@@ -51,7 +51,7 @@ def test_transposed_convolutions_are_the_references(kernel: int, padding: int, o
 @pytest.mark.parametrize("name", ["resize", "pixel_shuffle"])
 def test_a_flat_map_stays_flat_up_to_its_borders(name: str) -> None:
     up = make_upsampling(name, 2, 3)
-    initialise(up, "kaiming")
+    initialize(up, "kaiming")
     out = up(torch.full((1, 2, 4, 4), 0.7))
     assert out.abs().max() > 0.1
     assert torch.allclose(out, out[..., :1, :1].expand_as(out), atol=1e-6)
@@ -67,7 +67,7 @@ def test_resize_repeats_each_pixel_and_convolves() -> None:
 def test_pixel_shuffle_starts_as_nearest_upsampling_of_a_convolution(init: str | None) -> None:
     up = PixelShuffleUpsampling(2, 3)
     if init:
-        initialise(up, init)
+        initialize(up, init)
     x = torch.rand(2, 2, 5, 6)
     out = up(x)
     blocks = out.unflatten(2, (5, 2)).unflatten(4, (6, 2))  # B, C, 5, 2, 6, 2
@@ -79,7 +79,7 @@ def test_pixel_shuffle_starts_as_nearest_upsampling_of_a_convolution(init: str |
 
 def test_pixel_shuffle_kernels_are_spread_as_asked() -> None:
     up = PixelShuffleUpsampling(32, 32)
-    initialise(up, "normal", 0.02)
+    initialize(up, "normal", 0.02)
     assert up.conv.weight.std().item() == pytest.approx(0.02, rel=0.03)
 
 

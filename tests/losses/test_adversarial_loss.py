@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from sketchkit_plugins.losses.adversarial import GAMES, LABELLED, AdversarialLoss
+from sketchkit_plugins.losses.adversarial import GAMES, LABELED, AdversarialLoss
 from torch import Tensor
 
 from sketchkit.errors import ConfigError
 from sketchkit.registry import HeadOutput
 
-MODES = sorted([*GAMES, *LABELLED])
+MODES = sorted([*GAMES, *LABELED])
 REAL = torch.tensor([[[[0.5, -1.5]]], [[[2.0, 0.0]]]], dtype=torch.float64)
 FAKE = torch.tensor([[[[-0.3, 1.2]]], [[[-2.5, 0.7]]]], dtype=torch.float64)
 
@@ -70,7 +70,7 @@ def test_hinge_pays_nothing_beyond_the_margin() -> None:
     assert not real.grad.any() and not fake.grad.any()
 
 
-@pytest.mark.parametrize("mode", sorted(LABELLED))
+@pytest.mark.parametrize("mode", sorted(LABELED))
 def test_soft_labels_change_the_discriminator_only(mode: str) -> None:
     soft = AdversarialLoss(mode, real_label=0.9, fake_label=0.2)
     entropy = -(0.9 * log_sigmoid(REAL) + 0.1 * log_sigmoid(-REAL)).mean()

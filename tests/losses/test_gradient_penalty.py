@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from sketchkit_plugins.losses.gradient_penalty import NEIGHBOURS, DRAGANPenalty, GradientPenalty, R1Penalty
+from sketchkit_plugins.losses.gradient_penalty import NEIGHBORS, DRAGANPenalty, GradientPenalty, R1Penalty
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
@@ -150,4 +150,4 @@ def test_they_say_that_samples_must_be_independent(kind: type) -> None:
 def test_an_unknown_form_is_named() -> None:
     with pytest.raises(ConfigError, match="did you mean 'noise'"):
         DRAGANPenalty(perturbation="nois")
-    assert set(NEIGHBOURS) == {"interpolate", "noise"}
+    assert set(NEIGHBORS) == {"interpolate", "noise"}

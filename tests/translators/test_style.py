@@ -121,12 +121,12 @@ def test_every_step_stays_in_range_and_the_average_is_the_mean_of_the_first_iter
     torch.testing.assert_close(canvas.average, 0.9 * before + 0.1 * canvas.pixels.detach())
 
 
-@pytest.mark.parametrize("normalised", [True, False])
-def test_a_space_is_left_as_it_was_entered(normalised: bool) -> None:
+@pytest.mark.parametrize("normalized", [True, False])
+def test_a_space_is_left_as_it_was_entered(normalized: bool) -> None:
     half = torch.tensor(0.5)
-    space = Space(MEAN, STD) if normalised else Space(half, half)
+    space = Space(MEAN, STD) if normalized else Space(half, half)
     torch.testing.assert_close(space.leave(space.enter(picture(1))), picture(1))
-    if not normalised:
+    if not normalized:
         torch.testing.assert_close(space.enter(picture(1)), picture(1))
 
 

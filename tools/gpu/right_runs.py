@@ -117,7 +117,7 @@ def _taken_rows(name: str, setting: Setting) -> list[Row]:
     train(run_config(name, setting), folder)
     for kind, allowed in (("fp32", 1.0), ("tf32", None)):
         with precision(kind):
-            far = _grey_levels(folder, setting.device)
+            far = _gray_levels(folder, setting.device)
         row = {"what": f"{name}, {kind}", "measured": far, "note": "as PyTorch has it by default"}
         rows.append(row if allowed is None else verdict(f"{name}, {kind}", far, allowed, "grey levels"))
     return rows
@@ -162,7 +162,7 @@ def distance(one: Any, other: Any) -> float:
     return 0.0 if one == other else float("inf")
 
 
-def _grey_levels(folder: Path, device: str) -> float:
+def _gray_levels(folder: Path, device: str) -> float:
     """The largest difference of what a run makes of held-out pictures on the device and on the CPU."""
     translators = [TrainedTranslator(latest_checkpoint(folder) or folder, where) for where in ("cpu", device)]
     dataset = DATASETS.build(translators[0].config["val_dataloader"]["dataset"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sketchkit.data.sample.shapes import Colour, rotated
+from sketchkit.data.sample.shapes import Color, rotated
 
 MARGIN = 0.04
 
@@ -20,7 +20,7 @@ class Part:
     """
 
     outline: np.ndarray
-    colour: Colour
+    color: Color
     relief: float = 0.8
     gloss: float = 0.25
     lines: tuple[np.ndarray, ...] = ()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from sketchkit.data.sample.catalogue import KINDS
+from sketchkit.data.sample.catalog import KINDS
 from sketchkit.data.sample.figure import Figure, posed
 from sketchkit.data.sample.pen import draw_sketch
 from sketchkit.data.sample.photo import render_photo
@@ -18,7 +18,7 @@ from sketchkit.data.sample.photo import render_photo
 Rng = np.random.Generator
 Pictures = Iterator[tuple[str, np.ndarray]]
 HELD_OUT = 5  # one of so many is kept from training
-GREY = 10  # one of so many has no colour
+GRAY = 10  # one of so many has no colour
 
 
 def some_figure(seed: int, number: int, photo: int) -> tuple[Figure, Rng]:
@@ -56,8 +56,8 @@ def color(seed: int, photos_per_class: int, size: int) -> Pictures:
     """NNNN.jpg photos, one in ten of them grey, for a filter to find."""
     for number, (figure, rng) in enumerate(_figures(seed, photos_per_class)):
         photo = render_photo(figure, rng, size)
-        is_grey = number % GREY == GREY - 1
-        yield f"{number + 1:04d}.jpg", cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY) if is_grey else photo
+        is_gray = number % GRAY == GRAY - 1
+        yield f"{number + 1:04d}.jpg", cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY) if is_gray else photo
 
 
 LAYOUTS: dict[str, Callable[[int, int, int], Pictures]] = {"pairs": pairs, "unpaired": unpaired, "color": color}

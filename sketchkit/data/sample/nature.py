@@ -42,16 +42,16 @@ def pear(rng: Rng) -> Figure:
 
 def banana(rng: Rng) -> Figure:
     """Yellow, one or a bunch of two or three."""
-    bend, colour = rng.uniform(0.5, 0.95), paint(rng, 50, 0.85, 0.95, 4)
+    bend, color = rng.uniform(0.5, 0.95), paint(rng, 50, 0.85, 0.95, 4)
     fan = int(rng.choice([1, 2, 3], p=[0.55, 0.3, 0.15]))
     parts: list[Part] = []
     for number in range(fan):
         turn = 0.42 * (number - (fan - 1) / 2)
-        parts += _one_banana(bend, rng.uniform(0.17, 0.22), turn, colour)
+        parts += _one_banana(bend, rng.uniform(0.17, 0.22), turn, color)
     return Figure(tuple(parts), upright=False)
 
 
-def _one_banana(bend: float, width: float, turn: float, colour: tuple[float, float, float]) -> list[Part]:
+def _one_banana(bend: float, width: float, turn: float, color: tuple[float, float, float]) -> list[Part]:
     t = np.linspace(-1, 1, 60)
     path = rotated(np.stack([0.95 * t, bend * (0.45 - t**2)], 1) + (0.9, 0), turn) - (0.9, 0)
     body = ribbon(path[6:-4], width * np.array([0.3, 0.75, 1.0, 1.05, 1.0, 0.75, 0.3]))
@@ -60,13 +60,13 @@ def _one_banana(bend: float, width: float, turn: float, colour: tuple[float, flo
     return [
         Part(ribbon(path[:9], width * np.array([0.26, 0.33])), dark),
         Part(ribbon(path[-6:], width * np.array([0.36, 0.2])), dark),
-        Part(body, colour, gloss=0.2, lines=(ridge,)),
+        Part(body, color, gloss=0.2, lines=(ridge,)),
     ]
 
 
 def fish(rng: Rng) -> Figure:
     """Orange, from the side, with fins, scales or stripes."""
-    h, colour = rng.uniform(0.32, 0.52), paint(rng, 24, 0.92, 0.95, 5)
+    h, color = rng.uniform(0.32, 0.52), paint(rng, 24, 0.92, 0.95, 5)
     fin = paint(rng, 16, 0.9, 0.75, 4)
     fork = rng.uniform(0.25, 0.45)
     tail = blob([(0.5, 0), (0.95, -fork), (1.0, -fork * 0.7), (0.82, 0), (1.0, fork * 0.7), (0.95, fork)])
@@ -79,7 +79,7 @@ def fish(rng: Rng) -> Figure:
     return Figure((
         Part(tail, fin, 0.4, lines=(curve([(0.66, 0), (0.9, -0.6 * fork)]), curve([(0.66, 0), (0.9, 0.6 * fork)]))),
         Part(back, fin, 0.4),
-        Part(body, colour, gloss=0.5, lines=(gill, *marks)),
+        Part(body, color, gloss=0.5, lines=(gill, *marks)),
         Part(side_fin, fin, 0.4),
         Part(ellipse(-0.68, -0.2 * h, 0.085, 0.085), (0.95, 0.95, 0.9), 0.4),
         Part(ellipse(-0.69, -0.2 * h, 0.04, 0.04), (0.05, 0.05, 0.06), 0.4, 0.8),
@@ -119,8 +119,8 @@ def starfish(rng: Rng) -> Figure:
 
     along = np.linspace(0.12, 0.78, 12)
     arms = tuple(point(np.full(12, 2 * np.pi * arm / 5), along) for arm in range(5))
-    colour = paint(rng, 340, 0.62, 0.92, 6)
-    return Figure((Part(point(angle, radius), colour, 1.0, 0.15, arms),), upright=False)
+    color = paint(rng, 340, 0.62, 0.92, 6)
+    return Figure((Part(point(angle, radius), color, 1.0, 0.15, arms),), upright=False)
 
 
 def tree(rng: Rng) -> Figure:

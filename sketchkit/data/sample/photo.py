@@ -138,8 +138,8 @@ def _shaded(part: Part, mask: np.ndarray, light: Light, rng: Rng, side: int) -> 
     rows, columns = mask.shape
     mottle = 1 + (0.05 * _noise(rng, side, (5, 5)) + 0.03 * _noise(rng, side, (24, 24)))[:rows, :columns]
     shade = (light.ambient + (1.12 - light.ambient) * diffuse) * mottle
-    colour = np.array(part.colour) * light.tint
-    return (shade[..., None] * colour + part.gloss * highlight[..., None]).astype(np.float32)
+    color = np.array(part.color) * light.tint
+    return (shade[..., None] * color + part.gloss * highlight[..., None]).astype(np.float32)
 
 
 def _normals(mask: np.ndarray, relief: float) -> np.ndarray:

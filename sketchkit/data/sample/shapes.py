@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 Points = Sequence[tuple[float, float]]
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 DENSE = 12
 
 
@@ -59,7 +59,7 @@ def rotated(points: np.ndarray, turn: float) -> np.ndarray:
     return points @ np.array([[c, s], [-s, c]])
 
 
-def paint(rng: np.random.Generator, hue: float, saturation: float, value: float, spread: float = 7.0) -> Colour:
+def paint(rng: np.random.Generator, hue: float, saturation: float, value: float, spread: float = 7.0) -> Color:
     """RGB in [0, 1] near a hue in degrees, saturation and value; `spread` degrees of hue."""
     hue = (hue + rng.uniform(-spread, spread)) / 360 % 1
     jitter = rng.uniform(0.9, 1.1, 2)

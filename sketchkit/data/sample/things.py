@@ -13,7 +13,7 @@ Rng = np.random.Generator
 def cup(rng: Rng) -> Figure:
     """Sky blue, with a handle and something in it."""
     top, foot, h = rng.uniform(0.5, 0.66), rng.uniform(0.34, 0.55), rng.uniform(0.55, 0.8)
-    rim, colour = rng.uniform(0.1, 0.18), paint(rng, 205, 0.75, 0.88, 6)
+    rim, color = rng.uniform(0.1, 0.18), paint(rng, 205, 0.75, 0.88, 6)
     drop = np.linspace(0, np.pi, 30)
     bottom = np.stack([foot * np.cos(drop), h + 0.8 * rim * np.sin(drop)], 1)
     wall = np.concatenate([polygon([(-foot, h), (-top, -h), (top, -h), (foot, h)])[:-12], bottom])
@@ -24,8 +24,8 @@ def cup(rng: Rng) -> Figure:
         for y in (-0.12, 0.12)[: int(rng.integers(0, 3))]
     )
     return Figure((
-        Part(ribbon(ear, 0.08), colour, 0.9, 0.4),
-        Part(wall, colour, 0.8, 0.4, band),
+        Part(ribbon(ear, 0.08), color, 0.9, 0.4),
+        Part(wall, color, 0.8, 0.4, band),
         Part(ellipse(0, -h, top, rim), paint(rng, 205, 0.35, 0.95), 0.1),
         Part(ellipse(0, -h + 0.02, 0.87 * top, 0.75 * rim), paint(rng, 25, 0.6, 0.3), 0.05),
     ))  # fmt: skip
@@ -79,14 +79,14 @@ def umbrella(rng: Rng) -> Figure:
     return Figure(tuple(parts))
 
 
-def _panel(start: float, end: float, w: float, h: float, colour: tuple[float, float, float]) -> Part:
+def _panel(start: float, end: float, w: float, h: float, color: tuple[float, float, float]) -> Part:
     t = np.linspace(0, np.pi / 2, 24)
 
     def rib(edge: float) -> np.ndarray:
         return np.stack([edge * w * np.sin(t), -h * np.cos(t)], 1)
 
     hem = curve([(start * w, 0), ((start + end) / 2 * w, -0.09), (end * w, 0)])
-    return Part(np.concatenate([rib(start), hem[1:-1], rib(end)[::-1]]), colour, 0.45, 0.3)
+    return Part(np.concatenate([rib(start), hem[1:-1], rib(end)[::-1]]), color, 0.45, 0.3)
 
 
 def sailboat(rng: Rng) -> Figure:

@@ -13,7 +13,7 @@ import numpy as np
 
 from sketchkit.data.datasets.sketchy_layout import ALIGNED, FLAGS
 from sketchkit.data.image_io import write_image
-from sketchkit.data.sample.catalogue import KINDS, Kind
+from sketchkit.data.sample.catalog import KINDS, Kind
 from sketchkit.data.sample.figure import Figure
 from sketchkit.data.sample.kinds import LAYOUTS, Rng, some_figure
 from sketchkit.data.sample.pen import INVALID, draw_sketch

@@ -38,7 +38,7 @@ def inception(path: str | Path | None, seed: int = 0) -> nn.Module:
         network = Inception3(num_classes=CLASSES, aux_logits=False, transform_input=False, init_weights=False)
     network.to_empty(device="cpu").eval().requires_grad_(False)
     if path is None:
-        _randomise(network, torch.Generator().manual_seed(seed))
+        _randomize(network, torch.Generator().manual_seed(seed))
     else:
         load_weights(network, NETWORK, path)
     return _as_in_tensorflow(network)
@@ -72,7 +72,7 @@ def _as_in_tensorflow(network: nn.Module) -> nn.Module:
     return traced
 
 
-def _randomise(network: nn.Module, generator: torch.Generator) -> None:
+def _randomize(network: nn.Module, generator: torch.Generator) -> None:
     """He et al. (ICCV 2015): activations keep their size through the layers."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):

@@ -28,8 +28,8 @@ def resize(picture: Tensor, size: int | tuple[int, int], mode: str) -> Tensor:
 
 
 def _tensorflow(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    top, bottom, down = _neighbours(picture.shape[1], size[0])
-    left, right, along = _neighbours(picture.shape[2], size[1])
+    top, bottom, down = _neighbors(picture.shape[1], size[0])
+    left, right, along = _neighbors(picture.shape[2], size[1])
     # A large picture has many lines that no output line looks at.
     lines, places = torch.cat([top, bottom]).unique(return_inverse=True)
     rows = picture.index_select(1, lines).float()
@@ -38,7 +38,7 @@ def _tensorflow(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return above + (below - above) * down[:, None]
 
 
-def _neighbours(inputs: int, outputs: int) -> tuple[Tensor, Tensor, Tensor]:
+def _neighbors(inputs: int, outputs: int) -> tuple[Tensor, Tensor, Tensor]:
     """Of each output: the inputs on both sides, and how far it is from the first; pixels are points at their corner."""
     place = torch.arange(outputs, dtype=torch.float32) * torch.tensor(inputs / outputs, dtype=torch.float32)
     first = place.long()

@@ -24,8 +24,8 @@ def batch(*pictures):
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
 
 
-def plain(colour, size=8):
-    return np.broadcast_to(np.array(colour, np.uint8), (size, size, 3)).copy()
+def plain(color, size=8):
+    return np.broadcast_to(np.array(color, np.uint8), (size, size, 3)).copy()
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -39,13 +39,13 @@ def test_it_is_the_formula(signed):
 
 
 def test_every_grey_is_zero():
-    grey = RNG.integers(0, 256, (1, 16, 16, 1), dtype=np.uint8).repeat(3, -1)
+    gray = RNG.integers(0, 256, (1, 16, 16, 1), dtype=np.uint8).repeat(3, -1)
     for opponent in ("absolute", "signed"):
-        assert colorfulness(batch(*grey), opponent).item() == 0
+        assert colorfulness(batch(*gray), opponent).item() == 0
 
 
 @pytest.mark.parametrize(
-    ("colour", "expected"),
+    ("color", "expected"),
     [
         ((255, 0, 0), 0.3 * 285.0986),  # |rg| = 255, yb = 127.5: the root of 81281.25
         ((0, 255, 0), 0.3 * 285.0986),
@@ -54,9 +54,9 @@ def test_every_grey_is_zero():
         ((255, 255, 255), 0.0),
     ],
 )
-def test_plain_colours_are_their_mean_alone(colour, expected):
+def test_plain_colours_are_their_mean_alone(color, expected):
     for opponent in ("absolute", "signed"):
-        assert colorfulness(batch(plain(colour)), opponent).item() == pytest.approx(expected, abs=1e-3)
+        assert colorfulness(batch(plain(color)), opponent).item() == pytest.approx(expected, abs=1e-3)
 
 
 def test_opposite_colours_spread_only_when_signed():

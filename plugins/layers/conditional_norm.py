@@ -1,11 +1,9 @@
-"""Normalisation layers, one of which is conditioned on the class (Dumoulin et al. 2017; de Vries et al. 2017)."""
+"""Batch norm that is conditioned on the class (Dumoulin et al. 2017; de Vries et al. 2017)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-
-NORMS = ("conditional_batch", "batch", "instance", None)
 
 
 class ConditionalBatchNorm2d(nn.Module):
@@ -29,15 +27,6 @@ class ConditionalBatchNorm2d(nn.Module):
         return torch.addcmul(beta, self.norm(x), gamma)
 
 
-def make_norm(name: str | None, channels: int, num_classes: int) -> nn.Module:
-    """A norm by one of the names in NORMS; `num_classes` matters to the conditional one only."""
-    if name == "conditional_batch":
-        return ConditionalBatchNorm2d(channels, num_classes)
-    if name == "batch":
-        return nn.BatchNorm2d(channels)
-    return nn.Identity() if name is None else nn.InstanceNorm2d(channels, affine=True)
-
-
-def normalise(norm: nn.Module, x: Tensor, label: Tensor | None) -> Tensor:
+def normalize(norm: nn.Module, x: Tensor, label: Tensor | None) -> Tensor:
     """Apply a norm of `make_norm`, handing the label to the one that takes it."""
     return norm(x, label) if isinstance(norm, ConditionalBatchNorm2d) else norm(x)

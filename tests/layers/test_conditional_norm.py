@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from sketchkit_plugins.backbones.conditional_norm import ConditionalBatchNorm2d, make_norm, normalise
+from sketchkit_plugins.layers.conditional_norm import ConditionalBatchNorm2d, normalize
+from sketchkit_plugins.layers.norm import make_norm
 from torch import Tensor, nn
 
 
@@ -14,8 +15,8 @@ def test_train_mode_is_the_written_formula() -> None:
     for b in range(5):
         for c in range(4):
             values = x[:, c]
-            centred = (x[b, c] - values.mean()) / (values.var(unbiased=False) + 1e-5).sqrt()
-            expected = norm.gamma.weight[label[b], c] * centred + norm.beta.weight[label[b], c]
+            centered = (x[b, c] - values.mean()) / (values.var(unbiased=False) + 1e-5).sqrt()
+            expected = norm.gamma.weight[label[b], c] * centered + norm.beta.weight[label[b], c]
             assert torch.allclose(out[b, c], expected, atol=1e-5)
 
 
@@ -29,12 +30,12 @@ def test_it_starts_near_the_identity_affine() -> None:
 
 @pytest.mark.parametrize("name", ["conditional_batch", "batch", "instance", None])
 def test_eval_output_does_not_depend_on_batch_mates(name: str | None) -> None:
-    norm = make_norm(name, 4, 3)
+    norm = make_norm(name, 4, affine=True, num_classes=3)
     x, label = torch.randn(5, 4, 8, 8), torch.tensor([0, 2, 1, 2, 0])
-    normalise(norm, x, label)
+    normalize(norm, x, label)
     norm.eval()
-    together = normalise(norm, x, label)
-    alone = torch.cat([normalise(norm, x[i : i + 1], label[i : i + 1]) for i in range(5)])
+    together = normalize(norm, x, label)
+    alone = torch.cat([normalize(norm, x[i : i + 1], label[i : i + 1]) for i in range(5)])
     assert torch.allclose(together, alone, atol=1e-6)
 
 

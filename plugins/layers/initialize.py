@@ -19,11 +19,12 @@ INITS: Mapping[str, Callable[[Tensor, float], Tensor]] = {
 }
 
 
-def initialise(network: nn.Module, init: str = "normal", gain: float = 0.02) -> None:
+def initialize(network: nn.Module, init: str = "normal", gain: float = 0.02, *, norms: bool = True) -> None:
     """Draw every convolution and linear layer of a network anew, in place: biases 0, batch norm N(1, gain) and 0.
 
     normal is N(0, gain); xavier (Glorot and Bengio 2010) and orthogonal (Saxe et al. 2014) are scaled by `gain`;
-    kaiming (He et al. 2015) has no use for it. Pixel shuffles are drawn by ICNR.
+    kaiming (He et al. 2015) has no use for it. Pixel shuffles are drawn by ICNR. norms=False leaves batch norm at 1,
+    as in masked residual networks; other norms always stay as they are.
 
     Raises:
         ConfigError: an unknown name.
@@ -33,12 +34,12 @@ def initialise(network: nn.Module, init: str = "normal", gain: float = 0.02) -> 
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             INITS[init](module.weight, gain)
             _zero(module.bias)
-        elif isinstance(module, _BatchNorm) and module.affine:
+        elif norms and isinstance(module, _BatchNorm) and module.affine:
             nn.init.normal_(module.weight, 1.0, gain)
             _zero(module.bias)
     for module in network.modules():
         if isinstance(module, PixelShuffleUpsampling):
-            module.initialise(lambda weight: INITS[init](weight, gain))
+            module.initialize(lambda weight: INITS[init](weight, gain))
 
 
 def _zero(bias: Tensor | None) -> None:

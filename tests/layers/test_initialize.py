@@ -9,7 +9,7 @@ import torch
 from sketchkit_plugins.backbones.resnet import ResNetGenerator
 from sketchkit_plugins.backbones.unet import UNetGenerator
 from sketchkit_plugins.heads.convolutional import ConvDiscriminator
-from sketchkit_plugins.layers.initialise import initialise
+from sketchkit_plugins.layers.initialize import initialize
 from torch import nn
 
 from sketchkit.errors import ConfigError
@@ -40,7 +40,7 @@ SPREADS = [
 @pytest.mark.parametrize(("init", "gain", "spreads"), SPREADS)
 def test_weights_are_spread_as_published(init: str, gain: float, spreads: list[float]) -> None:
     net = layers()
-    initialise(net, init, gain)
+    initialize(net, init, gain)
     for layer, spread in zip((net[0], net[2], net[3]), spreads, strict=True):
         assert layer.weight.std().item() == pytest.approx(spread, rel=0.03)
         assert layer.weight.mean().item() == pytest.approx(0, abs=0.03 * spread)
@@ -49,7 +49,7 @@ def test_weights_are_spread_as_published(init: str, gain: float, spreads: list[f
 
 def test_orthogonal_rows_have_the_length_of_the_gain() -> None:
     net = layers()
-    initialise(net, "orthogonal", 0.3)
+    initialize(net, "orthogonal", 0.3)
     rows = net[0].weight.flatten(1)  # 64 rows of 288
     assert torch.allclose(rows @ rows.T, 0.09 * torch.eye(64), atol=1e-5)
     assert not net[0].bias.any()
@@ -58,7 +58,7 @@ def test_orthogonal_rows_have_the_length_of_the_gain() -> None:
 @pytest.mark.parametrize("init", ["normal", "xavier", "kaiming", "orthogonal"])
 def test_batch_norm_starts_near_one_and_other_layers_are_left_alone(init: str) -> None:
     net = layers()
-    initialise(net, init, 0.02)
+    initialize(net, init, 0.02)
     assert net[1].weight.mean().item() == pytest.approx(1, abs=0.002)
     assert net[1].weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert not net[1].bias.any()
@@ -67,7 +67,7 @@ def test_batch_norm_starts_near_one_and_other_layers_are_left_alone(init: str) -
 
 def test_an_unknown_name_is_refused_with_the_closest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'xavier'"):
-        initialise(layers(), "xaiver")
+        initialize(layers(), "xaiver")
 
 
 @pytest.mark.parametrize("cls", [UNetGenerator, ResNetGenerator, ConvDiscriminator])
