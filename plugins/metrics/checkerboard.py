@@ -56,6 +56,7 @@ class Checkerboard(PictureMetric):
     """
 
     better = "lower"
+    by_default = True
 
     def __init__(self, setup: Setup = Setup(), stride: int = 2) -> None:
         self.extractor = CheckerboardExtractor(stride)

@@ -54,6 +54,8 @@ class Colorfulness(PictureMetric):
         ConfigError: there is no such choice.
     """
 
+    by_default = True
+
     def __init__(self, setup: Setup = Setup(), opponent: str = "signed") -> None:
         self.extractor = ColorfulnessExtractor(opponent)
 

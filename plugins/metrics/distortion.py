@@ -89,6 +89,7 @@ class PairMean(PictureMetric):
     """The mean of an extractor's numbers over all pairs."""
 
     needs = ("pair",)
+    by_default = True
     extractor: PairExtractor
     sees: ClassVar[type[PairExtractor]]
 
@@ -157,4 +158,5 @@ class L1(PairMean):
     """
 
     better = "lower"
+    ranking = 1
     sees = L1Extractor

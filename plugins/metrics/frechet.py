@@ -36,6 +36,7 @@ class FrechetDistance(PictureMetric):
     least = 2
     takes_statistics = True
     companion = "kid"
+    by_default = True
 
     def __init__(self, setup: Setup = Setup(), feature_extractor: str = "inception", resize: str = "tf") -> None:
         self.extractor = make_extractor(setup, feature_extractor, resize)

@@ -23,6 +23,8 @@ class Lpips(PictureMetric):
 
     needs = ("pair",)
     better = "lower"
+    by_default = True
+    ranking = 2
 
     def __init__(self, setup: Setup = Setup(), net: str = "alex") -> None:
         self.extractor = LpipsExtractor(setup, net)

@@ -18,13 +18,10 @@ from sketchkit.evaluation.images.image_set import FAIL, PictureSet, Progress, re
 from sketchkit.evaluation.images.pairing import are_pairs, make_items
 from sketchkit.evaluation.images.run_images import RunImages
 from sketchkit.evaluation.metric import PictureMetric, Setup
-from sketchkit.evaluation.outcome import RANKING, Outcome, evaluate
+from sketchkit.evaluation.outcome import Outcome, evaluate, ranking_metric
 from sketchkit.inference import TrainedTranslator
 from sketchkit.registry import PICTURE_METRICS
 
-# What is measured when nothing is named: what needs no weights, and of the rest what has them at hand.
-PLAIN = ("l1", "psnr", "ssim", "colorfulness", "checkerboard")
-WITH_WEIGHTS = ("fid", "lpips")
 # What shows how far a part of the call is, for as long as it runs, under a title.
 Shown = Callable[[str], AbstractContextManager[Progress | None]]
 
@@ -123,20 +120,20 @@ class EvaluationCall:
         unused = [option for option in self.common if not any(takes(spec, option) for spec in specs)]
         if unused:
             raise ConfigError(f"{unused[0]}={self.common[unused[0]]} is an option of none of the metrics: leave it out")
-        if self.ranks_pairs and is_paired and not any(name in metrics for name in RANKING):
-            return make_metrics([*specs, RANKING[-1]], self.setup, self.common, companions)
+        if self.ranks_pairs and is_paired and ranking_metric(metrics) is None:
+            return make_metrics([*specs, _plainest_ranking()], self.setup, self.common, companions)
         return metrics
 
     def _default(self, is_paired: bool, has_real: bool = True) -> list[str]:
-        names = [name for name in (*PLAIN, *WITH_WEIGHTS) if _fits(name, is_paired, has_real)]
-        unfit = [name for name in (*PLAIN, *WITH_WEIGHTS) if name not in names]
+        names = [name for name, metric in _metrics().items() if metric.by_default]
+        fit = [name for name in names if _fits(name, is_paired, has_real)]
+        unfit = [name for name in names if name not in fit]
         if unfit:
             why = "these are no pairs, name by name" if has_real else "they need the real pictures themselves"
             self.say(f"{', '.join(unfit)} are left out: {why}")
-        good, without = usable([name for name in names if name in WITH_WEIGHTS], self.setup, self.common)
+        chosen, without = usable(fit, self.setup, self.common)
         for name, reason in without.items():
             self.say(f"{name} is left out: {reason}")
-        chosen = [name for name in names if name in (*PLAIN, *good)]
         if not chosen:
             raise ConfigError("nothing can be measured without weights here: name a --metric to see what it lacks")
         return chosen
@@ -160,3 +157,13 @@ def _fits(name: str, is_paired: bool, has_real: bool) -> bool:
     if "real" in metric.needs and not has_real:
         return metric.takes_statistics
     return is_paired or "pair" not in metric.needs
+
+
+def _plainest_ranking() -> str:
+    """The metric that ranks pairs and asks for the least."""
+    ranks = {name: metric.ranking for name, metric in _metrics().items() if metric.ranking}
+    return min(ranks, key=lambda name: ranks[name])
+
+
+def _metrics() -> dict[str, type[PictureMetric]]:
+    return {name: PICTURE_METRICS.get(name) for name in PICTURE_METRICS.names()}

@@ -122,6 +122,8 @@ class PictureMetric(ABC):
         least: rows of each kind without which it cannot be computed.
         takes_statistics: whether `compute` can do with `Features.statistics` in place of real rows.
         companion: the metric that is measured beside it in any case.
+        by_default: whether it is measured when nothing is named, and its weights are at hand.
+        ranking: how much its value of a pair says, for the order of a report; 0 where it is no order for that.
     """
 
     extractor: FeatureExtractor
@@ -130,6 +132,8 @@ class PictureMetric(ABC):
     least: ClassVar[int] = 1
     takes_statistics: ClassVar[bool] = False
     companion: ClassVar[str | None] = None
+    by_default: ClassVar[bool] = False
+    ranking: ClassVar[int] = 0
 
     @abstractmethod
     def compute(self, seen: Features) -> dict[str, float]:

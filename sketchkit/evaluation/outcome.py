@@ -21,8 +21,6 @@ from sketchkit.evaluation.metric import PictureMetric, Setup
 from sketchkit.evaluation.report import results
 from sketchkit.evaluation.report.page import Pair, write_report
 
-RANKING = ("lpips", "l1")
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -58,7 +56,7 @@ class Outcome:
 
     def write_report(self, path: Path, title: str) -> None:
         """Write the page with the worst and the best pairs, and how the values spread."""
-        ranked_by = next((name for name in RANKING if name in self.metrics), None)
+        ranked_by = ranking_metric(self.metrics)
         write_report(
             path,
             title=title,
@@ -69,6 +67,12 @@ class Outcome:
             ranked_by=ranked_by,
             better=self.metrics[ranked_by].better if ranked_by else None,
         )
+
+
+def ranking_metric(metrics: Mapping[str, PictureMetric]) -> str | None:
+    """The metric whose values rank pairs best, if one does and means something."""
+    ranked = [name for name, metric in metrics.items() if metric.ranking and not metric.extractor.is_random]
+    return max(ranked, key=lambda name: metrics[name].ranking, default=None)
 
 
 def evaluate(
