@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from sketchkit.cli.info import command
 from sketchkit.config.load import load_config
-from sketchkit.engine.train import model_config
+from sketchkit.config.parts import model_config
 from sketchkit.options import check_options
 from sketchkit.registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS, METRICS, MODELS, TRANSFORMS
 from tests.narrow import narrow

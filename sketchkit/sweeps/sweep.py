@@ -26,13 +26,14 @@ from torch.nn import functional as F
 
 from sketchkit.atomic import write_whole
 from sketchkit.config.load import load_config
+from sketchkit.config.parts import model_config
 from sketchkit.engine import interruption
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.plots import draw_columns
 from sketchkit.engine.scores import VAL
 from sketchkit.engine.showcase import Showcase
-from sketchkit.engine.train import check, model_config, train
+from sketchkit.engine.train import check, train
 from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.inference.trained import TrainedTranslator
 from sketchkit.registry import DATASETS, MODELS, SCOPE
