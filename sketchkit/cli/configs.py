@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from sketchkit.cli.options import example
 from sketchkit.config.names import config_folder, config_names, find_config
 
 
-@click.command()
+@click.command(epilog=example("configs pix2pix_facades"))
 @click.argument("name", required=False)
 def command(name: str | None) -> None:
     """List the configs that come with sketchkit, or show the one of that NAME.

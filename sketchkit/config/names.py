@@ -33,5 +33,5 @@ def find_config(text: str | Path) -> Path:
     named = config_folder() / f"{text}.py"
     if str(text) in config_names():
         return named
-    nearby = {str(file) for file in Path("configs").glob("*.py")}
-    raise ConfigError(f"no config at {path}: {did_you_mean(str(path), nearby.union(config_names()))}")
+    known = map(str, Path("configs").glob("*.py")) if len(path.parts) > 1 else config_names()
+    raise ConfigError(f"no config at {path}: {did_you_mean(str(path), known)}")

@@ -115,7 +115,7 @@ def test_the_pyramid_of_a_preset_paints(pictures, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["{content}", "nowhere.png"], 1, "cannot read nowhere.png"),
+        (["{content}", "nowhere.png"], 1, "no picture at nowhere.png"),
         (["{content}", "{broken}"], 1, "is not a whole image"),
         (["{content}"], 2, "a content picture and one style or more"),
         (["{content}", "{style}", "-o", "out.xyz"], 2, "no image format ends in '.xyz'"),
