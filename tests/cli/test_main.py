@@ -13,6 +13,11 @@ def run(*words, cwd=ROOT):
     return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, cwd=cwd)
 
 
+def test_python_runs_the_package():
+    result = run("-m", "sketchkit", "--version")
+    assert result.returncode == 0 and result.stdout.startswith("sketchkit, version "), result.stderr
+
+
 def test_help_imports_nothing_heavy():
     """What takes time is importing torch; without it `--help` answers in a tenth of a second."""
     script = (
