@@ -24,6 +24,12 @@ def refused(error, message, *words):
     assert "\n" not in str(caught.value)
 
 
+def test_a_quiet_command_says_its_result_alone(tmp_path):
+    result = invoke("sample", tmp_path / "a", "--kind", "color", "--photos", 1, "--size", 16, "--quiet")
+    assert [line.partition(":")[0] for line in result.output.splitlines()] == [str(tmp_path / "a"), "train on it"]
+    assert json.loads(invoke("check", tmp_path / "a", "--json", "-q").output)["kind"] == "color"
+
+
 def test_sample_writes_says_where_and_what_comes_next(tmp_path):
     words = ["sample", tmp_path / "a", "--photos", 2, "--sketches", 1, "--size", 16]
     result = invoke(*words)
