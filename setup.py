@@ -14,4 +14,5 @@ setup(
         *(f"{BUILT_IN}.{name}" for name in find_packages("plugins")),
     ],
     package_dir={BUILT_IN: "plugins", "sketchkit.configs": "configs"},
+    package_data={"sketchkit": ["py.typed"], BUILT_IN: ["py.typed"]},
 )

@@ -1,4 +1,4 @@
-# make demo
+# sketchkit train configs/sketchygan_demo.py (`make demo` draws its data first)
 # SketchyGAN on the embedded sample data, narrow enough to learn in five minutes on two cores.
 _base_ = "sketchygan_sketchy.py"
 data_root = "data/sample"

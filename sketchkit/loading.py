@@ -26,7 +26,8 @@ from sketchkit.errors import PluginError
 GROUP = "sketchkit.plugins"
 BUILT_IN = "sketchkit_plugins"
 FILE_PREFIX = "sketchkit_plugin_"
-CORE = ("sketchkit.data", "sketchkit.translators", "sketchkit.engine", "sketchkit.evaluation")
+# What a plugin that fails has imported of these stays imported, and so registered.
+KEPT = ("sketchkit", "torchvision")
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,11 @@ _discovered = False
 
 
 def load_all() -> None:
-    """Load the core's own entries and every plugin that can be discovered; broken ones are kept for `failures`."""
+    """Load every plugin that can be discovered; broken ones are kept for `failures`."""
     global _discovered
     if _discovered:
         return
     _discovered = True
-    for package in CORE:
-        importlib.import_module(package)
     _use_checkout()
     # The built-in names first: nobody else may take one.
     theirs = {point.module for point in entry_points(group=GROUP)} - {BUILT_IN}
@@ -116,8 +115,9 @@ def _transaction() -> Iterator[None]:
         yield
     except BaseException:
         for entries, kept in zip(registries, before, strict=True):
+            stays = {name: it for name, it in entries.module_dict.items() if it.__module__.partition(".")[0] in KEPT}
             entries.module_dict.clear()
-            entries.module_dict.update(kept)
+            entries.module_dict.update({**stays, **kept})
         _forget(set(sys.modules) - modules)
         raise
 

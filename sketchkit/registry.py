@@ -15,7 +15,8 @@ Line method: built with its options, it draws lines of a grey picture: (B, 1, H,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from mmengine import registry as roots
@@ -52,10 +53,22 @@ failed_plugins: dict[str, str] = {}
 
 
 class SketchRegistry(Registry):
-    """A child of an mmengine root whose unknown names are answered with the closest known one."""
+    """A child of an mmengine root whose unknown names are answered with the closest known one.
 
-    def __init__(self, name: str, parent: Registry | None = None) -> None:
-        super().__init__(name, parent=parent, scope=SCOPE, locations=[DISCOVERY])
+    Args:
+        own: the modules with the names that are there from the start; imported at the first look-up, before plugins.
+    """
+
+    def __init__(self, name: str, parent: Registry | None = None, own: Sequence[str] = ()) -> None:
+        super().__init__(name, parent=parent, scope=SCOPE, locations=[*own, DISCOVERY])
+        self.own = tuple(own)
+
+    def _register_module(self, module: type, *args: Any, **kwargs: Any) -> None:
+        # The names that are there from the start come first: no plugin may take one.
+        if not module.__module__.startswith(f"{SCOPE}."):
+            for place in self.own:
+                import_module(place)
+        super()._register_module(module, *args, **kwargs)
 
     def find(self, key: str) -> type | None:
         """The entry of that name, here or in the parents; 'scope.Name' is sought in that scope alone. None: no such.
@@ -119,28 +132,28 @@ LINE_METHODS = PluginRegistry("line method")
 PLUGIN_REGISTRIES = (BACKBONES, HEADS, LOSSES, PICTURE_METRICS, LINE_METHODS)
 
 
-def _child(root: Registry) -> SketchRegistry:
-    return SketchRegistry(root.name, parent=root)
+def _child(root: Registry, *own: str) -> SketchRegistry:
+    return SketchRegistry(root.name, root, own)
 
 
-MODELS = _child(roots.MODELS)
-DATASETS = _child(roots.DATASETS)
-DATA_SAMPLERS = _child(roots.DATA_SAMPLERS)
-TRANSFORMS = _child(roots.TRANSFORMS)
-METRICS = _child(roots.METRICS)
-HOOKS = _child(roots.HOOKS)
-LOOPS = _child(roots.LOOPS)
-OPTIMIZERS = _child(roots.OPTIMIZERS)
-OPTIM_WRAPPERS = _child(roots.OPTIM_WRAPPERS)
-OPTIM_WRAPPER_CONSTRUCTORS = _child(roots.OPTIM_WRAPPER_CONSTRUCTORS)
-PARAM_SCHEDULERS = _child(roots.PARAM_SCHEDULERS)
-LOG_PROCESSORS = _child(roots.LOG_PROCESSORS)
-VISUALIZERS = _child(roots.VISUALIZERS)
-VISBACKENDS = _child(roots.VISBACKENDS)
-MODEL_WRAPPERS = _child(roots.MODEL_WRAPPERS)
-EVALUATOR = _child(roots.EVALUATOR)
-RUNNERS = _child(roots.RUNNERS)
-FUNCTIONS = _child(roots.FUNCTIONS)
+MODELS = _child(roots.MODELS, "mmengine.model", "sketchkit.translators.preprocessing", "sketchkit.translators.lab")
+DATASETS = _child(roots.DATASETS, "mmengine.dataset", "sketchkit.data.datasets")
+DATA_SAMPLERS = _child(roots.DATA_SAMPLERS, "mmengine.dataset", "sketchkit.data.samplers")
+TRANSFORMS = _child(roots.TRANSFORMS, "sketchkit.data.transforms")
+METRICS = _child(roots.METRICS, "mmengine.evaluator", "sketchkit.evaluation.validation")
+HOOKS = _child(roots.HOOKS, "mmengine.hooks", "sketchkit.engine.hooks")
+LOOPS = _child(roots.LOOPS, "mmengine.runner", "sketchkit.engine.loop")
+OPTIMIZERS = _child(roots.OPTIMIZERS, "mmengine.optim")
+OPTIM_WRAPPERS = _child(roots.OPTIM_WRAPPERS, "mmengine.optim", "sketchkit.engine.optimizers")
+OPTIM_WRAPPER_CONSTRUCTORS = _child(roots.OPTIM_WRAPPER_CONSTRUCTORS, "mmengine.optim", "sketchkit.engine.optimizers")
+PARAM_SCHEDULERS = _child(roots.PARAM_SCHEDULERS, "mmengine.optim")
+LOG_PROCESSORS = _child(roots.LOG_PROCESSORS, "mmengine.runner")
+VISUALIZERS = _child(roots.VISUALIZERS, "mmengine.visualization")
+VISBACKENDS = _child(roots.VISBACKENDS, "mmengine.visualization")
+MODEL_WRAPPERS = _child(roots.MODEL_WRAPPERS, "mmengine.model")
+EVALUATOR = _child(roots.EVALUATOR, "mmengine.evaluator")
+RUNNERS = _child(roots.RUNNERS, "mmengine.runner", "sketchkit.engine.runner")
+FUNCTIONS = _child(roots.FUNCTIONS, "mmengine.dataset", "sketchkit.data.base")
 
 
 def translator_names() -> list[str]:

@@ -97,3 +97,14 @@ def test_importing_the_package_imports_nothing_more(tmp_path):
     assert "pix2pix_facades" in sketchkit.configs() and {"load", "train", "evaluate", "build"} <= {*dir(sketchkit)}
     with pytest.raises(AttributeError, match="has no attribute 'lode'"):
         _ = sketchkit.lode
+
+
+def test_importing_what_translates_or_loading_plugins_imports_nothing_that_others_need(tmp_path):
+    """They take longer to import than torch itself."""
+    code = (
+        "import sys, sketchkit.inference\nfrom sketchkit import loading\nloading.load_all()\n"
+        "late = {'torch._dynamo', 'mmengine.runner', 'torchvision', 'mmcv', 'matplotlib', 'kornia', 'timm', 'lpips'}\n"
+        "assert not late & set(sys.modules), late & set(sys.modules)\nassert not loading.failures()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -89,6 +89,25 @@ def test_a_name_is_looked_up_and_never_imported():
     assert registry.HOOKS.find("mmengine.CheckpointHook") is registry.HOOKS.find("CheckpointHook") is not None
 
 
+def test_what_a_broken_plugin_imports_of_the_core_stays_and_its_names_are_taken(tmp_path):
+    write(tmp_path, "broken.py", "import sketchkit.data.transforms\n1 / 0\n")
+    write(
+        tmp_path,
+        "thief.py",
+        "from sketchkit.registry import HOOKS\n@HOOKS.register_module()\nclass WatchdogHook: ...\n",
+    )
+    script = (
+        "from sketchkit import loading, registry\nfrom sketchkit.errors import PluginError\n"
+        "for name, message in (('broken.py', 'ZeroDivision'), ('thief.py', 'WatchdogHook is already registered')):\n"
+        "    try:\n        loading.load_file(name)\n"
+        "    except PluginError as error:\n        assert message in str(error), error\n"
+        "    else:\n        raise AssertionError('it was let in')\n"
+        "assert {'Only', 'Resize'} <= set(registry.TRANSFORMS.names())\n"
+        "assert registry.HOOKS.get('WatchdogHook').__module__ == 'sketchkit.engine.hooks.watchdog'\n"
+    )
+    python(script, tmp_path)
+
+
 def test_a_missing_file_is_named():
     with pytest.raises(PluginError, match=r"no plugin file at nowhere\.py"):
         loading.load_file("nowhere.py")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from kornia.filters import canny
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,6 +34,8 @@ class Canny:
 
     def __call__(self, gray: Tensor) -> Tensor:
         """(B, 1, H, W) in [0, 1] -> 0 on edges, else 1."""
+        from kornia.filters import canny
+
         blurred = blur(gray, self.sigma)
         _, edges = canny(blurred, self.low, self.high, kernel_size=(1, 1), hysteresis=False)  # 0, weak 0.5, strong 1
         return (~_grow(edges == 1, edges > 0)).to(gray.dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
 from sketchkit.errors import ConfigError
@@ -10,6 +9,8 @@ from sketchkit.errors import ConfigError
 
 def blur(gray: Tensor, sigma: float) -> Tensor:
     """A Gaussian cut off at four sigmas, as SciPy's."""
+    from kornia.filters import gaussian_blur2d
+
     if sigma == 0:
         return gray
     return gaussian_blur2d(gray, 2 * int(4 * sigma + 0.5) + 1, (sigma, sigma), border_type="replicate")

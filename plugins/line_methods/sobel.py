@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kornia.filters import sobel
 from torch import Tensor
 
 from sketchkit.registry import LINE_METHODS
@@ -28,6 +27,8 @@ class Sobel:
 
     def __call__(self, gray: Tensor) -> Tensor:
         """(B, 1, H, W) in [0, 1] -> lines of the same shape, 0 is ink."""
+        from kornia.filters import sobel
+
         # kornia's weights sum to 1/2. Its epsilon lies under the root, which nothing is differentiated through here.
         length = sobel(blur(gray, self.sigma), eps=1e-12) * 2**0.5
         return (1 - self.gain * length).clamp(0, 1)

@@ -8,7 +8,8 @@ import warnings
 import click
 
 from sketchkit import __version__
-from sketchkit.cli.lazy import LazyGroup
+from sketchkit.cli.groups import LazyGroup
+from sketchkit.cli.options import INTERRUPTED, example
 from sketchkit.errors import SketchkitError
 
 COMMANDS = {
@@ -29,8 +30,9 @@ COMMANDS = {
     package=__name__,
     summaries=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=example("train sketchygan_demo --help"),
 )
-@click.version_option(__version__, prog_name="sketchkit")
+@click.version_option(__version__, "-V", "--version", prog_name="sketchkit")
 def cli() -> None:
     """Turn sketches into pictures: train, judge, draw with and extend image translators."""
 
@@ -44,7 +46,17 @@ def run(command: click.Command, arguments: list[str] | None, name: str) -> None:
     """Run `command`; an error that a person can mend is one line, without a traceback, and so is a warning."""
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
-        command.main(args=arguments, prog_name=name)
+        sys.exit(command.main(args=arguments, prog_name=name, standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        place = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else name
+        click.echo(f"error: {_mend(error)} (see {place} --help)", err=True)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(INTERRUPTED)
     except SketchkitError as error:
         click.echo(f"error: {_line(error)}", err=True)
         sys.exit(error.exit_code)
@@ -52,6 +64,11 @@ def run(command: click.Command, arguments: list[str] | None, name: str) -> None:
         # A full disk, a folder that may not be written to: the system's own words say it.
         click.echo(f"error: {error.filename or 'input or output'}: {error.strerror or error}", err=True)
         sys.exit(1)
+
+
+def _mend(error: click.ClickException) -> str:
+    """click's own words in a line, which ends without a stop as others do."""
+    return " ".join(error.format_message().split()).rstrip(".")
 
 
 def _line(error: SketchkitError) -> str:

@@ -6,12 +6,28 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketchkit.cli.options import require_run
+from sketchkit.cli.options import (
+    INTERRUPTED,
+    OVERRIDES,
+    ConfigCommand,
+    ConfigPath,
+    device_option,
+    example,
+    json_option,
+    on_error_option,
+    output_option,
+    overrides_option,
+    plugin_option,
+    quiet_option,
+    require_run,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from sketchkit.evaluation.build import Spec
@@ -19,12 +35,11 @@ if TYPE_CHECKING:
     from sketchkit.evaluation.metric import Setup
 
 COMMON = ("feature_extractor", "resize")
-OF_RUNS = ("split", "data", "draws", "config", "cfg_options")
-INTERRUPTED = 130  # what shells give a command that Ctrl-C has ended
+OF_RUNS = ("split", "data", "draws", "config", "overrides")
 PATH = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=ConfigCommand, epilog=example("eval runs/pix2pix_facades --metric fid --metric lpips"))
 @click.argument("targets", nargs=-1, required=True, metavar="RUN | REAL FAKE", type=PATH)
 @click.option("-m", "--metric", "metrics", multiple=True, metavar="NAME", help="Repeat for several.")
 @click.option("--metric-options", multiple=True, metavar="METRIC.OPTION=VALUE", help="Such as kid.subsets=100.")
@@ -37,40 +52,28 @@ PATH = click.Path(path_type=Path)
 @click.option("--weights", multiple=True, metavar="NETWORK=PATH", help="The file with a network's weights.")
 @click.option("--offline", is_flag=True, help="Never download weights.")
 @click.option("--allow-random-weights", is_flag=True, help="For tests; a score is then named so.")
-@click.option(
-    "--on-error",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    show_default=True,
-    help="What to do about pictures that cannot be used, or have no partner.",
-)
+@on_error_option("fail")
 @click.option("--split", help="RUN: the part of its data; default: its test_split, else the one it was validated on.")
 @click.option("--data", type=PATH, help="RUN: where its data lie now.")
 @click.option("--draws", type=click.IntRange(min=1), help="RUN: noises a source; default: 2.")
-@click.option("--config", type=click.Path(), help="RUN: a config in place of its own.")
-@click.option("--cfg-options", multiple=True, metavar="KEY=VALUE", help="RUN: changes to that config.")
+@click.option("--config", type=ConfigPath(), help="RUN: a config in place of its own.")
+@overrides_option
 @click.option("--save-stats", type=PATH, metavar="FILE.npz", help="Keep REAL's statistics.")
 @click.option("--report", type=PATH, metavar="OUT.html", help="Write a page to look at.")
-@click.option("-o", "--output", type=PATH, help="Where to write the result; default: RUN/metrics.json.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@output_option("Where to write the result; default: RUN/metrics.json.")
+@json_option
+@quiet_option
 @click.option("--workers", type=click.IntRange(min=0), default=2, show_default=True, help="Processes that read.")
-@click.option("--device", help="cpu, cuda, cuda:1, ...; default: a GPU when there is one.")
-@click.option("--seed", type=int, default=2020, show_default=True, help="Of what a metric draws at random.")
+@device_option
+@seed_option(2020)
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep what was seen in each picture.")
-@click.option(
-    "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers metrics."
-)
+@plugin_option
 def command(targets: tuple[Path, ...], **options: Any) -> None:
     """Measure pictures: those of a trained RUN, or those in FAKE against those in REAL.
 
     REAL and FAKE are folders, or text files with a path a line; REAL may be statistics kept by --save-stats. Without
     --metric: l1, psnr, ssim, colorfulness, checkerboard, and fid and lpips where their weights are at hand.
     """
-    if options["cfg_options"]:
-        # As `sketchkit train` has it: further KEY=VALUE words are changes too.
-        words = [target for target in targets if "=" in str(target) and not target.exists()]
-        targets = tuple(target for target in targets if target not in words)
-        options["cfg_options"] += tuple(map(str, words))
     _check(targets, options)
     from sketchkit import loading
     from sketchkit.evaluation.report.results import write_result
@@ -110,8 +113,9 @@ def _check(targets: tuple[Path, ...], options: Mapping[str, Any]) -> None:
         raise ConfigError(f"{len(targets)} places are given: name a run, or two sets of pictures")
     given = [name for name in OF_RUNS if options[name]]
     if len(targets) == 2 and given:
-        raise ConfigError(f"--{given[0].replace('_', '-')} is for runs, and two sets of pictures are given")
-    if options["cfg_options"] and not options["config"]:
+        name = {"overrides": OVERRIDES}.get(given[0], f"--{given[0]}")
+        raise ConfigError(f"{name} is for runs, and two sets of pictures are given")
+    if options["overrides"] and not options["config"]:
         raise ConfigError("--cfg-options changes the config that --config names: give that too")
     if len(targets) == 1:
         require_run(targets[0])
@@ -141,8 +145,8 @@ def _call(options: Mapping[str, Any]) -> EvaluationCall:
         workers=options["workers"],
         save_stats=options["save_stats"],
         ranks_pairs=options["report"] is not None,
-        shown=_progress,
-        say=lambda line: click.echo(line, err=True),
+        shown=partial(_progress, quiet=options["quiet"]),
+        say=lambda line: None if options["quiet"] else click.echo(line, err=True),
     )
 
 
@@ -178,13 +182,13 @@ def _specs(names: Iterable[str], words: Iterable[str]) -> list[Spec]:
 def _run_options(options: Mapping[str, Any]) -> dict[str, Any]:
     from sketchkit.config.load import load_config
 
-    config = load_config(options["config"], options["cfg_options"]) if options["config"] else None
+    config = load_config(options["config"], options["overrides"]) if options["config"] else None
     given = {name: options[name] for name in ("split", "data", "draws") if options[name]}
     return {"config": config, **given}
 
 
 @contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int], object]]:
+def _progress(title: str, quiet: bool) -> Iterator[Callable[[int, int], object]]:
     """A bar with images a second and the time left, on the screen only; Ctrl-C ends the work between two pictures.
 
     Anywhere else it could cut a data worker off in the middle of a hand-over, which would print its traceback.
@@ -201,7 +205,7 @@ def _progress(title: str) -> Iterator[Callable[[int, int], object]]:
     rate = TextColumn("{task.fields[rate]}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
     console = Console(stderr=True)
-    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    shown = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
     with watch_signals(), shown as bar:
         task = bar.add_task(title, total=None, rate="")
 

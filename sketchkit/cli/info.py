@@ -7,21 +7,29 @@ from typing import Any
 
 import click
 
-from sketchkit.cli.options import ConfigPath
-
-
-@click.command()
-@click.argument("config", type=ConfigPath())
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-@click.option("--cfg-options", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the config.")
-@click.option(
-    "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers plugins."
+from sketchkit.cli.options import (
+    ConfigCommand,
+    ConfigPath,
+    example,
+    json_option,
+    overrides_option,
+    plugin_option,
 )
+
+
+@click.command(cls=ConfigCommand, epilog=example("info pix2pix_facades image_size=128"))
+@click.argument("config", type=ConfigPath())
+@json_option
+@overrides_option
+@plugin_option
 @click.argument("more", nargs=-1, metavar="[KEY=VALUE]...")
 def command(
     config: str, as_json: bool, overrides: tuple[str, ...], plugin_files: tuple[str, ...], more: tuple[str, ...]
 ) -> None:
-    """Networks, parameters, FLOPs at the config's size, and the objective of CONFIG."""
+    """Networks, parameters, FLOPs at the config's size, and the objective of CONFIG.
+
+    Further KEY=VALUE words override the config too.
+    """
     from sketchkit.config.load import load_config
     from sketchkit.engine.describe import describe
 

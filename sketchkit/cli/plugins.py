@@ -9,17 +9,18 @@ from typing import Any
 
 import click
 
+from sketchkit.cli.groups import Group
+from sketchkit.cli.options import example, json_option, plugin_option
 
-@click.group()
+
+@click.group(cls=Group, epilog=example("plugins list"))
 def command() -> None:
     """Translators, backbones, heads, losses, metrics and line methods."""
 
 
-@command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-@click.option(
-    "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers plugins."
-)
+@command.command("list", epilog=example("plugins list --json"))
+@json_option
+@plugin_option
 def list_(as_json: bool, plugin_files: tuple[str, ...]) -> None:
     """All of them with one line and their source, and the plugins that failed to load."""
     from sketchkit import loading, registry

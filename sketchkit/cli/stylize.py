@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sketchkit.cli.options import (
+    ConfigCommand,
+    ConfigPath,
+    example,
+    output_option,
+    overrides_option,
+    plugin_option,
+    quiet_option,
+    seed_option,
+)
 from sketchkit.config.names import config_folder
 
 if TYPE_CHECKING:
@@ -26,11 +36,11 @@ OPTIMIZERS = {
 LINES = 20
 
 
-@click.command()
+@click.command(cls=ConfigCommand, epilog=example("stylize photo.png painting.png -o stylized.png"))
 @click.argument("words", nargs=-1, required=True, metavar="CONTENT STYLE [STYLE]...")
-@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The picture to write.")
+@output_option("The picture to write.", required=True, dir_okay=False)
 @click.option("--preset", type=click.Choice(PRESETS), help=f"Network and losses; default: {DEFAULT}.")
-@click.option("--config", type=click.Path(), help="A config of your own instead of a preset.")
+@click.option("--config", type=ConfigPath(), help="A config of your own instead of a preset.")
 @click.option("--size", type=click.IntRange(min=0), default=512, show_default=True,
               help="The longer side at most, in pixels; 0 keeps the content's size.")  # fmt: skip
 @click.option("--iterations", type=click.IntRange(min=1), help="Steps of the optimiser, at each size of a pyramid.")
@@ -39,16 +49,14 @@ LINES = 20
 @click.option("--init", type=click.Choice(["content", "noise", "style"]), help="What to begin with.")
 @click.option("--tile", type=click.IntRange(min=1), help="Compute features in tiles of this side: less memory.")
 @click.option("--save-every", type=click.IntRange(min=1), metavar="N",
-              help="Write OUT's NAME_iter_000100.png every N iterations.")  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--cfg-options", "overrides", multiple=True, metavar="KEY=VALUE",
-              help="Change a key of the config; '+KEY=VALUE' adds one. May be given several times.")  # fmt: skip
-@click.option(
-    "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers plugins."
-)
+              help="Write OUTPUT's NAME_iter_000100.png every N iterations.")  # fmt: skip
+@seed_option()
+@overrides_option
+@plugin_option
+@quiet_option
 def command(
     words: tuple[str, ...],
-    out: str,
+    output: Path,
     preset: str | None,
     config: str | None,
     size: int,
@@ -61,31 +69,33 @@ def command(
     seed: int,
     overrides: tuple[str, ...],
     plugin_files: tuple[str, ...],
+    quiet: bool,
 ) -> None:
     """Paint CONTENT in the style of STYLE, or of a mixture of several. Ctrl-C keeps what there is.
 
     Further KEY=VALUE words override the config too.
     """
-    from mmengine.device import get_device
-
-    from sketchkit.config.load import load_config
     from sketchkit.errors import ConfigError
-    from sketchkit.registry import MODELS
 
     if config and preset:
         raise ConfigError(f"--config {config} and --preset {preset} both say how to paint: give one of them")
     files, more = _sort(words)
-    target = _target(out, files)
+    _check_target(output, files)
+    shares = _numbers(style_weights)
+    from mmengine.device import get_device
+
+    from sketchkit.config.load import load_config
+    from sketchkit.registry import MODELS
+
     flags = {"iterations": iterations, "init": init, "tile": tile}
     changes = [f"translator.{key}={value}" for key, value in flags.items() if value is not None]
     settings = load_config(config or preset_file(preset or DEFAULT), [*changes, *overrides, *more], plugin_files)
-    weights = _numbers(style_weights)
     content, *styles = [_read(file, size if place == 0 else 0) for place, file in enumerate(files)]
     device = get_device()
     translator = MODELS.build(_recipe(settings, optimizer)).to(device)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    strokes = translator.paint(content.to(device), [style.to(device) for style in styles], weights, seed)
-    _watch(strokes, target, save_every)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    strokes = translator.paint(content.to(device), [style.to(device) for style in styles], shares, seed)
+    _watch(strokes, output, save_every, quiet)
 
 
 def preset_file(name: str) -> Path:
@@ -93,7 +103,7 @@ def preset_file(name: str) -> Path:
     return config_folder() / f"style_{name.replace('-', '_')}.py"
 
 
-def _watch(strokes: Iterable[Any], target: Path, save_every: int | None) -> None:
+def _watch(strokes: Iterable[Any], target: Path, save_every: int | None, quiet: bool) -> None:
     """Report, save now and then, and end with the picture in `target`, also when a signal asks for the end."""
     from sketchkit.engine.interruption import requested, watch_signals
 
@@ -101,7 +111,7 @@ def _watch(strokes: Iterable[Any], target: Path, save_every: int | None) -> None
     with watch_signals():
         for stroke in strokes:
             done, iterations = stroke.iteration, stroke.iterations
-            if done % max(1, iterations // LINES) == 0 or done == iterations:
+            if not quiet and (done % max(1, iterations // LINES) == 0 or done == iterations):
                 click.echo(_line(stroke, time.perf_counter() - started))
             if save_every and done % save_every == 0:
                 _write(target.with_name(f"{target.stem}_iter_{done:06d}.png"), stroke.picture())
@@ -122,26 +132,27 @@ def _line(stroke: Any, elapsed: float) -> str:
 
 def _sort(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Pictures, and overrides: words with a `=` that no file is named by."""
-    from sketchkit.errors import ConfigError
+    from sketchkit.errors import ConfigError, DataError
 
     more = [word for word in words if "=" in word and not Path(word).exists()]
     files = [word for word in words if word not in more]
     if len(files) < 2:
         raise ConfigError(f"stylize takes a content picture and one style or more, and got {files}")
+    for file in files:
+        if not Path(file).is_file():
+            raise DataError(f"no picture at {file}: check the path")
     return files, more
 
 
-def _target(out: str, files: Sequence[str]) -> Path:
+def _check_target(target: Path, files: Sequence[str]) -> None:
     import cv2
 
     from sketchkit.errors import ConfigError
 
-    target = Path(out)
     if not cv2.haveImageWriter(target.name):
-        raise ConfigError(f"cannot write {out}: no image format ends in '{target.suffix}', use .png or .jpg")
+        raise ConfigError(f"cannot write {target}: no image format ends in '{target.suffix}', use .png or .jpg")
     if target.resolve() in [Path(file).resolve() for file in files]:
-        raise ConfigError(f"{out} is one of the pictures to read: write to another file")
-    return target
+        raise ConfigError(f"{target} is one of the pictures to read: write to another file")
 
 
 def _recipe(settings: Config, optimizer: str | None) -> dict:

@@ -3,52 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sketchkit.cli.options import ConfigPath
+from sketchkit.cli.options import (
+    ConfigCommand,
+    ConfigPath,
+    example,
+    output_option,
+    overrides_option,
+    plugin_option,
+)
 
 if TYPE_CHECKING:
     from sketchkit.sweeps.sweep import Result
 
-FIXED = "--cfg-options"
 
-
-class SweepCommand(click.Command):
-    """A command whose KEY=VALUE words behind `--cfg-options` belong to it, as those in front are the keys to sweep."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat the option before each of its words, as click wants it."""
-        return super().parse_args(ctx, list(_spread(args)))
-
-
-@click.command(cls=SweepCommand)
+@click.command(
+    cls=ConfigCommand,
+    epilog=example("sweep autopainter_lineart generator_losses.tv.weight=0,78 --cfg-options data_root=data/pairs"),
+)
 @click.argument("config", type=ConfigPath())
 @click.argument("words", nargs=-1, metavar="KEY=VALUE1,VALUE2,...")
-@click.option("--out", type=click.Path(), help="The sweep's folder; default: runs/sweep_<config's name>.")
-@click.option(FIXED, "fixed", multiple=True, metavar="KEY=VALUE ...", help="Change keys of the config for all runs.")
-@click.option(
-    "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers plugins."
-)
+@output_option("The sweep's folder; default: runs/sweep_<config's name>.")
+@overrides_option
+@plugin_option
 @click.option(
     "--samples", type=click.IntRange(min=1), default=6, show_default=True, help="Held-out samples in the picture."
 )
 def command(
     config: str,
     words: tuple[str, ...],
-    out: str | None,
-    fixed: tuple[str, ...],
+    output: Path | None,
+    overrides: tuple[str, ...],
     plugin_files: tuple[str, ...],
     samples: int,
 ) -> None:
     """Train CONFIG with every combination of the keys' values; compare the runs in a table and a picture.
 
-    The same command goes on where it stopped, and more values of a key add runs.
+    What --cfg-options changes is changed in all runs. The same command goes on where it stopped, and more values of a
+    key add runs.
     """
     from sketchkit.sweeps.sweep import TABLE, Sweep
 
-    sweep = Sweep(config, words, out, fixed, plugin_files)
+    sweep = Sweep(config, words, output, overrides, plugin_files)
     results = sweep.train(click.echo)
     if results[-1].state == "interrupted":
         trained = sum(setting.is_trained for setting in sweep.settings)
@@ -61,17 +61,6 @@ def command(
     click.echo(f"picture: {picture}" if picture else "no picture: no setting has a checkpoint")
     if any(one.state == "failed" for one in results):
         raise SystemExit(1)
-
-
-def _spread(args: Sequence[str]) -> Iterator[str]:
-    before, inside = "", False
-    for word in args:
-        is_pair = "=" in word and not word.startswith("-")
-        if inside and is_pair and before != FIXED:
-            yield FIXED
-        yield word
-        inside = word.partition("=")[0] == FIXED or (inside and is_pair)
-        before = word
 
 
 def _table(results: Sequence[Result]) -> Iterator[str]:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import click
 
-from sketchkit.cli.options import ConfigPath
+from sketchkit.cli.options import ConfigCommand, ConfigPath, example, overrides_option, plugin_option
 
 
-@click.command()
+@click.command(cls=ConfigCommand, epilog=example("train pix2pix_facades data_root=data/facades"))
 @click.argument("config", type=ConfigPath())
 @click.option("--work-dir", type=click.Path(file_okay=False), help="The run folder; default: runs/<config's name>.")
 @click.option("--resume", is_flag=True, help="Go on from the run folder's latest checkpoint.")
 @click.option("--auto-resume", is_flag=True, help="Go on when there is something to go on from, else start.")
 @click.option("--amp", type=click.Choice(["bf16", "fp16"]), help="Mixed precision.")
 @click.option("--deterministic", is_flag=True, help="The same bits every time on a GPU too; slower.")
-@click.option("--cfg-options", "overrides", multiple=True, metavar="KEY=VALUE",
-              help="Change a key of the config; '+KEY=VALUE' adds one. May be given several times.")  # fmt: skip
-@click.option(
-    "--plugin", "plugin_files", multiple=True, type=click.Path(), help="A Python file that registers plugins."
-)
+@overrides_option
+@plugin_option
 @click.argument("more", nargs=-1, metavar="[KEY=VALUE]...")
 def command(
     config: str,

@@ -8,15 +8,13 @@ from typing import Any
 
 import click
 
-from sketchkit.cli.options import RunPath
+from sketchkit.cli.options import PicturePath, RunPath, device_option, example, output_option, quiet_option
 
 
-@click.command()
+@click.command(epilog=example("translate runs/pix2pix_facades labels.png -o facade.png"))
 @click.argument("run", type=RunPath())
-@click.argument("source", metavar="IMAGE|DIR", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="A picture, or a folder for several."
-)
+@click.argument("source", metavar="IMAGE|DIR", type=PicturePath(file=True))
+@output_option("A picture, or a folder for several.", required=True)
 @click.option(
     "--hint",
     type=click.Path(path_type=Path),
@@ -38,7 +36,8 @@ from sketchkit.cli.options import RunPath
 @click.option(
     "--side", type=click.Choice(["left", "right"]), help="Translate this half of files that hold a pair side by side."
 )
-@click.option("--device", help="cpu, cuda, cuda:1, ...; default: a GPU when there is one.")
+@device_option
+@quiet_option
 def command(
     run: Path,
     source: Path,
@@ -50,6 +49,7 @@ def command(
     samples: int,
     side: str | None,
     device: str | None,
+    quiet: bool,
 ) -> None:
     """Translate IMAGE, or every picture in DIR, with a trained RUN (a run folder or a checkpoint)."""
     from sketchkit.data.image_io import UnusablePicture, write_image
@@ -63,7 +63,7 @@ def command(
         raise ConfigError(f"{run} takes no noise, its samples would all be alike: leave out --samples")
     options: dict[str, Any] = {"label": label, "direction": direction, "size": size}
     failed = []
-    with click.progressbar(jobs, label="translating", show_eta=True, hidden=len(jobs) == 1) as progress:
+    with click.progressbar(jobs, label="translating", show_eta=True, hidden=quiet or len(jobs) == 1) as progress:
         for file, draw, place in progress:
             try:
                 picture, strokes = _read(file, side, hint, source)
@@ -86,11 +86,9 @@ def _jobs(source: Path, output: Path, samples: int) -> Iterator[tuple[Path, int,
     import cv2
 
     from sketchkit.data.datasets.folders import some_pictures
-    from sketchkit.errors import ConfigError, DataError
+    from sketchkit.errors import ConfigError
 
     is_one = not source.is_dir()
-    if is_one and not source.is_file():
-        raise DataError(f"no picture or folder at {source}: check the path")
     files = [source] if is_one else some_pictures(source)
     is_picture = is_one and bool(output.suffix) and not output.is_dir()
     if is_picture and not cv2.haveImageWriter(output.name):

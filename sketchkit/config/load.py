@@ -1,7 +1,8 @@
 """A config file -> the resolved config of a run.
 
-Text configs of mmengine with relative `_base_`. A value `"$name"` stands for the top-level value of that name and is
-read after every override, so that one key (`data_root`, `image_size`, `categories`) reaches every place that needs it.
+Text configs of mmengine whose `_base_` is relative, or `sketchkit::NAME`. A value `"$name"` stands for the top-level
+value of that name and is read after every override, so that one key (`data_root`, `image_size`, `categories`) reaches
+every place that needs it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from mmengine.config import Config
 
 from sketchkit import loading, registry
+from sketchkit.config.bases import named_bases
 from sketchkit.config.names import find_config
 from sketchkit.errors import ConfigError, SketchkitError
 from sketchkit.options import did_you_mean, options_of
@@ -48,7 +50,8 @@ def read_config(path: str | Path) -> Config:
     if path.suffix == ".json":
         return Config(json.loads(path.read_text()), filename=str(path))
     try:
-        return Config.fromfile(str(path), import_custom_modules=False)
+        with named_bases():
+            return Config.fromfile(str(path), import_custom_modules=False)
     except SketchkitError:
         raise
     except Exception as error:

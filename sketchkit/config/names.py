@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from sketchkit.errors import ConfigError
 from sketchkit.options import did_you_mean
 
 PACKAGE = Path(__file__).resolve().parents[1]
+SCOPE = "sketchkit::"
+PARTS = "_base_"
 
 
 def config_folder() -> Path:
@@ -33,5 +36,27 @@ def find_config(text: str | Path) -> Path:
     named = config_folder() / f"{text}.py"
     if str(text) in config_names():
         return named
-    nearby = {str(file) for file in Path("configs").glob("*.py")}
-    raise ConfigError(f"no config at {path}: {did_you_mean(str(path), nearby.union(config_names()))}")
+    known = map(str, Path("configs").glob("*.py")) if len(path.parts) > 1 else config_names()
+    raise ConfigError(f"no config at {path}: {did_you_mean(str(path), known)}")
+
+
+def find_base(text: str, file: str | Path) -> Path:
+    """The file of a `_base_` of `file` that is given as `sketchkit::NAME`, or `sketchkit::_base_/NAME` of a part.
+
+    Raises:
+        ConfigError: nothing has that name; says the closest.
+    """
+    parts = [f"{PARTS}/{path.stem}" for path in (config_folder() / PARTS).glob("*.py")]
+    names = [f"{SCOPE}{name}" for name in (*config_names(), *parts)]
+    if text not in names:
+        raise ConfigError(f"{file}: no _base_ is named '{text}': {did_you_mean(text, names)}")
+    return config_folder() / f"{text.removeprefix(SCOPE)}.py"
+
+
+def copy_of(name: str, place: Path) -> str:
+    """The text of a config that comes with sketchkit, as it works at `place`, wherever that is."""
+    opening, *lines = find_config(name).read_text().splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        if line.startswith("_base_ ="):
+            lines[number] = re.sub(r'"([\w/]+)\.py"', rf'"{SCOPE}\1"', line)
+    return "".join([opening.replace(f"configs/{name}.py", str(place)), *lines])

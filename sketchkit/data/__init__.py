@@ -1,5 +1,1 @@
-"""Files to samples: data sets, transforms and samplers; importing it registers them."""
-
-from sketchkit.data import base, datasets, samplers, transforms
-
-__all__ = ["base", "datasets", "samplers", "transforms"]
+"""Files to samples: data sets, transforms and samplers."""

@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from sketchkit.config.parts import model_config
 from sketchkit.deterministic import deterministic_algorithms
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
@@ -25,7 +26,6 @@ from sketchkit.translators.base import Translator
 NEEDED = ("translator", "backbone", "generator_losses", "train_dataloader", "train_cfg", "optim_wrapper")
 MMENGINES_OWN = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
 LEAST = {"batch_size": 1, "num_workers": 0, "image_size": 1, "train_cfg.max_iters": 1, "train_cfg.val_interval": 1}
-MODEL_KEYS = ("backbone", "heads", "generator_losses", "discriminator_losses")
 
 
 def train(config: Config, work_dir: str | Path | None = None, resume: bool | str = False) -> Path:
@@ -85,11 +85,6 @@ def check(config: Config, folder: Path, existing: Path | None, resume: bool) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the runner builds it again, and then they are heard
         DATASETS.build(config["train_dataloader"]["dataset"])
-
-
-def model_config(config: Config) -> dict[str, Any]:
-    """The translator's config, put together from the top-level parts that people name and override."""
-    return {**config["translator"], **{key: config[key] for key in MODEL_KEYS if config.get(key)}}
 
 
 def _runner_config(config: Config, folder: Path, resume: bool, launcher: str) -> Config:

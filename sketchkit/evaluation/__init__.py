@@ -1,5 +1,1 @@
-"""Images -> numbers; importing it registers what a validation measures."""
-
-from sketchkit.evaluation.validation import Validation
-
-__all__ = ["Validation"]
+"""Images -> numbers."""

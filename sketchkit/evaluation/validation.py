@@ -18,7 +18,7 @@ from sketchkit.evaluation.build import Spec, make_metrics
 from sketchkit.evaluation.features.extraction import extract_batch
 from sketchkit.evaluation.metric import FeatureExtractor, Features, PictureMetric, Setup
 from sketchkit.registry import METRICS
-from sketchkit.translators.preprocessing import to_bytes
+from sketchkit.translators.pictures import to_bytes
 
 
 @METRICS.register_module()

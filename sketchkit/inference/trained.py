@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision import tv_tensors
-from torchvision.transforms import v2
 
 from sketchkit.config.load import load_plugins
-from sketchkit.data.transforms.build import Only, Transform, build_transform
+from sketchkit.config.parts import model_config
 from sketchkit.engine.checkpoints import latest_checkpoint, load_strictly, read_checkpoint
-from sketchkit.engine.train import model_config
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.options import did_you_mean, one_of
 from sketchkit.registry import MODELS
-from sketchkit.translators.base import Translator
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
-from sketchkit.translators.preprocessing import IMAGES, to_bytes
+from sketchkit.translators.pictures import IMAGES, to_bytes
+
+if TYPE_CHECKING:
+    from sketchkit.inference.preparation import Preparation
+    from sketchkit.translators.base import Translator
 
 DIRECTIONS = ("AtoB", "BtoA")
 
@@ -59,9 +59,7 @@ class TrainedTranslator:
         self.networks: Mapping[str, Any] = self.model.networks()
         # What is for use is the same in both; a run may go without a validation.
         loader = self.config.get("val_dataloader") or self.config["train_dataloader"]
-        steps = loader["dataset"].get("pipeline", [])
-        built = [build_transform(step) for step in steps]
-        self.steps, self.steps_back = (list(_for_use(built, kind)) for kind in IMAGES)
+        self.preparation = _preparation(loader["dataset"].get("pipeline", []))
 
     @property
     def takes_noise(self) -> bool:
@@ -124,11 +122,8 @@ class TrainedTranslator:
         return to_bytes(shown)[0].permute(1, 2, 0).numpy()
 
     def _prepare(self, picture: np.ndarray, kind: str, hint: Tensor | None) -> dict[str, Any]:
-        sample: Any = {kind: tv_tensors.Image(torch.from_numpy(picture.transpose(2, 0, 1).copy()))}
-        for step in self.steps if kind == "source" else self.steps_back:
-            # `Only` asks for all of its keys, and there is one.
-            sample = step.transform(sample) if isinstance(step, Only) else step(sample)
-        batch = {kind: sample[kind].as_subclass(Tensor)[None]}
+        planes = torch.from_numpy(picture.transpose(2, 0, 1).copy())
+        batch = {kind: (self.preparation(planes, kind) if self.preparation else planes)[None]}
         return batch if hint is None else {**batch, "hint": hint[None]}
 
     def _scale(self, data: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -188,14 +183,16 @@ def _find(run: Path) -> Path:
     return run
 
 
-def _for_use(steps: Iterable[Transform], kind: str) -> Iterator[Transform]:
-    """The steps of a pipeline that also prepare a picture of this kind to be translated: its size stays."""
-    for step in steps:
-        if isinstance(step, Only):
-            yield from _for_use(step.steps, kind) if kind in step.keys else ()
-        elif isinstance(step, v2.Grayscale) or kind in getattr(step, "for_use", ()):
-            yield step
+def _preparation(pipeline: Sequence[Mapping[str, Any]]) -> Preparation | None:
+    """What a pipeline does to a picture; torchvision takes long to import, and none is needed without a pipeline."""
+    if not pipeline:
+        return None
+    from sketchkit.inference.preparation import Preparation
+
+    return Preparation(pipeline)
 
 
 def _resize(image: Tensor, short_side: int) -> Tensor:
+    from torchvision.transforms import v2
+
     return v2.functional.resize(image, [short_side], antialias=True)

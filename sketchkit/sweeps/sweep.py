@@ -26,13 +26,14 @@ from torch.nn import functional as F
 
 from sketchkit.atomic import write_whole
 from sketchkit.config.load import load_config
+from sketchkit.config.parts import model_config
 from sketchkit.engine import interruption
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.plots import draw_columns
 from sketchkit.engine.scores import VAL
 from sketchkit.engine.showcase import Showcase
-from sketchkit.engine.train import check, model_config, train
+from sketchkit.engine.train import check, train
 from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.inference.trained import TrainedTranslator
 from sketchkit.registry import DATASETS, MODELS, SCOPE
@@ -189,15 +190,15 @@ class Sweep:
 
     def _refuse_other_runs(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
-            raise ConfigError(f"{self.folder} is a file: name a folder with --out")
+            raise ConfigError(f"{self.folder} is a file: name a folder with -o")
         if not (self.folder / RECORD).is_file():
             if [*self.folder.glob("config.json"), *self.folder.glob("*/config.json")]:
-                raise ConfigError(f"{self.folder} holds runs that no sweep has made: name another folder with --out")
+                raise ConfigError(f"{self.folder} holds runs that no sweep has made: name another folder with -o")
             return
         try:
             before = dict(leaves(json.loads((self.folder / RECORD).read_text())["base"]))
         except (ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"{self.folder / RECORD} is damaged: name another folder with --out") from error
+            raise ConfigError(f"{self.folder / RECORD} is damaged: name another folder with -o") from error
         now = dict(leaves(self._record["base"]))
         other = [key for key in before.keys() | now.keys() if before.get(key, ...) != now.get(key, ...)]
         if other:
@@ -205,7 +206,7 @@ class Sweep:
             more = ", ..." if len(names) > 3 else ""
             raise ConfigError(
                 f"{self.folder} holds a sweep of another config or other fixed options: {', '.join(names[:3])}{more} "
-                "differ; name another folder with --out"
+                "differ; name another folder with -o"
             )
 
     def _write_record(self, settings: list[dict[str, Any]]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from kornia.color import lab_to_rgb, rgb_to_lab
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 from torch.nn import functional as F
@@ -61,6 +60,8 @@ class LabPreprocessor(BaseDataPreprocessor):
 
     def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
         """The batch on the device: source (B, 1, H, W); target (B, 2 or 3, H, W), where pictures have one."""
+        from kornia.color import rgb_to_lab
+
         picture = "target" if "target" in data else "source"
         batch = dict(self.cast_data({key: value for key, value in data.items() if key != "source" or key == picture}))
         with PinnedConstants():
@@ -76,6 +77,8 @@ class LabPreprocessor(BaseDataPreprocessor):
 
         A source larger than the image keeps its own size: the colour is brought to it (bilinear).
         """
+        from kornia.color import lab_to_rgb
+
         lightness = image if key == "source" or source is None else source
         color = image.new_zeros(1).expand(len(image), 2, *lightness.shape[-2:])
         if key != "source":

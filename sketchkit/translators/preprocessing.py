@@ -11,8 +11,7 @@ from torch import Tensor
 
 from sketchkit.errors import ConfigError
 from sketchkit.registry import MODELS
-
-IMAGES = ("source", "target")
+from sketchkit.translators.pictures import IMAGES
 
 
 @MODELS.register_module()
@@ -69,11 +68,6 @@ class TranslationPreprocessor(BaseDataPreprocessor):
             return image
         offset, scale = getattr(self, f"{key}_range")
         return image.mul(scale).add(offset).mul(2).sub(1).clamp(-1, 1)
-
-
-def to_bytes(image: Tensor) -> Tensor:
-    """Pictures (B, 1 or 3, H, W) in [-1, 1] as (B, 3, H, W) uint8 on the CPU: clamped and rounded, as in a file."""
-    return image.detach().float().clamp(-1, 1).add(1).mul(127.5).round().byte().expand(-1, 3, -1, -1).cpu()
 
 
 def with_hint(batch: dict[str, Any]) -> dict[str, Any]:

@@ -24,12 +24,18 @@ def refused(error, message, *words):
     assert "\n" not in str(caught.value)
 
 
+def test_a_quiet_command_says_its_result_alone(tmp_path):
+    result = invoke("sample", tmp_path / "a", "--kind", "color", "--photos", 1, "--size", 16, "--quiet")
+    assert [line.partition(":")[0] for line in result.output.splitlines()] == [str(tmp_path / "a"), "train on it"]
+    assert json.loads(invoke("check", tmp_path / "a", "--json", "-q").output)["kind"] == "color"
+
+
 def test_sample_writes_says_where_and_what_comes_next(tmp_path):
     words = ["sample", tmp_path / "a", "--photos", 2, "--sketches", 1, "--size", 16]
     result = invoke(*words)
     assert result.exit_code == 0, result.output
     assert f"{tmp_path / 'a'}: 13 classes, 26 photos, 26 sketches" in result.output
-    assert f"sketchkit train configs/sketchygan_demo.py --cfg-options data_root={tmp_path / 'a'}" in result.output
+    assert f"sketchkit train sketchygan_demo data_root={tmp_path / 'a'}" in result.output
     assert "(was there already)" in invoke(*words).output
 
 
@@ -75,7 +81,7 @@ def test_sample_of_another_kind_says_what_comes_next(tmp_path, kind, counts, con
     result = invoke(*words)
     assert result.exit_code == 0, result.output
     assert f"{tmp_path / 'a'}: {counts}\n" in result.output
-    assert f"sketchkit train configs/{config}.py --cfg-options data_root={tmp_path / 'a'}" in result.output
+    assert f"sketchkit train {config} data_root={tmp_path / 'a'}" in result.output
     assert f"{counts} (was there already)" in invoke(*words).output
     refused(ConfigError, f"--sketches is for --kind sketchy alone, {kind} has", *words, "--sketches", 3)
 

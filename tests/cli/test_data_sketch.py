@@ -52,7 +52,7 @@ def test_colour_lies_left_and_its_lines_right(photos, tmp_path, method, workers)
     result = sketch(photos, tmp_path / "out", "--method", method, workers=workers)
     assert result.exit_code == 0, result.output
     assert f"{tmp_path / 'out'}: wrote 9 in train, 1 in val\n" in result.output
-    assert f"sketchkit train configs/autopainter_lineart.py --cfg-options data_root={tmp_path / 'out'}" in result.output
+    assert f"sketchkit train autopainter_lineart data_root={tmp_path / 'out'}" in result.output
     assert sorted(name.split("/")[1] for name in written(tmp_path / "out")) == [f"{n}.png" for n in range(10)]
     for file in (tmp_path / "out").rglob("*.png"):
         image, original = read_image(file), read_image(photos / file.name)

@@ -70,8 +70,9 @@ def test_the_same_call_gives_the_same_picture_and_options_matter(pictures, tmp_p
     assert len(set(seen.values())) == len(seen)
 
 
-def test_intermediate_pictures(pictures, tmp_path):
-    run(*pictures[:2], "-o", tmp_path / "out.jpg", "--save-every", 1, "--tile", 32, *RANDOM)
+def test_intermediate_pictures_and_no_progress(pictures, tmp_path, capsys):
+    run(*pictures[:2], "-o", tmp_path / "out.jpg", "--save-every", 1, "--tile", 32, "--quiet", *RANDOM)
+    assert len(capsys.readouterr().out.splitlines()) == 1
     found = sorted(path.name for path in tmp_path.glob("out*"))
     assert found == ["out.jpg", "out_iter_000001.png", "out_iter_000002.png"]
 
@@ -115,7 +116,7 @@ def test_the_pyramid_of_a_preset_paints(pictures, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["{content}", "nowhere.png"], 1, "cannot read nowhere.png"),
+        (["{content}", "nowhere.png"], 1, "no picture at nowhere.png"),
         (["{content}", "{broken}"], 1, "is not a whole image"),
         (["{content}"], 2, "a content picture and one style or more"),
         (["{content}", "{style}", "-o", "out.xyz"], 2, "no image format ends in '.xyz'"),

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from sketchkit.cli import main
-from sketchkit.cli.sweep import _spread
+from sketchkit.cli.options import spread
 from tests.conftest import ROOT, TINY, tiny_overrides
 
 pytestmark = pytest.mark.slow  # whole runs
@@ -29,20 +29,20 @@ def run(*words, code=0):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("c a=1 --cfg-options b=2 d=3 --out o", "c a=1 --cfg-options b=2 --cfg-options d=3 --out o"),
+        ("c a=1 --cfg-options b=2 d=3 -o o", "c a=1 --cfg-options b=2 --cfg-options d=3 -o o"),
         ("--cfg-options b=2 d=3 c a=1", "--cfg-options b=2 --cfg-options d=3 c a=1"),
-        ("c --cfg-options=b=2 d=3 --out o a=1", "c --cfg-options=b=2 --cfg-options d=3 --out o a=1"),
+        ("c --cfg-options=b=2 d=3 -o o a=1", "c --cfg-options=b=2 --cfg-options d=3 -o o a=1"),
         ("c a=1 --cfg-options b=2 --cfg-options d=3", "c a=1 --cfg-options b=2 --cfg-options d=3"),
         ("c a=1 --cfg-options", "c a=1 --cfg-options"),
     ],
 )
 def test_words_behind_cfg_options_are_fixed_and_those_in_front_swept(words, expected):
-    assert list(_spread(words.split())) == expected.split()
+    assert list(spread(words.split())) == expected.split()
 
 
 def test_a_sweep_says_what_it_does_and_marks_the_best(sample_root, tmp_path, capsys):
     short = tiny_overrides(sample_root, "train_cfg.max_iters=3")
-    run(DEMO, f"{KEY}=0,100", "--plugin", TINY, "--samples", 2, "--out", tmp_path / "out", "--cfg-options", *short)
+    run(DEMO, f"{KEY}=0,100", "--plugin", TINY, "--samples", 2, "-o", tmp_path / "out", "--cfg-options", *short)
     out = capsys.readouterr().out
     assert "[1/2] pixel.weight=0\n" in out and "[2/2] pixel.weight=100\n" in out
     assert f"picture: {tmp_path}/out/sweep.png" in out and f"table: {tmp_path}/out/table.csv" in out
@@ -62,7 +62,7 @@ def test_a_sweep_says_what_it_does_and_marks_the_best(sample_root, tmp_path, cap
 
 
 def test_a_failed_setting_makes_the_exit_code_one(sample_root, tmp_path, capsys):
-    words = [DEMO, "generator_losses.bad.at=2,100", "--plugin", TINY, "--out", tmp_path / "out", "--cfg-options"]
+    words = [DEMO, "generator_losses.bad.at=2,100", "--plugin", TINY, "-o", tmp_path / "out", "--cfg-options"]
     more = ["+generator_losses.bad=dict(type='FailsOnce')", "default_hooks.watchdog.interval=1"]
     run(*words, *tiny_overrides(sample_root, "train_cfg.max_iters=3", *more), code=1)
     out, error = capsys.readouterr()
@@ -81,7 +81,7 @@ def test_a_failed_setting_makes_the_exit_code_one(sample_root, tmp_path, capsys)
         (["configs/sketchygan_demo.py", f"{KEY}=1", f"{KEY}=2"], "is given twice"),
         (["configs/sketchygan_dmo.py", f"{KEY}=1"], "did you mean 'configs/sketchygan_demo.py'"),
         (["configs/sketchygan_demo.py", "generator_losses.pixl.weight=1"], "did you mean 'pixel'"),
-        (["configs/sketchygan_demo.py", f"{KEY}=1", "--out", str(TINY)], "is a file"),
+        (["configs/sketchygan_demo.py", f"{KEY}=1", "-o", str(TINY)], "is a file"),
     ],
 )
 def test_a_mistake_is_one_line(words, message, capsys, monkeypatch):
@@ -95,7 +95,7 @@ def test_a_mistake_is_one_line(words, message, capsys, monkeypatch):
 def test_ctrl_c_saves_and_the_same_command_goes_on(sample_root, tmp_path):
     out, end = tmp_path / "out", 150
     many = [f"train_cfg.max_iters={end}", "train_cfg.val_interval=1000", "default_hooks.checkpoint.interval=1000"]
-    words = ["sweep", DEMO, f"{KEY}=1,2", "--plugin", str(TINY), "--out", str(out), "--cfg-options"]
+    words = ["sweep", DEMO, f"{KEY}=1,2", "--plugin", str(TINY), "-o", str(out), "--cfg-options"]
     words += tiny_overrides(sample_root, *many, "default_hooks.grids.interval=1000")
     command = [sys.executable, "-c", "from sketchkit.cli import main; main()", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

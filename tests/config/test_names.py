@@ -45,6 +45,12 @@ WRONG = [
     (["sweep", "pix2pix_facade", "seed=1,2"], "no config at pix2pix_facade"),
     (["configs", "pix2pix_facade"], "no config at pix2pix_facade"),
     (["translate", "nowhere", "a.png", "-o", "b.png"], "no run at nowhere: name a run folder or a checkpoint"),
+    (["translate", ".", "nowhere.png", "-o", "b.png"], "no picture or folder at nowhere.png: check the path"),
+    (["stylize", "a.png", "b.png", "-o", "c.png"], "no picture at a.png: check the path"),
+    (["data", "check", "nowhere"], "no folder at nowhere: check the path"),
+    (["train", "pix2pix_facades", "--plugin", "nowhere.py"], "no plugin file at nowhere.py: check the path"),
+    (["train", "pix2pix_facades", "--rseume"], "--rseume"),
+    (["data", "chekc", "."], "no command 'chekc' in sketchkit data: did you mean 'check'?"),
     (["eval", "nowhere"], "no run at nowhere: name a run folder or a checkpoint"),
 ]
 
@@ -65,4 +71,6 @@ for words, line in {WRONG!r}:
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     assert len(lines) == len(WRONG)
-    assert all(f"error: {expected}" in line for line, (_, expected) in zip(lines, WRONG, strict=True))
+    assert all(
+        line.startswith("error: ") and expected in line for line, (_, expected) in zip(lines, WRONG, strict=True)
+    )

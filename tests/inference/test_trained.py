@@ -11,10 +11,10 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from sketchkit.config.load import Config
+from sketchkit.config.parts import model_config
 from sketchkit.data.base import collate_pictures
 from sketchkit.data.image_io import read_image
 from sketchkit.engine.checkpoints import read_checkpoint, write_checkpoint
-from sketchkit.engine.train import model_config
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.inference import TrainedTranslator
 from sketchkit.pretrained import feature_network as features
@@ -244,7 +244,7 @@ def test_a_run_without_validation_is_prepared_for_as_in_training(runs, translato
     config["val_dataloader"] = None
     write_checkpoint(tmp_path / "iter_3.pth", {**content, "config": json.dumps(config)})
     translator = TrainedTranslator(tmp_path, "cpu")
-    assert [type(step).__name__ for step in translator.steps] == ["InvertSketch"]
+    assert [type(step).__name__ for step in translator.preparation.steps["source"]] == ["InvertSketch"]
     out = translator(noise(32, 32), name="x", **a_class(translator))
     assert np.array_equal(out, translators("classes")(noise(32, 32), name="x", **a_class(translator)))
 
@@ -263,7 +263,7 @@ def test_what_is_for_use_is_taken_from_the_pipeline(runs, tmp_path):
         dict(type="ColorHints"),
     ]
     write_checkpoint(tmp_path / "iter_3.pth", {**content, "config": json.dumps(config)})
-    steps = TrainedTranslator(tmp_path, "cpu").steps
+    steps = TrainedTranslator(tmp_path, "cpu").preparation.steps["source"]
     assert [type(step).__name__ for step in steps] == ["InvertSketch", "DistanceField", "DistanceField", "Grayscale"]
 
 

@@ -278,7 +278,7 @@ def test_a_folder_of_something_else_is_refused(finished, sample_root, tmp_path):
     def refused(out, *more):
         with pytest.raises(ConfigError) as caught:
             Sweep(DEMO, [f"{KEY}=1"], out, fixed(sample_root, *more), [TINY])
-        assert "--out" in str(caught.value) and "\n" not in str(caught.value)
+        assert "with -o" in str(caught.value) and "\n" not in str(caught.value)
         return str(caught.value)
 
     assert "other fixed options: train_cfg.max_iters differ" in refused(swept.folder, "train_cfg.max_iters=7")

@@ -4,7 +4,7 @@ from torch import nn
 
 from sketchkit.errors import ConfigError, WeightsError
 from sketchkit.registry import LOSSES
-from sketchkit.translators import Objective, StepInputs
+from sketchkit.translators.objective import Objective, StepInputs
 
 
 def register(name, forward):

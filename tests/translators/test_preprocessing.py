@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from sketchkit.errors import ConfigError
-from sketchkit.translators import TranslationPreprocessor
+from sketchkit.translators.preprocessing import TranslationPreprocessor
 
 
 def test_symmetric_maps_bytes_to_the_range_of_tanh():

@@ -16,10 +16,10 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from sketchkit.config.load import load_config, read_config
+from sketchkit.config.parts import model_config
 from sketchkit.data.base import collate_pictures
 from sketchkit.data.sample import write_sample, write_sketchy_sample
 from sketchkit.engine.runner import on_device
-from sketchkit.engine.train import model_config
 from sketchkit.options import options_of
 from sketchkit.registry import BACKBONES, DATASETS, HEADS, MODELS, SCOPE
 from tools.gpu.steps import Row, Setting, rows_of_each

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from sketchkit.cli.lazy import LazyGroup
+from sketchkit.cli.groups import LazyGroup
+from sketchkit.cli.options import example
 
 COMMANDS = {
     "check": "Count what is in a data set and list the pictures that cannot be read.",
@@ -15,6 +16,6 @@ COMMANDS = {
 }
 
 
-@click.command(cls=LazyGroup, package=__name__, summaries=COMMANDS)
+@click.command(cls=LazyGroup, package=__name__, summaries=COMMANDS, epilog=example("data sample data/sample"))
 def command() -> None:
     """Make, check and prepare data sets."""

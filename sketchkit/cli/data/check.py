@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sketchkit.cli.options import PicturePath, example, json_option, quiet_option
+
 if TYPE_CHECKING:
     from sketchkit.data.prepare.checking import Report
 
 
-@click.command()
-@click.argument("root", type=click.Path(path_type=Path))
+@click.command(epilog=example("data check data/sample"))
+@click.argument("root", type=PicturePath())
 @click.option("--kind", type=click.Choice(["sketchy", "pairs", "unpaired", "color"]), help="Default: by the layout.")
 @click.option("--photo-tx", default="tx_000000000000", show_default=True, help="Sketchy: which form of the photos.")
 @click.option("--sketch-tx", default="tx_000000000000", show_default=True, help="Sketchy: which form of the sketches.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def command(root: Path, kind: str | None, photo_tx: str, sketch_tx: str, as_json: bool) -> None:
+@json_option
+@quiet_option
+def command(root: Path, kind: str | None, photo_tx: str, sketch_tx: str, as_json: bool, quiet: bool) -> None:
     """Count what is in ROOT, read every picture of it, and list what cannot be read or used."""
     from sketchkit.data.prepare.checking import check_folder, describe_sketchy, find_kind
 
     def look(items: Any) -> Any:
-        with click.progressbar(items, label="reading", show_eta=True, hidden=as_json) as walk:
+        with click.progressbar(items, label="reading", show_eta=True, hidden=as_json or quiet) as walk:
             yield from walk
 
     kind = kind or find_kind(root)

@@ -10,23 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sketchkit.cli.options import PicturePath, example, json_option, output_option, quiet_option
+
 if TYPE_CHECKING:
     from sketchkit.data.prepare.colorfulness import Selection
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 
 
-@click.command()
-@click.argument("root", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="List of pictures kept, one a line; the others go into NAME.dropped.txt beside it.")  # fmt: skip
+@click.command(epilog=example("data colorful photos -o colorful.txt"))
+@click.argument("root", type=PicturePath())
+@output_option("List of pictures kept, one a line; the others go into NAME.dropped.txt beside it.", required=True,
+               dir_okay=False)  # fmt: skip
 @click.option("--min", "minimum", type=click.FloatRange(min=0), default=5.0, show_default=True,
               help="Least colourfulness of a picture that is kept; the default drops greys.")  # fmt: skip
 @click.option("--opponent", type=click.Choice(["absolute", "signed"]), default="absolute", show_default=True,
               help="Of the differences of colours: 'signed' is Hasler and Suesstrunk's own.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; default: as many as suit the machine.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def command(root: Path, output: Path, minimum: float, opponent: str, workers: int | None, as_json: bool) -> None:
+@json_option
+@quiet_option
+def command(
+    root: Path, output: Path, minimum: float, opponent: str, workers: int | None, as_json: bool, quiet: bool
+) -> None:
     """List the pictures below ROOT with colour enough to learn from, and those without."""
     from sketchkit.data.base import pictures_in
     from sketchkit.data.prepare.colorfulness import sort_out
@@ -38,7 +43,7 @@ def command(root: Path, output: Path, minimum: float, opponent: str, workers: in
         raise DataError(f"{root} has no picture: give the folder that holds them, at any depth")
     names = dict(zip(files, names_below(root, files), strict=True))
     output.parent.mkdir(parents=True, exist_ok=True)
-    with click.progressbar(length=len(files), label="measuring", show_pos=True, hidden=as_json,
+    with click.progressbar(length=len(files), label="measuring", show_pos=True, hidden=as_json or quiet,
                            item_show_func=lambda rate: rate) as bar:  # fmt: skip
         found = sort_out(files, minimum, opponent, workers, _with_rate(bar.update))
     if not found.kept:

@@ -8,21 +8,23 @@ from typing import Any
 
 import click
 
+from sketchkit.cli.options import example, quiet_option, seed_option
+
 CONFIGS = {
-    "sketchy": "configs/sketchygan_demo.py",
-    "pairs": "configs/autopainter_lineart.py",
-    "unpaired": "configs/cyclegan_sketch2color.py",
-    "color": "configs/recolor_simple.py",
+    "sketchy": "sketchygan_demo",
+    "pairs": "autopainter_lineart",
+    "unpaired": "cyclegan_sketch2color",
+    "color": "recolor_simple",
 }
 SKETCHY, OTHER = 24, 6
 
 
-@click.command()
+@click.command(epilog=example("data sample data/pairs --kind pairs"))
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--kind", type=click.Choice(list(CONFIGS)), default="sketchy", show_default=True,
               help="Which layout to write: the Sketchy Database's, picture and sketch side by side, "
               "sketches and pictures that are no pairs, or pictures alone.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same bytes.")
+@seed_option()
 @click.option(
     "--photos",
     type=click.IntRange(min=1),
@@ -30,10 +32,11 @@ SKETCHY, OTHER = 24, 6
 )
 @click.option("--sketches", type=click.IntRange(min=1), help="Sketches a photo, for sketchy alone; default: 3.")
 @click.option("--size", type=click.IntRange(min=16), default=128, show_default=True, help="Side in pixels.")
-def command(out: Path, kind: str, seed: int, photos: int | None, sketches: int | None, size: int) -> None:
+@quiet_option
+def command(out: Path, kind: str, seed: int, photos: int | None, sketches: int | None, size: int, quiet: bool) -> None:
     """Draw a small data set into OUT, in the exact layout of a well-known one."""
     options: dict[str, Any] = dict(seed=seed, size=size)
-    with click.progressbar(length=100, label="drawing", show_eta=True) as bar:
+    with click.progressbar(length=100, label="drawing", show_eta=True, hidden=quiet) as bar:
         options["progress"] = lambda done, of: bar.update(100 * done // of - bar.pos)
         if kind == "sketchy":
             new, said = _sketchy(
@@ -42,7 +45,7 @@ def command(out: Path, kind: str, seed: int, photos: int | None, sketches: int |
         else:
             new, said = _other(kind, out, OTHER if photos is None else photos, sketches, options)
     click.echo(f"{out}: {said}" + ("" if new else " (was there already)"))
-    click.echo(f"train on it: sketchkit train {CONFIGS[kind]} --cfg-options data_root={out}")
+    click.echo(f"train on it: sketchkit train {CONFIGS[kind]} data_root={out}")
 
 
 def _sketchy(out: Path, photos: int, sketches: int, options: dict[str, Any]) -> tuple[bool, str]:

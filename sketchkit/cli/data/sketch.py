@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sketchkit.cli.options import PicturePath, example, on_error_option, quiet_option, seed_option
+
 if TYPE_CHECKING:
     from sketchkit.data.prepare.sketching import SketchWriter
 
 
-@click.command()
-@click.argument("photos", type=click.Path(path_type=Path))
+@click.command(epilog=example("data sketch photos data/pairs"))
+@click.argument("photos", type=PicturePath())
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--method", default="xdog", show_default=True, help="xdog, canny, sobel, or one of a plugin of yours.")
 @click.option("--sigma", metavar="PIXELS",
@@ -26,11 +28,11 @@ if TYPE_CHECKING:
 @click.option("--lines-only", is_flag=True, help="Write the lines alone, without the picture beside them.")
 @click.option("--val-ratio", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
               help="Share of the pictures that go to val, where PHOTOS has no train, val or test folder.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of that choice and the ranges.")
+@seed_option()
 @click.option("--workers", type=click.IntRange(min=0), default=min(4, os.cpu_count() or 1), show_default=True,
               help="Processes; 0 works in this one.")  # fmt: skip
-@click.option("--on-error", type=click.Choice(["skip", "fail"]), default="skip", show_default=True,
-              help="What to do at a picture that cannot be read.")  # fmt: skip
+@on_error_option("skip")
+@quiet_option
 def command(
     photos: Path,
     out: Path,
@@ -43,6 +45,7 @@ def command(
     seed: int,
     workers: int,
     on_error: str,
+    quiet: bool,
 ) -> None:
     """Make sketches of the colour pictures in PHOTOS: OUT/train and OUT/val, colour left and lines right.
 
@@ -55,11 +58,11 @@ def command(
     settings = {**drawing, "size": size, "lines_only": lines_only, "val_ratio": val_ratio, "seed": seed}
     begin(out, {"photos": str(photos.resolve()), **settings})
     there = writer.skip_finished()
-    bad = _write_all(writer, workers, on_error)
+    bad = _write_all(writer, workers, on_error, quiet)
     _tell(out, writer, there, bad)
     if not lines_only:
         more = "" if (out / "val").is_dir() else " val_split=train"
-        click.echo(f"train on it: sketchkit train configs/autopainter_lineart.py --cfg-options data_root={out}{more}")
+        click.echo(f"train on it: sketchkit train autopainter_lineart data_root={out}{more}")
     if len(bad) == len(writer) and not there:
         raise SystemExit(1)
 
@@ -78,7 +81,7 @@ def _parse(words: Sequence[str]) -> dict[str, float | tuple[float, ...]]:
     return parsed
 
 
-def _write_all(writer: SketchWriter, workers: int, on_error: str) -> list[str]:
+def _write_all(writer: SketchWriter, workers: int, on_error: str, quiet: bool) -> list[str]:
     """Write every sketch; returns what is wrong with those that cannot be read."""
     from torch.utils.data import DataLoader
 
@@ -90,7 +93,13 @@ def _write_all(writer: SketchWriter, workers: int, on_error: str) -> list[str]:
     bad: list[str] = []
     loader: Any = DataLoader(writer, batch_size=None, num_workers=min(workers, len(writer)))  # type: ignore[arg-type]
     with click.progressbar(
-        loader, length=len(writer), label="drawing", show_pos=True, show_eta=True, item_show_func=rate
+        loader,
+        length=len(writer),
+        label="drawing",
+        show_pos=True,
+        show_eta=True,
+        item_show_func=rate,
+        hidden=quiet,
     ) as bar:
         for error in bar:
             if error and on_error == "fail":

@@ -8,15 +8,17 @@ from typing import TypeVar
 
 import click
 
+from sketchkit.cli.options import PicturePath, example, output_option, seed_option
+
 Number = TypeVar("Number", int, float)
 
 
-@click.command()
-@click.argument("root", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The split file.")
+@click.command(epilog=example("data split photos --ratios 0.8,0.1,0.1 -o split.json"))
+@click.argument("root", type=PicturePath())
+@output_option("The split file.", required=True, dir_okay=False)
 @click.option("--counts", metavar="N,N[,N]", help="How many files for train, val and test (or train and val).")
 @click.option("--ratios", metavar="R,R[,R]", help="Or which share of all files; they sum to 1.")
-@click.option("--seed", default=0, show_default=True, help="Same seed and same files, same split.")
+@seed_option()
 @click.option("--list", "listed", type=click.Path(path_type=Path),
               help="Divide the files of this list, as `sketchkit data colorful` writes it, not all.")  # fmt: skip
 def command(root: Path, output: Path, counts: str | None, ratios: str | None, seed: int, listed: Path | None) -> None:

@@ -10,7 +10,6 @@ from itertools import product
 from typing import Any
 
 import torch
-from kornia.color import rgb_to_grayscale
 from torch import Tensor
 from torchvision import tv_tensors
 
@@ -33,6 +32,8 @@ def extract_lines(images: Tensor, method: str = "xdog", **options: float) -> Ten
     Raises:
         ConfigError: an unknown method or option, or a value outside its limits.
     """
+    from kornia.color import rgb_to_grayscale
+
     draw = LINE_METHODS.build({"type": method, **options})
     return draw(rgb_to_grayscale(images if images.is_floating_point() else images.float() / 255))
 

@@ -22,7 +22,7 @@ from sketchkit.inference import TrainedTranslator
 from sketchkit.options import options_of
 from sketchkit.pretrained.weights import file_digest
 from sketchkit.registry import DATASETS
-from sketchkit.translators.preprocessing import to_bytes
+from sketchkit.translators.pictures import to_bytes
 
 REAL, FAKE = "real", "fake"
 

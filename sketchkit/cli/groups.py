@@ -1,4 +1,4 @@
-"""Groups of commands, each imported when it is called, so that `--help` answers at once."""
+"""Groups of commands: a mistyped name is answered with the closest; each is imported when it is called."""
 
 from __future__ import annotations
 
@@ -8,9 +8,32 @@ from typing import Any
 
 import click
 
+from sketchkit.errors import ConfigError
+from sketchkit.options import did_you_mean
 
-class LazyGroup(click.Group):
+
+class Group(click.Group):
+    """A group that names the closest command."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        known = self.list_commands(ctx)
+        # A word that looks like an option is left to click, which knows options.
+        if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise ConfigError(f"no command '{args[0]}' in {ctx.command_path}: {did_you_mean(args[0], known)}")
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(Group):
     """Commands that live in modules of `package`; a module's `command` attribute is what runs.
+
+    `--help` answers at once.
 
     Args:
         package: where the modules are.

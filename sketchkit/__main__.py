@@ -1,0 +1,5 @@
+"""`python -m sketchkit` is `sketchkit`."""
+
+from sketchkit.cli import main
+
+main()
