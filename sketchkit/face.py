@@ -97,7 +97,7 @@ def train(
     from sketchkit.config.load import load_config
     from sketchkit.engine import train as engine
 
-    changes = [f"{key}={str(value) if isinstance(value, Path) else value!r}" for key, value in (options or {}).items()]
+    changes = [f"{key}={_plain(value)!r}" for key, value in (options or {}).items()]
     return engine.train(load_config(config, changes, [str(file) for file in plugin_files]), work_dir, resume)
 
 
@@ -156,6 +156,15 @@ def configs() -> list[str]:
         True
     """
     return config_names()
+
+
+def _plain(value: Any) -> Any:
+    """Paths as text, also within lists and dicts, as configs have them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def as_rgb(picture: Picture) -> np.ndarray:

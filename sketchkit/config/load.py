@@ -91,6 +91,19 @@ def parse_value(text: str) -> Any:
         return {"true": True, "false": False, "none": None}.get(text.lower(), text)
 
 
+def parse_pairs(words: Sequence[str]) -> dict[str, Any]:
+    """KEY=VALUE words as key -> value.
+
+    Raises:
+        ConfigError: a word of another form.
+    """
+    pairs = [word.partition("=") for word in words]
+    for word, (key, equals, _) in zip(words, pairs, strict=True):
+        if not (key and equals):
+            raise ConfigError(f"'{word}' is not of the form KEY=VALUE")
+    return {key: parse_value(text) for key, _, text in pairs}
+
+
 def resolve(config: Config) -> Config:
     """A copy with every `"$name"` replaced; `$num_classes` is how many `categories` names.
 

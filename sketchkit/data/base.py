@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmengine.registry import FUNCTIONS
@@ -20,6 +21,19 @@ from sketchkit.data.transforms.build import Transform, build_pipeline
 from sketchkit.errors import ConfigError, DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+# Wraps what is walked through, to show how far that is.
+Looking = Callable[[Sequence[Any]], Iterable[Any]]
+
+
+@dataclass
+class Findings:
+    """What `sketchkit data check` tells of a folder: counts by name, what was found out, a line for every problem."""
+
+    kind: str
+    counts: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
 
 class FileDataset(Dataset[dict[str, Any]]):
@@ -37,6 +51,7 @@ class FileDataset(Dataset[dict[str, Any]]):
             one more ends the run.
     """
 
+    kind: ClassVar[str | None] = None
     classes: Sequence[str] = ()
     # Whether a sample's target is the truth of its source, so that outputs can be compared with it.
     is_paired: bool = True
@@ -57,6 +72,29 @@ class FileDataset(Dataset[dict[str, Any]]):
         self._number = {file: number for number, file in enumerate(self._files)}
         # In shared memory, so that what one worker finds bad is known to all and to the main process.
         self._bad = torch.zeros(len(self._files), dtype=torch.bool).share_memory_()
+
+    @classmethod
+    def recognize(cls, root: Path) -> float:
+        """How sure it is, from 0 to 1, that a folder is laid out for this data set."""
+        return 0.0
+
+    @classmethod
+    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, FileDataset]]:
+        """Every split that there is, which leaves nothing out, with what it is called.
+
+        Raises:
+            DataError: there is none.
+        """
+        yield "all", cls(root, **options)
+
+    def examine(self, name: str, findings: Findings, look: Looking) -> None:
+        """Count the samples of the split `name`, and read each."""
+        findings.counts[name] = len(self)
+        for index in look(range(len(self))):
+            try:
+                self.read_sample(index)
+            except DataError as error:
+                findings.problems.append(str(error))
 
     def parts(self, index: int, draw: int) -> tuple[Path, ...]:
         """The files that the sample at `index` is made of, in its `draw`-th drawing."""

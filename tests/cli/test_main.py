@@ -55,7 +55,11 @@ def test_every_command_has_help_and_imports_no_torch_for_it(name):
             1,
             "no plugin file at nowhere.py: check the path given to --plugin",
         ),
-        (["info", "configs/sketchygan_demo.py", "--cfg-options", "backbone.width=0"], 2, "width=0: give a whole number"),
+        (
+            ["info", "configs/sketchygan_demo.py", "--cfg-options", "backbone.width=0"],
+            2,
+            "width=0: give a whole number",
+        ),
         (["trian"], 2, "error: no command 'trian' in sketchkit: did you mean 'train'?"),
         (["data", "smaple"], 2, "error: no command 'smaple' in sketchkit data: did you mean 'sample'?"),
         (["plugins", "lsit"], 2, "error: no command 'lsit' in sketchkit plugins: did you mean 'list'?"),

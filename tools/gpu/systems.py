@@ -25,7 +25,7 @@ from sketchkit.registry import BACKBONES, DATASETS, HEADS, MODELS, SCOPE
 from tools.gpu.steps import Row, Setting, rows_of_each
 
 ROOT = Path(__file__).resolve().parents[2]
-SETS = {"SketchyDataset": "sketchy", "PairsDataset": "pairs", "UnpairedDataset": "unpaired", "ColorDataset": "color"}
+KINDS = ("sketchy", "pairs", "unpaired", "color")
 WIDTH = 4
 SMALL = {
     "sketch": ["categories=2", "image_size=16"],
@@ -59,7 +59,7 @@ def small_options(name: str, width: int = WIDTH) -> list[str]:
 
 def draw_samples(setting: Setting) -> Iterator[Row]:
     """Draw a sample set of every kind."""
-    return rows_of_each(_draw_sample, SETS.values(), setting)
+    return rows_of_each(_draw_sample, KINDS, setting)
 
 
 def _draw_sample(kind: str, setting: Setting) -> list[Row]:
@@ -75,7 +75,8 @@ def system_config(name: str, setting: Setting, *more: str) -> Config:
     """A shipped config on its sample set; terms that need pretrained weights have random ones."""
     path = ROOT / f"configs/{name}.py"
     config = read_config(path)
-    kind = SETS[config.train_dataloader.dataset.type]
+    dataset: Any = DATASETS.get(config.train_dataloader.dataset.type)
+    kind = dataset.kind
     options = [f"data_root={setting.folder / kind}", "num_workers=0"]
     options += ["categories=13"] if kind == "sketchy" else []
     options += ["val_split=val"] if kind == "pairs" else []

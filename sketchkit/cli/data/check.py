@@ -8,47 +8,53 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketchkit.cli.options import PicturePath, example, json_option, quiet_option
+from sketchkit.cli.options import PicturePath, example, json_option, plugin_option, quiet_option
 
 if TYPE_CHECKING:
-    from sketchkit.data.prepare.checking import Report
+    from sketchkit.data.base import Findings
 
 
 @click.command(epilog=example("data check data/sample"))
 @click.argument("root", type=PicturePath())
-@click.option("--kind", type=click.Choice(["sketchy", "pairs", "unpaired", "color"]), help="Default: by the layout.")
-@click.option("--photo-tx", default="tx_000000000000", show_default=True, help="Sketchy: which form of the photos.")
-@click.option("--sketch-tx", default="tx_000000000000", show_default=True, help="Sketchy: which form of the sketches.")
+@click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--kind", help="sketchy, pairs, unpaired, color, or a plugin's; default: by the layout.")
+@plugin_option
 @json_option
 @quiet_option
-def command(root: Path, kind: str | None, photo_tx: str, sketch_tx: str, as_json: bool, quiet: bool) -> None:
-    """Count what is in ROOT, read every picture of it, and list what cannot be read or used."""
-    from sketchkit.data.prepare.checking import check_folder, describe_sketchy, find_kind
+def command(
+    root: Path, options: tuple[str, ...], kind: str | None, plugin_files: tuple[str, ...], as_json: bool, quiet: bool
+) -> None:
+    """Count what is in ROOT, read every picture of it, and list what cannot be read or used.
+
+    KEY=VALUE words are options of the data set, such as direction=BtoA.
+    """
+    from sketchkit.config.load import parse_pairs
+    from sketchkit.data.prepare.checking import check_folder, find_kind
+    from sketchkit.loading import load_file
 
     def look(items: Any) -> Any:
         with click.progressbar(items, label="reading", show_eta=True, hidden=as_json or quiet) as walk:
             yield from walk
 
+    for file in plugin_files:
+        load_file(file)
     kind = kind or find_kind(root)
-    if kind == "sketchy":
-        report = describe_sketchy(root, look, photo_tx=photo_tx, sketch_tx=sketch_tx)
-    else:
-        report = check_folder(root, kind, look)
+    findings = check_folder(root, kind, look, parse_pairs(options))
     if as_json:
-        click.echo(json.dumps({"kind": kind, **report.counts, "unreadable": report.problems}, indent=2))
+        click.echo(json.dumps({"kind": kind, **findings.counts, "unreadable": findings.problems}, indent=2))
     else:
-        _show(report)
-    if report.problems:
+        _show(findings)
+    if findings.problems:
         raise SystemExit(1)
 
 
-def _show(report: Report) -> None:
-    click.echo(f"{'kind':14} {report.kind}")
-    for name, count in report.counts.items():
+def _show(findings: Findings) -> None:
+    click.echo(f"{'kind':14} {findings.kind}")
+    for name, count in findings.counts.items():
         if isinstance(count, dict):
             click.echo(f"{name:14} " + ", ".join(f"{flag} {number}" for flag, number in count.items()))
         elif name != "kept":
             click.echo(f"{name:14} {count}")
-    click.echo(f"{'unreadable':14} {len(report.problems)}")
-    for line in report.problems:
+    click.echo(f"{'unreadable':14} {len(findings.problems)}")
+    for line in findings.problems:
         click.echo(f"  {line}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketchkit.cli.options import PicturePath, example, on_error_option, quiet_option, seed_option
+from sketchkit.cli.options import PicturePath, example, on_error_option, plugin_option, quiet_option, seed_option
 
 if TYPE_CHECKING:
     from sketchkit.data.prepare.sketching import SketchWriter
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(min=0), default=min(4, os.cpu_count() or 1), show_default=True,
               help="Processes; 0 works in this one.")  # fmt: skip
 @on_error_option("skip")
+@plugin_option
 @quiet_option
 def command(
     photos: Path,
@@ -45,6 +46,7 @@ def command(
     seed: int,
     workers: int,
     on_error: str,
+    plugin_files: tuple[str, ...],
     quiet: bool,
 ) -> None:
     """Make sketches of the colour pictures in PHOTOS: OUT/train and OUT/val, colour left and lines right.
@@ -52,7 +54,10 @@ def command(
     A call that was interrupted goes on when it is made again.
     """
     from sketchkit.data.prepare.sketching import SketchWriter, begin, find_jobs
+    from sketchkit.loading import load_file
 
+    for file in plugin_files:
+        load_file(file)
     drawing = {"method": method, **_parse([*([f"sigma={sigma}"] if sigma else []), *options])}
     writer = SketchWriter(drawing, size, lines_only, seed, find_jobs(photos, out, val_ratio, seed))
     settings = {**drawing, "size": size, "lines_only": lines_only, "val_ratio": val_ratio, "seed": seed}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sketchkit.data.base import FileDataset, Picture, spread
+from sketchkit.data.base import FileDataset, Picture, pictures_in, spread
 from sketchkit.data.datasets.folders import choose_part
 from sketchkit.data.image_io import UnusablePicture
 from sketchkit.data.prepare.colorfulness import Selection, sort_out
@@ -40,6 +40,18 @@ class ColorDataset(FileDataset):
         DataError: a folder or file is missing or empty, or a picture without colour is met and nothing leaves it out.
         ConfigError: an option's value is not one of those known.
     """
+
+    kind = "color"
+
+    @classmethod
+    def recognize(cls, root: Path) -> float:
+        """Any pictures will do."""
+        return 0.1 if pictures_in(root) else 0.0
+
+    @classmethod
+    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, FileDataset]]:
+        """All pictures in one."""
+        yield "all", cls(root, None, **options)
 
     def __init__(
         self,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sketchkit.data.base import FileDataset, Picture, pictures_in, spread
+from sketchkit.data.base import FileDataset, Findings, Looking, Picture, pictures_in, spread
 from sketchkit.data.datasets.folders import check_direction, choose_part
-from sketchkit.data.image_io import UnusablePicture
+from sketchkit.data.image_io import UnusablePicture, read_image
 from sketchkit.data.prepare.sides import find_source_side, is_gray
+from sketchkit.data.splits import PARTS
 from sketchkit.data.transforms.build import Transform
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import one_of
@@ -45,6 +46,40 @@ class PairsDataset(FileDataset):
         DataError: a folder is missing or empty, names do not pair, or files are no pairs; names the first of them.
         ConfigError: an option's value is not one of those known.
     """
+
+    kind = "pairs"
+
+    @classmethod
+    def recognize(cls, root: Path) -> float:
+        """Two folders; or, less surely, a first picture twice as wide as high."""
+        if any(two_folders(root, part) for part in (*PARTS, None)):
+            return 0.8
+        files = pictures_in(root)
+        height, width = read_image(files[0]).shape[:2] if files else (1, 0)
+        return 0.5 if width == 2 * height else 0.0
+
+    @classmethod
+    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, FileDataset]]:
+        """The folders train, val and test, or all there is."""
+        found = [part for part in PARTS if (root / part).is_dir() or two_folders(root, part)]
+        for part in found:
+            yield part, cls(root, part, **options)
+        if not found:
+            yield "all", cls(root, None, **options)
+
+    def examine(self, name: str, findings: Findings, look: Looking) -> None:
+        """And on which side the sketches are."""
+        super().examine(name, findings, look)
+        if not self.is_side_by_side:
+            return
+        try:
+            findings.counts[f"{name} sides"] = find_source_side([pair[0] for pair in self.pairs], sample=None).summary
+        except DataError as error:
+            # Label maps are as colourful as photos: only sketches on both sides are a fault.
+            if "unclear" in str(error):
+                findings.counts[f"{name} sides"] = "neither half looks like line art"
+            else:
+                findings.problems.append(str(error))
 
     def __init__(
         self,

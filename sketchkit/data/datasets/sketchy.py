@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sketchkit.data.base import FileDataset, Picture, spread
+from sketchkit.data.base import FileDataset, Findings, Looking, Picture, spread
 from sketchkit.data.datasets import sketchy_layout as layout
 from sketchkit.data.datasets.sketchy_layout import ALIGNED, FLAGS, Pair
+from sketchkit.data.image_io import read_image
 from sketchkit.data.transforms.build import Transform
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import did_you_mean
@@ -40,6 +41,27 @@ class SketchyDataset(FileDataset):
         DataError: the folder is missing, laid out otherwise, or gives no sample.
         ConfigError: an option's value is not one of those known.
     """
+
+    kind = "sketchy"
+
+    @classmethod
+    def recognize(cls, root: Path) -> float:
+        """The folders of the database."""
+        return 1.0 if any((root / name).is_dir() for name in ("photo", "sketch", "256x256")) else 0.0
+
+    @classmethod
+    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, FileDataset]]:
+        """Both splits in one, with the sketches that are flagged."""
+        yield "all", cls(root, **{"split": "all", "drop": (), **options})
+
+    def examine(self, name: str, findings: Findings, look: Looking) -> None:
+        """Count classes, photos and sketches by flag, and read every file once."""
+        findings.counts |= self.describe()
+        for file in look(self.files()):
+            try:
+                read_image(file)
+            except DataError as error:
+                findings.problems.append(str(error))
 
     def __init__(
         self,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sketchkit.data.base import FileDataset, Picture, spread
 from sketchkit.data.datasets.folders import check_direction, require_root, some_pictures
 from sketchkit.data.randomness import stable_seed
+from sketchkit.data.splits import PARTS
 from sketchkit.data.transforms.build import Transform
 from sketchkit.errors import DataError
 from sketchkit.registry import DATASETS
@@ -35,7 +36,22 @@ class UnpairedDataset(FileDataset):
         ConfigError: an unknown direction.
     """
 
+    kind = "unpaired"
     is_paired = False
+
+    @classmethod
+    def recognize(cls, root: Path) -> float:
+        """Folders such as trainA."""
+        return 0.9 if any((root / f"{part}A").is_dir() for part in PARTS) else 0.0
+
+    @classmethod
+    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, FileDataset]]:
+        """trainA with trainB, and so on."""
+        found = [part for part in PARTS if (root / f"{part}A").is_dir()]
+        if not found:
+            raise DataError(f"{root} has no folders trainA and trainB: see docs/data.md for the layouts")
+        for part in found:
+            yield part, cls(root, part, serial=True, **options)
 
     def __init__(
         self,
