@@ -12,7 +12,7 @@ import importlib
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "build", "configs", "evaluate", "load", "train"]
+__all__ = ["__version__", "build", "configs", "evaluate", "load", "stylize", "train"]
 
 
 def __getattr__(name: str) -> Any:

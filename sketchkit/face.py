@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image
 
-from sketchkit.config.names import config_names
+from sketchkit.config.names import DEFAULT_PRESET, config_names, preset_file
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import did_you_mean
 
@@ -97,8 +97,7 @@ def train(
     from sketchkit.config.load import load_config
     from sketchkit.engine import train as engine
 
-    changes = [f"{key}={_plain(value)!r}" for key, value in (options or {}).items()]
-    return engine.train(load_config(config, changes, [str(file) for file in plugin_files]), work_dir, resume)
+    return engine.train(load_config(config, _changes(options), [str(file) for file in plugin_files]), work_dir, resume)
 
 
 def evaluate(
@@ -129,6 +128,47 @@ def evaluate(
     return {name: metric["value"] for name, metric in outcome.result["metrics"].items()}
 
 
+def stylize(
+    content: Picture,
+    *styles: Picture,
+    preset: str = DEFAULT_PRESET,
+    size: int = 512,
+    style_weights: Sequence[float] | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Image.Image:
+    """Paint a picture in the style of others; `sketchkit stylize` does the same.
+
+    Args:
+        content, styles: paths, PIL images or uint8 arrays, as `Translate` takes them.
+        preset: network and losses; those of `sketchkit stylize --preset`.
+        size: the longer side at most, in pixels; 0 keeps the content's size.
+        style_weights: a share for each style; default: equal ones.
+        seed: of what is drawn at random.
+        device: where to compute; default: a GPU when there is one.
+        options: keys of the preset's config -> values, such as {"translator.iterations": 50}.
+
+    Raises:
+        ConfigError: no style, or see `sketchkit.inference.painting.paint`.
+        DataError: a picture cannot be read, or is too small for the network.
+        WeightsError: the network's weights cannot be had.
+
+    Example:
+        >>> sketchkit.stylize("photo.png", "painting.png").save("stylized.png")
+    """
+    from sketchkit.config.load import load_config
+    from sketchkit.inference.painting import paint, pixels_of
+
+    if not styles:
+        raise ConfigError("stylize takes a content picture and one style or more")
+    settings = load_config(preset_file(preset), _changes(options))
+    pictures = [as_rgb(picture) for picture in (content, *styles)]
+    for stroke in paint(settings, pictures[0], pictures[1:], size, style_weights, seed, device=device):
+        last = stroke
+    return Image.fromarray(pixels_of(last))
+
+
 def build(name: str, **options: Any) -> Any:
     """A backbone, head, loss, metric, line method or translator by its name.
 
@@ -136,7 +176,9 @@ def build(name: str, **options: Any) -> Any:
         ConfigError: nothing has that name, or it has no such option; names the closest.
 
     Example:
-        >>> sketchkit.build("UNetGenerator", num_downs=7)
+        >>> network = sketchkit.build("UNetGenerator", num_downs=7)
+        >>> network.size_multiple
+        128
     """
     from sketchkit import registry
 
@@ -156,6 +198,11 @@ def configs() -> list[str]:
         True
     """
     return config_names()
+
+
+def _changes(options: Mapping[str, Any] | None) -> list[str]:
+    """KEY=VALUE words, as a config is overridden by."""
+    return [f"{key}={_plain(value)!r}" for key, value in (options or {}).items()]
 
 
 def _plain(value: Any) -> Any:

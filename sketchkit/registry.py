@@ -164,6 +164,17 @@ def translator_names() -> list[str]:
     return sorted(name for name, entry in MODELS.module_dict.items() if not issubclass(entry, BaseDataPreprocessor))
 
 
+def kinds() -> dict[str, tuple[SketchRegistry, list[str]]]:
+    """Everything that a config or an option can name: its kind -> the registry, and the names, sorted."""
+    translators = translator_names()
+    preprocessors = sorted(set(MODELS.module_dict) - set(translators))
+    plugins = {entries.name: (entries, entries.names()) for entries in PLUGIN_REGISTRIES}
+    others = {"data set": DATASETS, "transform": TRANSFORMS, "hook": HOOKS, "optimizer": OPTIMIZERS,
+              "schedule": PARAM_SCHEDULERS}  # fmt: skip
+    models = {"translator": (MODELS, translators), "preprocessor": (MODELS, preprocessors)}
+    return {**models, **plugins, **{kind: (entries, entries.names()) for kind, entries in others.items()}}
+
+
 RUNNER_CHILDREN = (
     MODELS, DATASETS, DATA_SAMPLERS, TRANSFORMS, METRICS, HOOKS, LOOPS, OPTIMIZERS, OPTIM_WRAPPERS,
     OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS, LOG_PROCESSORS, VISUALIZERS, VISBACKENDS, MODEL_WRAPPERS, EVALUATOR,

@@ -1,18 +1,24 @@
 """What sketchkit offers to Python."""
 
+import doctest
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import sketchkit
+from sketchkit.cli import cli
+from sketchkit.config import load
 from sketchkit.data.image_io import write_image
+from sketchkit.data.sample import write_sample
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.face import as_rgb
 from sketchkit.inference import TrainedTranslator
 from tests.conftest import ROOT
+from tools.gpu.systems import small_options
 
 
 def noise(*shape):
@@ -88,6 +94,51 @@ def test_building_by_name():
         sketchkit.build("UNetGenerater")
     with pytest.raises(ConfigError, match="has no option 'downs': did you mean 'num_downs'"):
         sketchkit.build("UNetGenerator", downs=7)
+
+
+def test_a_picture_is_painted_as_the_command_paints_it(tmp_path):
+    content, style = noise(48, 64, 3), noise(50, 40, 3)
+    write_image(tmp_path / "content.png", content)
+    write_image(tmp_path / "style.png", style)
+    options = {"translator.weights": None, "translator.iterations": 2, "translator.pyramid": None}
+    words = ["stylize", tmp_path / "content.png", tmp_path / "style.png", "-o", tmp_path / "out.png", "--quiet"]
+    result = CliRunner().invoke(
+        cli, [str(word) for word in [*words, *(f"{key}={value}" for key, value in options.items())]]
+    )
+    assert result.exit_code == 0, result.output
+    made = sketchkit.stylize(content, tmp_path / "style.png", options=options)
+    assert made.size == (64, 48) and np.array_equal(np.asarray(made), as_rgb(tmp_path / "out.png"))
+    with pytest.raises(ConfigError, match="one style or more"):
+        sketchkit.stylize(content)
+    with pytest.raises(ConfigError, match="no preset is called 'vgg16': did you mean 'vgg19'"):
+        sketchkit.stylize(content, style, preset="vgg16")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["build", "configs", "evaluate", "load", "stylize", "train"])
+def test_the_example_of_every_function_runs(name, run, tmp_path, monkeypatch):
+    """As it is written, but for the size of what is trained and painted."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("real", "fake", "runs"):
+        (tmp_path / folder).mkdir()
+    for file in ("labels.png", "photo.png", "painting.png", "real/a.png", "fake/a.png"):
+        write_image(tmp_path / file, noise(64, 64, 3))
+    if name == "load":
+        (tmp_path / "runs/pix2pix_facades").symlink_to(run)
+    write_sample("pairs", tmp_path / "data/facades", photos_per_class=1, size=32)
+    whole = load.load_config
+    small = [*small_options("pix2pix_facades"), "train_cfg.max_iters=1", "val_split=val", "num_workers=0"]
+    brief = {"train": small, "stylize": ["translator.weights=None", "translator.iterations=1"]}.get(name, [])
+    monkeypatch.setattr(load, "load_config", lambda config, more, *rest: whole(config, [*more, *brief], *rest))
+    (example,) = doctest.DocTestFinder().find(getattr(sketchkit, name), name, globs={"sketchkit": sketchkit})
+    said = []
+    failed = doctest.DocTestRunner().run(example, out=said.append)
+    # What a command line would print belongs to no example.
+    assert example.examples and (
+        failed.failed == 0 or (name == "train" and "PosixPath('runs/pix2pix_facades')" in said[-1])
+    )
+    if name in ("load", "stylize"):
+        assert (tmp_path / {"load": "facade.png", "stylize": "stylized.png"}[name]).is_file()
 
 
 def test_importing_the_package_imports_nothing_more(tmp_path):

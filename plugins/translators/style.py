@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sketchkit.errors import ConfigError, TrainingStopped
 from sketchkit.options import one_of
 from sketchkit.pretrained.feature_network import PRETRAINED
 from sketchkit.registry import MODELS
+from sketchkit.translators.base import Painter, Stroke
 from sketchkit.translators.objective import Objective, StepInputs
 from sketchkit.translators.sizes import fit, resize, shape
 
@@ -22,18 +23,6 @@ from .style_features import Layer, PictureFeatures
 
 GIVEN = ("fake", "source", "fake_features", "source_features", "style_features")
 ADAM = dict(type="Adam", lr=0.05)
-
-
-class Stroke(NamedTuple):
-    """One iteration of a painting.
-
-    values: each term's, weighted, so that they add up; picture(): what there is to see by now (1, 3, H, W), in [-1, 1].
-    """
-
-    iteration: int
-    iterations: int
-    values: dict[str, float]
-    picture: Callable[[], Tensor]
 
 
 class StyleViews:
@@ -48,7 +37,7 @@ class StyleViews:
 
 
 @MODELS.register_module()
-class StyleTranslator(nn.Module):
+class StyleTranslator(Painter):
     """Paints a content picture in the style of others; one network, run once an iteration, serves every loss.
 
     Args:

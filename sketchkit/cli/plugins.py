@@ -12,42 +12,46 @@ import click
 from sketchkit.cli.groups import Group
 from sketchkit.cli.options import example, json_option, plugin_option
 
+# Whose names are listed only when asked for: there are a hundred.
+LIBRARIES = ("torch", "torchvision", "mmengine")
+
 
 @click.group(cls=Group, epilog=example("plugins list"))
 def command() -> None:
-    """Translators, backbones, heads, losses, metrics and line methods."""
+    """Whatever a config can name: translators, networks, losses, metrics, data sets, transforms, hooks and more."""
 
 
-@command.command("list", epilog=example("plugins list --json"))
+@command.command("list", epilog=example("plugins list --all"))
+@click.option("--all", "with_libraries", is_flag=True, help="Also what comes from torch, torchvision and mmengine.")
 @json_option
 @plugin_option
-def list_(as_json: bool, plugin_files: tuple[str, ...]) -> None:
-    """All of them with one line and their source, and the plugins that failed to load."""
+def list_(with_libraries: bool, as_json: bool, plugin_files: tuple[str, ...]) -> None:
+    """All of it with one line and its source, and the plugins that failed to load."""
     from sketchkit import loading, registry
 
     for file in plugin_files:
         loading.load_file(file)
-    translators = [_row("translator", registry.MODELS.get(name), name) for name in registry.translator_names()]
-    others = [
-        _row(entries.name, entries.get(name), name)
-        for entries in registry.PLUGIN_REGISTRIES
-        for name in entries.names()
-    ]
-    rows = [*translators, *others]
+    found = [(kind, entries.get(name), name) for kind, (entries, names) in registry.kinds().items() for name in names]
+    rows = [_row(kind, entry, name) for kind, entry, name in found if with_libraries or not _is_library(entry)]
     failed = [{"plugin": plugin.name, "error": plugin.error} for plugin in loading.failures()]
     if as_json:
         click.echo(json.dumps({"plugins": rows, "failed": failed}, indent=2))
         return
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        click.echo(f"{row['kind']:11} {row['name']:{width}}  {row['summary']}  [{row['source']}]")
+        click.echo(f"{row['kind']:12} {row['name']:{width}}  {row['summary']}  [{row['source']}]")
     for failure in failed:
-        click.echo(f"failed      {failure['plugin']}: {failure['error']}")
+        click.echo(f"{'failed':12} {failure['plugin']}: {failure['error']}")
+
+
+def _is_library(entry: Any) -> bool:
+    return entry.__module__.partition(".")[0] in LIBRARIES
 
 
 def _row(kind: str, entry: Any, name: str) -> dict[str, str]:
     summary = (inspect.getdoc(entry) or "no description").splitlines()[0]
     module = entry.__module__
     file = inspect.getsourcefile(entry)
-    source = module if module.partition(".")[0] == "sketchkit_plugins" or not file else Path(file).name
+    is_known = module.partition(".")[0] in ("sketchkit", "sketchkit_plugins", *LIBRARIES)
+    source = module if is_known or not file else Path(file).name
     return {"kind": kind, "name": name, "summary": summary, "source": source}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,14 +20,11 @@ from sketchkit.cli.options import (
     quiet_option,
     seed_option,
 )
-from sketchkit.config.names import config_folder
+from sketchkit.config.names import DEFAULT_PRESET, preset_file, presets
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
-    from torch import Tensor
+    from sketchkit.translators.base import Stroke
 
-DEFAULT = "squeezenet-pyramid"
-PRESETS = ("squeezenet", "squeezenet-pyramid", "vgg19")
 # What `--optimizer` stands for where the config has another; one evaluation an iteration in both.
 OPTIMIZERS = {
     "adam": dict(type="Adam", lr=0.05),
@@ -39,7 +36,7 @@ LINES = 20
 @click.command(cls=ConfigCommand, epilog=example("stylize photo.png painting.png -o stylized.png"))
 @click.argument("words", nargs=-1, required=True, metavar="CONTENT STYLE [STYLE]...")
 @output_option("The picture to write.", required=True, dir_okay=False)
-@click.option("--preset", type=click.Choice(PRESETS), help=f"Network and losses; default: {DEFAULT}.")
+@click.option("--preset", type=click.Choice(presets()), help=f"Network and losses; default: {DEFAULT_PRESET}.")
 @click.option("--config", type=ConfigPath(), help="A config of your own instead of a preset.")
 @click.option("--size", type=click.IntRange(min=0), default=512, show_default=True,
               help="The longer side at most, in pixels; 0 keeps the content's size.")  # fmt: skip
@@ -82,30 +79,24 @@ def command(
     files, more = _sort(words)
     _check_target(output, files)
     shares = _numbers(style_weights)
-    from mmengine.device import get_device
-
     from sketchkit.config.load import load_config
-    from sketchkit.registry import MODELS
+    from sketchkit.data.image_io import read_image
+    from sketchkit.inference.painting import paint
 
     flags = {"iterations": iterations, "init": init, "tile": tile}
     changes = [f"translator.{key}={value}" for key, value in flags.items() if value is not None]
-    settings = load_config(config or preset_file(preset or DEFAULT), [*changes, *overrides, *more], plugin_files)
-    content, *styles = [_read(file, size if place == 0 else 0) for place, file in enumerate(files)]
-    device = get_device()
-    translator = MODELS.build(_recipe(settings, optimizer)).to(device)
+    settings = load_config(config or preset_file(preset or DEFAULT_PRESET), [*changes, *overrides, *more], plugin_files)
+    content, *styles = [read_image(file) for file in files]
+    strokes = paint(settings, content, styles, size, shares, seed, OPTIMIZERS.get(optimizer or ""))
     output.parent.mkdir(parents=True, exist_ok=True)
-    strokes = translator.paint(content.to(device), [style.to(device) for style in styles], shares, seed)
     _watch(strokes, output, save_every, quiet)
 
 
-def preset_file(name: str) -> Path:
-    """The config of a preset."""
-    return config_folder() / f"style_{name.replace('-', '_')}.py"
-
-
-def _watch(strokes: Iterable[Any], target: Path, save_every: int | None, quiet: bool) -> None:
+def _watch(strokes: Iterable[Stroke], target: Path, save_every: int | None, quiet: bool) -> None:
     """Report, save now and then, and end with the picture in `target`, also when a signal asks for the end."""
+    from sketchkit.data.image_io import write_image
     from sketchkit.engine.interruption import requested, watch_signals
+    from sketchkit.inference.painting import pixels_of
 
     started = time.perf_counter()
     with watch_signals():
@@ -114,15 +105,17 @@ def _watch(strokes: Iterable[Any], target: Path, save_every: int | None, quiet: 
             if not quiet and (done % max(1, iterations // LINES) == 0 or done == iterations):
                 click.echo(_line(stroke, time.perf_counter() - started))
             if save_every and done % save_every == 0:
-                _write(target.with_name(f"{target.stem}_iter_{done:06d}.png"), stroke.picture())
+                write_image(target.with_name(f"{target.stem}_iter_{done:06d}.png"), pixels_of(stroke))
             if signal := requested():
                 break
-    height, width = _write(target, stroke.picture())
+    pixels = pixels_of(stroke)
+    write_image(target, pixels)
+    height, width = pixels.shape[:2]
     stopped = f" (stopped by {signal} after {done} of {iterations} iterations)" if signal else ""
     click.echo(f"{target}: {width} x {height}{stopped}")
 
 
-def _line(stroke: Any, elapsed: float) -> str:
+def _line(stroke: Stroke, elapsed: float) -> str:
     left = timedelta(seconds=round((stroke.iterations - stroke.iteration) * elapsed / stroke.iteration))
     terms = "  ".join(f"{name} {value:.4g}" for name, value in stroke.values.items())
     width = len(str(stroke.iterations))
@@ -155,19 +148,6 @@ def _check_target(target: Path, files: Sequence[str]) -> None:
         raise ConfigError(f"{target} is one of the pictures to read: write to another file")
 
 
-def _recipe(settings: Config, optimizer: str | None) -> dict:
-    from sketchkit.errors import ConfigError
-
-    recipe = dict(settings.get("translator") or {})
-    if recipe.get("type") != "StyleTranslator":
-        raise ConfigError(f"{settings.filename} does not paint: its translator is no StyleTranslator")
-    recipe["generator_losses"] = settings.get("generator_losses")
-    wanted = OPTIMIZERS.get(optimizer or "")
-    if wanted and wanted["type"] != (recipe.get("optimizer") or {}).get("type"):
-        recipe.update(optimizer=wanted, decay=None)
-    return recipe
-
-
 def _numbers(words: str | None) -> list[float] | None:
     from sketchkit.errors import ConfigError
 
@@ -175,22 +155,3 @@ def _numbers(words: str | None) -> list[float] | None:
         return [float(word) for word in words.split(",")] if words else None
     except ValueError as error:
         raise ConfigError(f"--style-weights {words}: give numbers with commas between them, like 1,2") from error
-
-
-def _read(file: str, side: int) -> Tensor:
-    """(1, 3, H, W) in [-1, 1], made smaller where it is larger than `side`, unless that is 0."""
-    import torch
-
-    from sketchkit.data.image_io import read_image
-    from sketchkit.translators.sizes import fit, resize, shape
-
-    picture = torch.from_numpy(read_image(file)).permute(2, 0, 1)[None].float() / 127.5 - 1
-    return resize(picture, fit(shape(picture), side)) if 0 < side < max(shape(picture)) else picture
-
-
-def _write(target: Path, picture: Tensor) -> tuple[int, int]:
-    from sketchkit.data.image_io import write_image
-
-    pixels = ((picture[0] + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
-    write_image(target, pixels)
-    return pixels.shape[:2]

@@ -13,6 +13,10 @@ SCOPE = "sketchkit::"
 PARTS = "_base_"
 
 
+STYLE = "style_"
+DEFAULT_PRESET = "squeezenet-pyramid"
+
+
 def config_folder() -> Path:
     """Where the configs lie: within the installed package, or beside it in a checkout."""
     installed = PACKAGE / "configs"
@@ -60,3 +64,19 @@ def copy_of(name: str, place: Path) -> str:
         if line.startswith("_base_ ="):
             lines[number] = re.sub(r'"([\w/]+)\.py"', rf'"{SCOPE}\1"', line)
     return "".join([opening.replace(f"configs/{name}.py", str(place)), *lines])
+
+
+def presets() -> list[str]:
+    """The names of the configs of style transfer, as `sketchkit stylize --preset` takes them."""
+    return [name.removeprefix(STYLE).replace("_", "-") for name in config_names() if name.startswith(STYLE)]
+
+
+def preset_file(name: str) -> Path:
+    """The config of a preset.
+
+    Raises:
+        ConfigError: there is none of that name; says the closest.
+    """
+    if name not in presets():
+        raise ConfigError(f"no preset is called '{name}': {did_you_mean(name, presets())}")
+    return config_folder() / f"{STYLE}{name.replace('-', '_')}.py"

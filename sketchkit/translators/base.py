@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from mmengine.model import BaseModel
 from torch import Tensor, nn
@@ -95,6 +95,28 @@ class Translator(BaseModel, ABC):
     def keep(self, batch: Mapping[str, Any], **fakes: Tensor) -> None:
         """Keep a step's pictures, `fake` and perhaps `fake_A`, for whoever asks for `last_batch`."""
         self._last = batch, {name: fake.detach() for name, fake in fakes.items()}
+
+
+class Stroke(NamedTuple):
+    """One iteration of a painting.
+
+    values: each term's, weighted, so that they add up; picture(): what there is to see by now (1, 3, H, W), in [-1, 1].
+    """
+
+    iteration: int
+    iterations: int
+    values: dict[str, float]
+    picture: Callable[[], Tensor]
+
+
+class Painter(nn.Module, ABC):
+    """What `sketchkit stylize` calls: no data set and no training, a picture is optimized."""
+
+    @abstractmethod
+    def paint(
+        self, content: Tensor, styles: Sequence[Tensor], style_weights: Sequence[float] | None = None, seed: int = 0
+    ) -> Iterator[Stroke]:
+        """Paint content (1, 3, H, W) in [-1, 1] in the style of `styles`, of any sizes, an iteration at a time."""
 
 
 @contextmanager

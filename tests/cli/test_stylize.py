@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from sketchkit.cli import main
-from sketchkit.cli.stylize import PRESETS, preset_file
 from sketchkit.config.load import load_config
+from sketchkit.config.names import preset_file, presets
 from sketchkit.data.image_io import read_image, write_image
 from tests.conftest import ROOT
 
@@ -88,7 +88,7 @@ def test_a_loss_of_ones_own(pictures, tmp_path, capsys):
     assert "bright " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", presets())
 def test_presets_are_the_configs_and_load(name):
     config = load_config(preset_file(name))
     assert config.translator.type == "StyleTranslator"
