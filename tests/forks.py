@@ -1,6 +1,7 @@
 """Commands in forks of this process, in which torch is imported: a new interpreter takes seconds for that alone."""
 
 import contextlib
+import gc
 import logging
 import multiprocessing
 import os
@@ -100,4 +101,5 @@ def _call(said, cwd, env, function, args):
     os.environ.update(env)
     os.chdir(cwd or ".")
     torch.set_num_threads(1)
+    gc.freeze()  # a collection would look through, and so copy, all that the parent has
     function(*args)
