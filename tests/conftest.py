@@ -16,7 +16,9 @@ from tools.gpu.systems import draw_samples
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = Path(__file__).with_name("tiny_networks.py")
+# Small networks gain nothing from threads, and the workers are as many as the cores; the same for what tests start.
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_collection_finish():
