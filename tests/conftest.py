@@ -1,6 +1,8 @@
 """Data and configs that tests share."""
 
+import gc
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,10 +10,21 @@ import torch
 
 from sketchkit import loading
 from sketchkit.config.load import load_config
+from sketchkit.engine.plots import draw_curves
+from tools.gpu.steps import Setting
+from tools.gpu.systems import draw_samples
 
 ROOT = Path(__file__).resolve().parents[1]
-TINY = Path(__file__).with_name("tiny.py")
+TINY = Path(__file__).with_name("tiny_networks.py")
+# Small networks gain nothing from threads, and the workers are as many as the cores; the same for what tests start.
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_collection_finish():
+    """What is imported stays: a collection of garbage need not look through it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +38,28 @@ def sample_root(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def setting(tmp_path_factory):
+    """What shipped configs are made small for by `tools.gpu.systems`, with a sample set of every kind."""
+    setting = Setting(tmp_path_factory.mktemp("samples"), tmp_path_factory.mktemp("out"))
+    list(draw_samples(setting))
+    return setting
+
+
+@pytest.fixture(scope="session")
 def real_sketchy():
     """The real subset of the Sketchy Database, where there is one."""
     folder = Path(os.environ.get("SKETCHKIT_TEST_DATA", ROOT.parent / "shared" / "data")) / "sketchy"
     if not folder.is_dir():
         pytest.skip(f"no real Sketchy data at {folder} (set SKETCHKIT_TEST_DATA)")
     return folder
+
+
+@contextmanager
+def drawing_curves():
+    """Runs in the block draw their curves, which the others leave out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sketchkit.engine.hooks.record.draw_curves", draw_curves)
+        yield
 
 
 def tiny_overrides(sample_root, *more):
@@ -60,14 +89,23 @@ def tiny_config(sample_root):
 
 
 @pytest.fixture(scope="session", autouse=True)
+def quick_runs():
+    """Runs without what takes longer than their few iterations: curves, and a config that is pretty in the log."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sketchkit.engine.hooks.record.draw_curves", lambda *_: None)
+        patch.setattr("mmengine.config.config.FormatCode", lambda text, **_: (text, True))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def tiny_plugin():
     """The tiny networks, registered."""
     loading.load_file(TINY)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def runs(tmp_path_factory):
-    """`runs(kind)`: the folder of a run of that kind, trained when it is first asked for."""
+    """`runs(kind)`: the folder of a run of that kind, trained when it is first asked for; tests leave it as it is."""
     from tests.small_runs import small_run
 
     done = {}

@@ -11,7 +11,7 @@ from sketchkit.config.load import load_config
 from sketchkit.config.parts import model_config
 from sketchkit.options import check_options
 from sketchkit.registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS, METRICS, MODELS, TRANSFORMS
-from tests.narrow import narrow
+from tools.gpu.systems import system_config
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
@@ -32,8 +32,8 @@ def test_a_config_of_style_transfer_builds(path):
 
 
 @pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
-def test_a_config_builds(path):
-    config = narrow(path)
+def test_a_config_builds(path, setting):
+    config = system_config(path.stem, setting)
     model = MODELS.build(model_config(config))
     assert len(model.generator_objective) and len(model.discriminator_objective)
     for entries, cfg in [

@@ -18,7 +18,7 @@ from sketchkit.data.sample import write_sample
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.face import as_rgb
 from sketchkit.inference import TrainedTranslator
-from tests.conftest import ROOT
+from tests.conftest import TINY
 from tools.gpu.systems import small_options
 
 
@@ -80,7 +80,7 @@ def test_training_and_measuring(sample_root, tmp_path):
         "train_cfg.val_interval": 2, "backbone": {"type": "TinyBackbone"},
         "heads": {"discriminator": {"type": "TinyHead"}},
     }  # fmt: skip
-    folder = sketchkit.train("sketchygan_demo", options, tmp_path / "run", plugin_files=[ROOT / "tests/tiny.py"])
+    folder = sketchkit.train("sketchygan_demo", options, tmp_path / "run", plugin_files=[TINY])
     assert (folder / "iter_2.pth").is_file()
     values = sketchkit.evaluate(folder, metrics=["l1"], device="cpu")
     assert 0 < values["l1"] < 2

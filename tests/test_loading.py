@@ -67,18 +67,6 @@ def python(script, cwd):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_a_plugin_may_not_take_a_built_in_name(tmp_path):
-    write(tmp_path, "thief.py", LOSS.format(name="PixelLoss"))
-    script = (
-        "from sketchkit import loading, registry\nfrom sketchkit.errors import PluginError\n"
-        "try:\n    loading.load_file('thief.py')\n"
-        "except PluginError as error:\n    assert 'PixelLoss is already registered' in str(error), error\n"
-        "else:\n    raise AssertionError('it was let in')\n"
-        "assert registry.LOSSES.get('PixelLoss').__module__ == 'sketchkit_plugins.losses.pixel'\n"
-    )
-    python(script, tmp_path)
-
-
 def test_a_name_is_looked_up_and_never_imported():
     for name in ("this", "this.s", "torch.nn.ReLU", "mmengine.this"):
         assert registry.MODELS.find(name) is None
@@ -175,8 +163,29 @@ def test_a_bare_checkout_finds_its_plugins(tmp_path):
     assert result.returncode == 0, result.stderr
 
 
+FRESH = """
+import sys
+sys.path.insert(0, {root!r})
+from sketchkit import loading, registry
+from sketchkit.errors import PluginError
+try:
+    loading.load_file("thief.py")
+except PluginError as error:
+    assert "PixelLoss is already registered" in str(error), error
+else:
+    raise AssertionError("it was let in")
+assert registry.LOSSES.get("PixelLoss").__module__ == "sketchkit_plugins.losses.pixel"
+assert registry.LOSSES.find("TheirGoodLoss")
+assert not registry.LOSSES.find("TheirBrokenLoss") and not registry.LOSSES.find("TheirFolderLoss")
+failed = sorted(p.name for p in loading.failures() if "thief" not in p.name)
+assert failed == ["gone_package.sub", "their_plugins.broken", "their_plugins.folder"], failed
+"""
+
+
 @pytest.mark.slow
-def test_a_third_partys_entry_point_is_found_and_a_broken_module_of_it_stays_alone(tmp_path):
+def test_where_nothing_was_loaded_yet_entry_points_are_found_and_no_file_takes_a_built_in_name(tmp_path):
+    """A third party's broken module stays alone; one interpreter for both, as it takes seconds to start."""
+    write(tmp_path, "thief.py", LOSS.format(name="PixelLoss"))
     package = tmp_path / "their_plugins"
     package.mkdir()
     write(package, "__init__.py", "")
@@ -188,12 +197,6 @@ def test_a_third_partys_entry_point_is_found_and_a_broken_module_of_it_stays_alo
     info.mkdir()
     write(info, "METADATA", "Metadata-Version: 2.1\nName: their-plugins\nVersion: 1.0\n")
     write(info, "entry_points.txt", "[sketchkit.plugins]\ntheirs = their_plugins\ngone = gone_package.sub\n")
-    script = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from sketchkit import loading, registry\n"
-        "assert registry.LOSSES.find('TheirGoodLoss') and registry.LOSSES.find('PixelLoss')\n"
-        "assert not registry.LOSSES.find('TheirBrokenLoss') and not registry.LOSSES.find('TheirFolderLoss')\n"
-        "failed = sorted(p.name for p in loading.failures())\n"
-        "assert failed == ['gone_package.sub', 'their_plugins.broken', 'their_plugins.folder'], failed\n"
-    )
-    python(script, tmp_path)
+    words = [sys.executable, "-c", FRESH.format(root=str(tmp_path))]
+    result = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr

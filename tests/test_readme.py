@@ -11,7 +11,9 @@ import torch
 from PIL import Image
 
 from sketchkit.engine.checkpoints import read_checkpoint
+from tests import forks
 from tests.conftest import ROOT, TINY, tiny_overrides
+from tests.forks import succeeded
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^    ((?:make|pip|python|sketchkit) .*?)(?:  +#.*)?$", README, re.MULTILINE)
@@ -20,10 +22,20 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 BIN = Path(sys.executable).parent
 
 
-def run(words, cwd):
-    result = subprocess.run([str(word) for word in words], capture_output=True, text=True, cwd=cwd)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
+def run(command, cwd):
+    """What a command prints, which starts as its words say."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def called(command, cwd):
+    """The same of `sketchkit ...` or `python tools/train.py ...`, without a new interpreter."""
+    words = command.split() if isinstance(command, str) else command
+    if words[0] == "sketchkit":
+        return succeeded(forks.sketchkit(*words[1:], cwd=cwd))
+    assert words[:2] == ["python", "tools/train.py"]
+    return succeeded(forks.training(*words[2:], cwd=cwd))
 
 
 @pytest.fixture
@@ -65,54 +77,59 @@ def test_every_command_is_tested_here():
 @pytest.mark.slow
 def test_make_demo(checkout):
     quick = "--cfg-options train_cfg.max_iters=2 batch_size=2 num_workers=0 default_hooks.grids.samples=2"
-    for _ in range(2):  # a second call finds the run and does not spoil it
-        output = run(["make", "demo", f"OPTIONS={quick}", "SAMPLE=--photos 5 --sketches 1 --size 48"], checkout)
-    assert "sample grids: runs/sketchygan_demo/grids" in output
-    assert re.search(r"held out, iteration 0 -> 2: l1 [\d.]+ -> [\d.]+, diversity [\d.]+ -> [\d.]+", output)
+    make = ["make", "demo", f"OPTIONS={quick}", "SAMPLE=--photos 5 --sketches 1 --size 48"]
+    first = run(make, checkout)
+    # A second call finds the run and does not spoil it.
+    lines = run([*make, "--dry-run"], checkout).splitlines()
+    assert [line.split()[:2] for line in lines] == [[".venv/bin/sketchkit", word] for word in ("data", "train")]
+    second = "".join(called(line.removeprefix(".venv/bin/"), checkout) for line in lines)
+    for output in (first, second):
+        assert "sample grids: runs/sketchygan_demo/grids" in output
+        assert re.search(r"held out, iteration 0 -> 2: l1 [\d.]+ -> [\d.]+, diversity [\d.]+ -> [\d.]+", output)
 
 
 @pytest.mark.slow
 def test_the_plain_way(checkout):
-    run([BIN / "sketchkit", "data", "sample", "data/sample", "--photos", 5, "--sketches", 1, "--size", 48], checkout)
+    called("sketchkit data sample data/sample --photos 5 --sketches 1 --size 48", checkout)
     (command,) = [c for c in COMMANDS if "data_root=data/sample" in c]
     narrow = ["backbone.width=4", "heads.discriminator.width=4", "train_cfg.max_iters=1", "num_workers=0"]
-    output = run([sys.executable, *command.split()[1:], *narrow], checkout)
+    output = called([*command.split(), *narrow], checkout)
     assert "[1/1]" in output
     assert "sample grids: runs/sketchygan_sketchy/grids" in output
     (command,) = [c for c in COMMANDS if c.endswith("data_root=PATH")]
     less = ["categories=13", "generator_losses.perceptual=None", *narrow]
-    words = [*command.replace("PATH", "data/sample").split()[1:], *less]
-    assert "[1/1]" in run([sys.executable, *words, "--work-dir", "runs/whole"], checkout)
-    run([BIN / "sketchkit", "data", "check", "data/sample"], checkout)
-    run([BIN / "sketchkit", "info", "configs/sketchygan_demo.py"], checkout)
-    assert "AdversarialLoss" in run([BIN / "sketchkit", "plugins", "list"], checkout)
+    words = [*command.replace("PATH", "data/sample").split(), *less]
+    assert "[1/1]" in called([*words, "--work-dir", "runs/whole"], checkout)
+    called("sketchkit data check data/sample", checkout)
+    called("sketchkit info configs/sketchygan_demo.py", checkout)
+    assert "AdversarialLoss" in called("sketchkit plugins list", checkout)
 
 
 @pytest.mark.slow
 def test_a_painter(checkout):
     sample, training, measuring, translation, styling, judging = (
-        [BIN / "sketchkit", *c.split()[1:]]
-        for c in COMMANDS
-        if any(word in c for word in ("pairs", "eval", "translate", "stylize"))
+        command.split()
+        for command in COMMANDS
+        if any(word in command for word in ("pairs", "eval", "translate", "stylize"))
     )
-    run([*sample, "--photos", 1, "--size", 48], checkout)
+    called([*sample, "--photos", 1, "--size", 48], checkout)
     narrow = ["generator_losses.feature=None", "backbone.width=4", "heads.discriminator.width=4", "num_workers=0",
               "backbone.num_downs=4", "train_cfg.max_iters=2", "image_size=64"]  # fmt: skip
-    assert "[2/2]" in run([*training, *narrow], checkout)
-    assert "ssim" in run([*measuring, "--offline"], checkout)
+    assert "[2/2]" in called([*training, *narrow], checkout)
+    assert "ssim" in called([*measuring, "--offline"], checkout)
     (made,) = (checkout / "runs/autopainter_lineart/eval").iterdir()
     places = {"REAL": made / "real", "FAKE": made / "fake"}
-    output = run([*(places.get(word, word) for word in judging), "--allow-random-weights"], checkout)
+    output = called([*(places.get(word, word) for word in judging), "--allow-random-weights"], checkout)
     assert "kid_random" in output and (checkout / "report.html").is_file()
     for name, size in (("drawing", (70, 50)), ("photo", (40, 64)), ("painting", (64, 64))):
         Image.effect_noise(size, 80).convert("RGB").save(checkout / f"{name}.png")
-    run(translation, checkout)
+    called(translation, checkout)
     assert Image.open(checkout / "painted.png").size == (70, 50)
-    run([*styling, "--iterations", 2, "--cfg-options", "translator.weights=None"], checkout)
+    called([*styling, "--iterations", 2, "--cfg-options", "translator.weights=None"], checkout)
     assert Image.open(checkout / "stylized.png").size == (40, 64)
-    run([BIN / "sketchkit", "data", "sketch", "data/pairs/val", "sketched", "--val-ratio", 0, "--workers", 0], checkout)
-    words = ["configs/autopainter_lineart.py", "generator_losses.tv.weight=0,78", "--samples", 2]
-    run([BIN / "sketchkit", "sweep", *words, "--cfg-options", "data_root=data/pairs", *narrow], checkout)
+    called("sketchkit data sketch data/pairs/val sketched --val-ratio 0 --workers 0", checkout)
+    words = ["sketchkit", "sweep", "configs/autopainter_lineart.py", "generator_losses.tv.weight=0,78", "--samples", 2]
+    called([*words, "--cfg-options", "data_root=data/pairs", *narrow], checkout)
     assert (checkout / "runs/sweep_autopainter_lineart/sweep.png").is_file()
 
 
@@ -122,11 +139,15 @@ def test_a_loss_outside_the_repository_changes_training(sample_root, tmp_path):
     assert len([line for line in loss.splitlines() if line.strip()]) + len(config.splitlines()) <= 20
     (tmp_path / "my_losses.py").write_text(loss)
     (tmp_path / "my_config.py").write_text(config)
+    for folder in ("configs", "tools"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     states = {}
     for name, weight in (("with", 5.0), ("without", 0.0)):
-        words = [ROOT / "tools/train.py", "my_config.py", "--work-dir", name, "--plugin", TINY, "--cfg-options"]
-        overrides = tiny_overrides(sample_root, f"generator_losses.brightness.weight={weight}")
-        output = run([sys.executable, *words, *overrides], tmp_path)
+        (command,) = [c for c in COMMANDS if c.endswith("my_config.py")]
+        words = [*command.split(), "--work-dir", name, "--plugin", TINY, "--cfg-options"]
+        words += tiny_overrides(sample_root, f"generator_losses.brightness.weight={weight}")
+        # One of the two in an interpreter of its own, which finds the loss beside the config by itself.
+        output = run([sys.executable, *words[1:]], tmp_path) if weight else called(words, tmp_path)
         assert "brightness" in output
         states[name] = read_checkpoint(tmp_path / name / "iter_6.pth")["model"]
     key = "backbone.last.weight"

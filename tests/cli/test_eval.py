@@ -8,8 +8,6 @@ import re
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from datetime import datetime
 
@@ -24,7 +22,8 @@ from sketchkit.evaluation.features.classifiers import make_extractor
 from sketchkit.evaluation.features.extraction import extract_batch
 from sketchkit.evaluation.metric import Setup
 from tests.conftest import ROOT
-from tests.measuring import FEATURES, NETWORK, call, failed, measured
+from tests.eval_command import FEATURES, NETWORK, call, failed, measured
+from tests.forks import sketchkit
 
 pytestmark = pytest.mark.usefixtures("nothing_of_this_machine")
 
@@ -360,18 +359,14 @@ def test_a_call_stopped_by_ctrl_c_goes_on(tmp_path, capsys):
     words = [real, fake, "-m", "lpips", "--allow-random-weights", "--device", "cpu"]
     outputs = ["-o", tmp_path / "out.json", "--report", tmp_path / "out.html"]
     before = set(tmp_path.iterdir())
-    command = [sys.executable, "-c", "from sketchkit.cli import main; main()", "eval", *map(str, [*words, *outputs])]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    )
+    process = sketchkit("eval", *words, *outputs)
     wait_for_rows(tmp_path / "sketchkit_cache" / "rows.sqlite", process)
     # As a terminal does: the readers get it too.
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert out == "" and "Traceback" not in err
-    *_, last = err.splitlines()
+    done = process.result(timeout=60)
+    assert done.returncode == 130, done.stderr
+    assert done.stdout == "" and "Traceback" not in done.stderr
+    *_, last = done.stderr.splitlines()
     assert last == "stopped; what was seen so far is kept: the same command goes on"
     assert set(tmp_path.iterdir()) == before | {tmp_path / "sketchkit_cache"}
     capsys.readouterr()
@@ -388,6 +383,6 @@ def wait_for_rows(file, process):
             with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(file)) as database:
                 if database.execute("SELECT COUNT(*) FROM rows").fetchone()[0]:
                     return
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.result()
         time.sleep(0.02)
     raise AssertionError("no row was kept in a minute")

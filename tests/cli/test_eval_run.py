@@ -13,7 +13,7 @@ import torch
 from sketchkit.data.image_io import read_image
 from sketchkit.inference import TrainedTranslator
 from tests.conftest import ROOT
-from tests.measuring import FEATURES, NETWORK, call, failed, measured
+from tests.eval_command import FEATURES, NETWORK, call, failed, measured
 from tests.small_runs import BRIEF, KINDS, SIZE, small_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_of_this_machine")]  # whole runs

@@ -7,6 +7,7 @@ import pytest
 from sketchkit.cli import COMMANDS, cli, main
 from sketchkit.cli.data import COMMANDS as DATA_COMMANDS
 from tests.conftest import ROOT, TINY, tiny_overrides
+from tests.forks import succeeded, training
 
 
 def run(*words, cwd=ROOT):
@@ -97,8 +98,9 @@ def test_the_commands_are_those_there_are():
 
 @pytest.mark.slow
 def test_cfg_options_take_several_words(sample_root, tmp_path):
-    words = ["tools/train.py", "configs/sketchygan_demo.py", "--plugin", TINY, "--work-dir", tmp_path / "run"]
-    result = run(*words, "--cfg-options", *tiny_overrides(sample_root, "train_cfg.max_iters=1"))
+    words = [ROOT / "configs/sketchygan_demo.py", "--plugin", TINY, "--work-dir", tmp_path / "run"]
+    words += ["--cfg-options", *tiny_overrides(sample_root, "train_cfg.max_iters=1")]
+    result = training(*words).result()
     assert result.returncode == 0, result.stdout + result.stderr
     assert "[1/1]" in result.stdout
     assert "sample grids:" in result.stdout
@@ -110,14 +112,14 @@ def test_too_much_damage_is_one_line_and_costs_no_iteration(sample_root, tmp_pat
     """Found by a data worker, in the second epoch: the run saves what it has done and says what is wrong."""
     root, folder = tmp_path / "data", tmp_path / "run"
     shutil.copytree(sample_root, root)
-    words = ["tools/train.py", "configs/sketchygan_demo.py", "--plugin", TINY, "--work-dir", folder, "--cfg-options"]
+    words = [ROOT / "configs/sketchygan_demo.py", "--plugin", TINY, "--work-dir", folder, "--cfg-options"]
     words += tiny_overrides(root, "num_workers=1", "max_unreadable=0")
-    assert run(*words, "train_cfg.max_iters=2").returncode == 0
+    succeeded(training(*words, "train_cfg.max_iters=2"))
     tested = (root / "info" / "testset.txt").read_text()
     for path in root.glob("sketch/*/*/*.png"):
         if f"{path.parent.name}/{path.stem.rpartition('-')[0]}.jpg" not in tested:
             path.write_bytes(path.read_bytes()[:50])
-    result = run(*words, "train_cfg.max_iters=40", "default_hooks.grids.interval=100", "--resume")
+    result = training(*words, "train_cfg.max_iters=40", "default_hooks.grids.interval=100", "--resume").result()
     assert result.returncode == 1, result.stdout
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error:")]
     assert "1 unreadable files in" in line and "max_unreadable=1" in line
@@ -130,8 +132,8 @@ def test_missing_perceptual_weights_are_one_line_that_names_the_file_and_the_opt
     for name in ("TORCH_HOME", "HF_HOME", "SKETCHKIT_WEIGHTS"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("SKETCHKIT_OFFLINE", "1")
-    words = ["tools/train.py", "configs/sketchygan_sketchy.py", "--work-dir", tmp_path / "run", "--cfg-options"]
-    result = run(*words, f"data_root={sample_root}", "categories=13")
+    words = [ROOT / "configs/sketchygan_sketchy.py", "--work-dir", tmp_path / "run", "--cfg-options"]
+    result = training(*words, f"data_root={sample_root}", "categories=13").result()
     assert result.returncode == 1
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith("error: generator_losses.perceptual: ")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from sketchkit.config.load import load_config
 from sketchkit.config.names import preset_file, presets
 from sketchkit.data.image_io import read_image, write_image
 from tests.conftest import ROOT
+from tests.forks import sketchkit
 
 RANDOM = ["--cfg-options", "translator.weights=None", "--iterations", "2"]
 
@@ -153,15 +151,13 @@ def test_missing_weights_are_one_line(pictures, tmp_path, capsys, monkeypatch):
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_there_is(pictures, tmp_path):
     words = [*pictures[:2], "-o", tmp_path / "out.png", "--iterations", 100000, "--save-every", 1]
-    command = [sys.executable, "-m", "sketchkit.cli.stylize", *map(str, words), *RANDOM[:2]]
-    command[1:3] = ["-c", "from sketchkit.cli import main; main()", "stylize"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    call = sketchkit("stylize", *words, *RANDOM[:2], cwd=ROOT)
     for _ in range(600):
         if (tmp_path / "out_iter_000002.png").exists():
             break
         time.sleep(0.1)
-    os.kill(process.pid, signal.SIGINT)
-    out, error = process.communicate(timeout=60)
-    assert process.returncode == 0 and "Traceback" not in error
-    assert "(stopped by SIGINT after " in out
+    call.send_signal(signal.SIGINT)
+    done = call.result(timeout=60)
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    assert "(stopped by SIGINT after " in done.stdout
     assert read_image(tmp_path / "out.png").shape == (40, 60, 3)

@@ -1,11 +1,8 @@
 """`sketchkit sweep`: what its words mean, what it says, and how it ends."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -13,6 +10,7 @@ import pytest
 from sketchkit.cli import main
 from sketchkit.cli.options import spread
 from tests.conftest import ROOT, TINY, tiny_overrides
+from tests.forks import sketchkit, succeeded
 
 pytestmark = pytest.mark.slow  # whole runs
 
@@ -93,27 +91,24 @@ def test_a_mistake_is_one_line(words, message, capsys, monkeypatch):
 
 @pytest.mark.slow
 def test_ctrl_c_saves_and_the_same_command_goes_on(sample_root, tmp_path):
-    out, end = tmp_path / "out", 150
+    out, end = tmp_path / "out", 60
     many = [f"train_cfg.max_iters={end}", "train_cfg.val_interval=1000", "default_hooks.checkpoint.interval=1000"]
     words = ["sweep", DEMO, f"{KEY}=1,2", "--plugin", str(TINY), "-o", str(out), "--cfg-options"]
     words += tiny_overrides(sample_root, *many, "default_hooks.grids.interval=1000")
-    command = [sys.executable, "-c", "from sketchkit.cli import main; main()", *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    call = sketchkit(*words)
     scalars = out / "pixel.weight=1" / "scalars.jsonl"
     for _ in range(600):
         if scalars.is_file() and '"iter": 5,' in scalars.read_text():
             break
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[0]
-    assert process.returncode == 0 and "Traceback" not in said, said
-    assert "stopped: 0 of 2 settings are trained; the same sweep command goes on" in said
+    call.send_signal(signal.SIGINT)
+    done = call.result(timeout=60)
+    assert done.returncode == 0 and "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+    assert "stopped: 0 of 2 settings are trained; the same sweep command goes on" in done.stdout
     (saved,) = (out / "pixel.weight=1").glob("iter_*.pth")
     assert 5 <= int(saved.stem[5:]) < end
     assert not (out / "pixel.weight=2").exists() and not (out / "table.csv").exists()
-    again = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert again.returncode == 0, again.stdout + again.stderr
+    succeeded(sketchkit(*words))
     iterations = [json.loads(line)["iter"] for line in scalars.read_text().splitlines() if "G/total" in line]
     assert iterations == list(range(1, end + 1))
     assert (out / "pixel.weight=2" / f"iter_{end}.pth").is_file() and (out / "sweep.png").is_file()

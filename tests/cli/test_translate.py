@@ -1,7 +1,6 @@
 """`sketchkit translate`: pictures in, pictures out, and one line for every mistake."""
 
-import subprocess
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from sketchkit.cli import main
 from sketchkit.data.image_io import read_image, write_image
 from sketchkit.inference import TrainedTranslator
 from tests.conftest import TINY
+from tests.forks import Fork, sketchkit, succeeded
 from tests.small_runs import SIZE, small_run
 
 pytestmark = pytest.mark.slow  # whole runs
@@ -231,15 +231,14 @@ def test_a_run_trained_with_a_plugin_needs_no_flag_and_says_when_the_file_is_gon
     plugin = tmp_path / "mine.py"
     plugin.write_text(PLUGIN)
     changes = ["backbone={'type': 'OnlyHere'}", f"image_size={SIZE}", "heads={'discriminator': {'type': 'TinyHead'}}"]
-    run = small_run("plugin", tmp_path, *changes, plugin_files=[str(plugin), str(TINY)])
+    # Not by this process, which would know the plugin afterwards.
+    succeeded(Fork(partial(small_run, "plugin", tmp_path, *changes, plugin_files=[str(plugin), str(TINY)])))
     write_image(tmp_path / "a.png", noise())
-    words = [sys.executable, "-c", "from sketchkit.cli import main; main()", "translate", run, tmp_path / "a.png", "-o"]
-    words = [*map(str, words)]
-    done = subprocess.run([*words, str(tmp_path / "out.png")], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    words = ["translate", tmp_path / "run", tmp_path / "a.png", "-o"]
+    succeeded(sketchkit(*words, tmp_path / "out.png"))
     assert read_image(tmp_path / "out.png").shape == (20, 30, 3)
     plugin.unlink()
-    done = subprocess.run([*words, str(tmp_path / "x.png")], capture_output=True, text=True)
+    done = sketchkit(*words, tmp_path / "x.png").result()
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert "mine.py" in line and "Traceback" not in done.stderr

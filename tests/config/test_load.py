@@ -1,7 +1,5 @@
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,8 @@ from mmengine.config import Config
 
 from sketchkit.config.load import apply_override, load_config, parse_value, read_config, resolve
 from sketchkit.errors import ConfigError, PluginError
+from sketchkit.registry import LOSSES
+from tests.forks import Fork, succeeded
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs/sketchygan_sketchy.py"
@@ -154,7 +154,7 @@ def test_apply_override_refuses_to_go_into_a_value():
 
 @pytest.mark.slow
 def test_a_kept_config_finds_its_plugins_again(tmp_path):
-    """As a run folder keeps it: elsewhere, as JSON, opened by a new process without any flag."""
+    """As a run folder keeps it: elsewhere, as JSON, opened without any flag by a process that knows no plugin."""
     loss = (
         "from torch import nn\nfrom sketchkit.registry import LOSSES\n"
         "@LOSSES.register_module()\nclass {0}(nn.Module):\n    def forward(self, fake):\n        return fake.mean()\n"
@@ -162,12 +162,17 @@ def test_a_kept_config_finds_its_plugins_again(tmp_path):
     (tmp_path / "imported_again.py").write_text(loss.format("ImportedAgain"))
     (tmp_path / "given_again.py").write_text(loss.format("GivenAgain"))
     (tmp_path / "config.py").write_text(f"_base_ = '{CONFIG}'\ncustom_imports = dict(imports=['imported_again'])\n")
-    config = load_config(tmp_path / "config.py", plugin_files=[str(tmp_path / "given_again.py")])
     kept = tmp_path / "run" / "config.json"
     kept.parent.mkdir()
-    kept.write_text(json.dumps(config.to_dict()))
-    script = (
-        "import sys\nfrom sketchkit.config.load import load_config\nfrom sketchkit.registry import LOSSES\n"
-        "load_config(sys.argv[1])\nassert LOSSES.find('ImportedAgain') and LOSSES.find('GivenAgain')\n"
-    )
-    subprocess.run([sys.executable, "-c", script, str(kept)], check=True, cwd=tmp_path / "run")
+
+    def keep():
+        config = load_config(tmp_path / "config.py", plugin_files=[str(tmp_path / "given_again.py")])
+        kept.write_text(json.dumps(config.to_dict()))
+
+    def open_again():
+        load_config(kept)
+        assert LOSSES.find("ImportedAgain") and LOSSES.find("GivenAgain")
+
+    succeeded(Fork(keep))
+    assert not LOSSES.find("ImportedAgain") and not LOSSES.find("GivenAgain")
+    succeeded(Fork(open_again, cwd=tmp_path / "run"))

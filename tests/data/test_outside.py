@@ -12,7 +12,7 @@ from sketchkit.data.prepare.checking import find_kind
 from sketchkit.data.sample import write_sample
 from sketchkit.engine.checkpoints import read_checkpoint
 from sketchkit.face import train
-from tests.conftest import ROOT
+from tests.conftest import TINY
 
 PLUGIN = '''
 from pathlib import Path
@@ -95,7 +95,7 @@ def test_it_is_trained_on(outside, tmp_path):
         "backbone": {"type": "TinyBackbone"}, "heads": {"discriminator": {"type": "TinyHead"}},
         "train_dataloader.dataset": dataset, "val_dataloader.dataset": dataset,
     }  # fmt: skip
-    folder = train("pix2pix_facades", options, tmp_path / "run", plugin_files=[plugin, ROOT / "tests/tiny.py"])
+    folder = train("pix2pix_facades", options, tmp_path / "run", plugin_files=[plugin, TINY])
     assert "backbone.first.weight" in read_checkpoint(folder / "iter_2.pth")["model"]
 
 

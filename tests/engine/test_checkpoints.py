@@ -2,8 +2,6 @@ import os
 import pickle
 import random
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from torch import nn
 
 from sketchkit.engine import checkpoints
 from sketchkit.errors import CheckpointError
+from tests.forks import Fork
 
 
 def content(**more):
@@ -62,14 +61,17 @@ def test_a_damaged_checkpoint_is_named_in_one_line(tmp_path, damage):
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.pth"
     checkpoints.write_checkpoint(path, content(mark=1))
-    script = (
-        "import os, signal, torch\nfrom sketchkit.engine import checkpoints\n"
-        "save = torch.save\n"
-        "def cut(value, file):\n    file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
-        "torch.save = cut\n"
-        f"checkpoints.write_checkpoint({str(path)!r}, {{'mark': 2}})\n"
-    )
-    assert subprocess.run([sys.executable, "-c", script]).returncode == -signal.SIGKILL
+
+    def write_half():
+        def save(value, file):
+            file.write(b"half")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        torch.save = save
+        checkpoints.write_checkpoint(path, {"mark": 2})
+
+    assert Fork(write_half).result().returncode == -signal.SIGKILL
     assert checkpoints.read_checkpoint(path)["mark"] == 1
     assert checkpoints.latest_checkpoint(tmp_path) is None
 

@@ -1,32 +1,23 @@
 """Metrics inside training: the numbers of `sketchkit eval`, the best checkpoint by them, and two processes."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from sketchkit.cli import main
 from sketchkit.engine.checkpoints import read_checkpoint
-from sketchkit.engine.hooks import record
 from sketchkit.engine.hooks.progress import read_scalars
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError
 from tests.conftest import ROOT, TINY, tiny_overrides
+from tests.forks import succeeded, training_together
 from tests.small_runs import small_run
 
-pytestmark = pytest.mark.slow  # whole runs
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_of_this_machine")]  # whole runs
 
 NETWORK = "timm:test_resnet.r160_in1k"
 FID = {"type": "fid", "feature_extractor": NETWORK}
 RANDOM = "val_evaluator.allow_random_weights=True"
-
-
-@pytest.fixture(autouse=True)
-def quick_and_by_itself(nothing_of_this_machine, monkeypatch):
-    """No curves, which take longer than the training."""
-    monkeypatch.setattr(record, "draw_curves", lambda *_: None)
 
 
 def held_out(folder):
@@ -181,13 +172,9 @@ def test_two_processes_measure_what_one_does(sample_root, tmp_path, capsys):
     changes = ["backbone={'type': 'TinyBackbone'}", f"metrics=['psnr', {FID}]", RANDOM]
     changes += ["val_dataloader.dataset.max_samples=5", "default_hooks.checkpoint.save_best=psnr"]
     changes += ["train_cfg.max_iters=1", "train_cfg.val_interval=1", "train_cfg.val_at_start=False"]
-    words = [str(ROOT / "tools/train.py"), str(ROOT / "configs/sketchygan_demo.py"), "--plugin", str(TINY)]
-    words += ["--work-dir", str(tmp_path / "run"), "--cfg-options", *tiny_overrides(sample_root, *changes)]
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    done = subprocess.run(
-        [sys.executable, *launcher, *words], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr
+    words = [ROOT / "configs/sketchygan_demo.py", "--plugin", TINY, "--work-dir", tmp_path / "run", "--cfg-options"]
+    for fork in training_together(2, *words, *tiny_overrides(sample_root, *changes)):
+        succeeded(fork)
     measured = held_out(tmp_path / "run")[1]
     numbers = evaluated(capsys, best(tmp_path / "run"), "--allow-random-weights")
     assert set(numbers) == {"psnr", "fid_random", "kid_random"}

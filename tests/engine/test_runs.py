@@ -1,7 +1,6 @@
 """Whole runs: build, train, save, kill, resume, several processes."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -18,7 +17,8 @@ from sketchkit.engine.checkpoints import read_checkpoint
 from sketchkit.engine.hooks.progress import read_scalars
 from sketchkit.engine.train import train
 from sketchkit.errors import CheckpointError, ConfigError, DataError, TrainingStopped
-from tests.conftest import ROOT, TINY, tiny_overrides
+from tests.conftest import ROOT, TINY, drawing_curves, tiny_overrides
+from tests.forks import succeeded, training
 
 EMA = "translator.ema={'type': 'MomentumAnnealingEMA', 'momentum': 0.01, 'gamma': 10}"
 SCHEDULE = "param_scheduler=[{'type': 'LinearLR', 'by_epoch': False, 'start_factor': 1.0, 'end_factor': 0.1, 'end': 6}]"
@@ -45,7 +45,8 @@ def finished(sample_root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "finished"
     overrides = tiny_overrides(sample_root, EMA, SCHEDULE, "num_workers=1")
     config = load_config(ROOT / "configs/sketchygan_demo.py", overrides, [TINY])
-    train(config, folder)
+    with drawing_curves():
+        train(config, folder)
     return folder, config
 
 
@@ -316,15 +317,9 @@ def test_scalars_go_to_tensorboard(finished):
     assert {event.step: event.value for event in accumulator.Scalars("G/pixel")} == pytest.approx(kept)
 
 
-def command(sample_root, folder, *more):
-    words = [sys.executable, str(ROOT / "tools/train.py"), str(ROOT / "configs/sketchygan_demo.py")]
-    words += ["--work-dir", str(folder), "--plugin", str(TINY), "--cfg-options", *tiny_overrides(sample_root, *more)]
-    return words
-
-
-def start(words):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+def words(sample_root, folder, *more):
+    first = [ROOT / "configs/sketchygan_demo.py", "--work-dir", folder, "--plugin", TINY, "--cfg-options"]
+    return [*first, *tiny_overrides(sample_root, *more)]
 
 
 def wait_for_iteration(folder, iteration):
@@ -339,14 +334,14 @@ def wait_for_iteration(folder, iteration):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_ends_cleanly(sample_root, tmp_path, number):
-    process = start(command(sample_root, tmp_path / "run", "train_cfg.max_iters=100000", "num_workers=1",
-                            "default_hooks.checkpoint.interval=100000"))  # fmt: skip
+    run = training(*words(sample_root, tmp_path / "run", "train_cfg.max_iters=100000", "num_workers=1",
+                          "default_hooks.checkpoint.interval=100000"))  # fmt: skip
     wait_for_iteration(tmp_path / "run", 5)
-    process.send_signal(number)
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == 0, output
-    assert "Traceback" not in output
-    assert f"{number.name}: saved" in output
+    run.send_signal(number)
+    done = run.result(timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert f"{number.name}: saved" in done.stdout
     (saved,) = (tmp_path / "run").glob("iter_*.pth")
     assert read_checkpoint(saved)["iter"] == int(saved.stem[5:]) >= 5
 
@@ -355,16 +350,14 @@ def test_a_signal_saves_and_ends_cleanly(sample_root, tmp_path, number):
 def test_a_killed_run_resumes_as_if_it_had_not_been(finished, sample_root, tmp_path):
     folder = tmp_path / "run"
     keep_all = "default_hooks.checkpoint.max_keep_ckpts=-1"
-    slow_end = command(sample_root, folder, EMA, SCHEDULE, "train_cfg.max_iters=100000", keep_all)
-    process = start(slow_end)
+    run = training(*words(sample_root, folder, EMA, SCHEDULE, "train_cfg.max_iters=100000", keep_all))
     wait_for_iteration(folder, 4)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    run.send_signal(signal.SIGKILL)
+    assert run.result().returncode == -signal.SIGKILL
     for extra in folder.glob("iter_*.pth"):
         if extra.name != "iter_3.pth":
             extra.unlink()
-    process = start([*command(sample_root, folder, EMA, SCHEDULE), "--resume"])
-    assert process.communicate(timeout=120) and process.returncode == 0
+    succeeded(training(*words(sample_root, folder, EMA, SCHEDULE), "--resume"))
     assert_same_state(*(read_checkpoint(f / "iter_6.pth")["model"] for f in (folder, finished[0])))
 
 
@@ -379,13 +372,11 @@ def test_two_processes_of_half_the_batch_equal_one_of_the_whole(sample_root, tmp
         "default_hooks.checkpoint.interval=10",
         "drop=[]",
     ]
-    one = start(command(sample_root, tmp_path / "one", *plain, "batch_size=4"))
-    words = command(sample_root, tmp_path / "two", *plain, "batch_size=2")
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    two = start([sys.executable, *launcher, *words[1:]])
-    for process in (one, two):
-        output = process.communicate(timeout=240)[0]
-        assert process.returncode == 0, output
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "tools/train.py"]
+    command = [*launcher, *map(str, words(sample_root, tmp_path / "two", *plain, "batch_size=2"))]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    succeeded(training(*words(sample_root, tmp_path / "one", *plain, "batch_size=4")))
     single, double = (read_checkpoint(tmp_path / name / "iter_10.pth") for name in ("one", "two"))
     assert len(double["random_states"]) == 2
     for key, value in single["model"].items():

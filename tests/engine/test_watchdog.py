@@ -16,7 +16,7 @@ from sketchkit.engine.hooks.watchdog import CAUSES, examine
 from sketchkit.engine.optimizers import GroupOptimizers
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError, TrainingStopped
-from tests.conftest import ROOT, TINY
+from tests.conftest import ROOT, TINY, drawing_curves
 
 pytestmark = pytest.mark.slow  # whole runs
 
@@ -97,7 +97,7 @@ def test_a_lasting_finding_is_said_and_kept_once(run, capsys, tmp_path):
 
 
 def test_curves_are_drawn_when_it_stops(run, tmp_path):
-    with pytest.raises(TrainingStopped):
+    with pytest.raises(TrainingStopped), drawing_curves():
         run("black", "stop")
     assert (tmp_path / "run" / "curves.png").is_file()
 

@@ -1,17 +1,8 @@
-"""Sample sets, and small systems on them."""
+"""Small systems on sample sets."""
 
 import pytest
 
-from tools.gpu.steps import Setting
-from tools.gpu.systems import build, draw_samples, system_config
-
-
-@pytest.fixture(scope="session")
-def setting(tmp_path_factory):
-    """A rehearsal's setting, its sample sets drawn."""
-    setting = Setting(tmp_path_factory.mktemp("samples"), tmp_path_factory.mktemp("out"))
-    list(draw_samples(setting))
-    return setting
+from tools.gpu.systems import build, system_config
 
 
 @pytest.fixture

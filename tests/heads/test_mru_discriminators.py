@@ -1,4 +1,4 @@
-"""What both masked residual discriminators promise, at a narrow width."""
+"""Both masked residual discriminators: what they promise, at a narrow width; the layers of each, counted by hand."""
 
 from __future__ import annotations
 
@@ -178,3 +178,153 @@ def test_an_unknown_class_head_is_refused(make: Any) -> None:
 @pytest.mark.parametrize("cls", [MRUDiscriminator, OfficialMRUDiscriminator])
 def test_every_option_has_a_default(cls: type) -> None:
     assert all(p.default is not p.empty for p in inspect.signature(cls).parameters.values())
+
+
+# The Sketch2Img discriminator.
+
+
+def conv3(before: int, after: int) -> int:
+    return 9 * before * after + after
+
+
+def unit(x: int, image: int, y: int) -> int:
+    """Mask m, mask n, new features, x path."""
+    return conv3(x + image, x) + conv3(x + image, y) + conv3(x + image, y) + conv3(x, y)
+
+
+def count(**options: object) -> int:
+    with torch.device("meta"):
+        return sum(p.numel() for p in MRUDiscriminator(**options).parameters())
+
+
+def test_parameters_are_10_0_million_at_125_classes() -> None:
+    units = unit(6, 6, 64) + unit(64, 6, 128) + unit(128, 6, 256) + unit(256, 6, 512)
+    downs = sum(4 * c * c + c for c in (64, 128, 256))
+    flat = 512 * 8 * 8
+    expected = units + downs + (flat + 1) + (125 * flat + 125)
+    assert expected == 10_034_636
+    assert count() == count(spectral_norm=False) == expected
+    assert count(class_head=None, spectral_norm=False) == expected - (125 * flat + 125)
+    assert count(class_head="projection", spectral_norm=False) == expected - (125 * flat + 125) + 125 * 512
+    assert count(norm="batch", spectral_norm=False) == expected + 2 * 2 * (64 + 128 + 256 + 512)
+
+
+def narrow_seed(**options: object) -> MRUDiscriminator:
+    return MRUDiscriminator(image_size=16, width=2, num_classes=3, **options).eval()
+
+
+def test_trunk_starts_from_and_sees_picture_and_sketch() -> None:
+    head = narrow_seed()
+    seen: list[tuple[Tensor, ...]] = []
+    for layer in head.trunk.units:
+        layer.register_forward_pre_hook(lambda _, args: seen.append(args))
+    image, source = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
+    head(image, source)
+    joint = torch.cat([image, source], 1)
+    assert torch.equal(seen[0][0], joint)
+    assert torch.equal(seen[0][1], joint)
+    assert torch.allclose(seen[1][1], joint.reshape(2, 6, 8, 2, 8, 2).mean((3, 5)), atol=1e-6)
+
+
+def test_linear_heads_read_the_flattened_last_map() -> None:
+    head = narrow_seed()
+    out = head(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16))
+    flat = out.features[-1].reshape(2, -1)
+    assert isinstance(head.classes, nn.Linear)
+    assert torch.allclose(out.logits, flat @ head.real.weight.T + head.real.bias, atol=1e-6)
+    assert torch.allclose(out.class_logits, flat @ head.classes.weight.T + head.classes.bias, atol=1e-6)
+
+
+def test_projection_adds_the_class_vector_times_pooled_features() -> None:
+    head = narrow_seed(class_head="projection")
+    label = torch.tensor([2, 0])
+    out = head(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), label)
+    last = out.features[-1]
+    assert head.projection is not None
+    for b in range(2):
+        plain = last[b].flatten() @ head.real.weight[0] + head.real.bias[0]
+        vector = head.projection.table.weight[label[b]]
+        inner = sum(vector[c] * last[b, c].mean() for c in range(len(vector)))
+        assert torch.allclose(out.logits[b, 0], plain + inner, atol=1e-6)
+
+
+def test_picture_alone() -> None:
+    head = narrow_seed(source_channels=0)
+    image = torch.rand(2, 3, 16, 16)
+    assert torch.equal(head(image).logits, head(image, torch.rand(2, 3, 16, 16)).logits)
+
+
+def test_a_missing_sketch_and_a_wrong_size_are_explained() -> None:
+    with pytest.raises(ConfigError, match="give source"):
+        narrow_seed()(torch.rand(2, 3, 16, 16))
+    with pytest.raises(ConfigError, match="built for 16x16 and got 32x16"):
+        narrow_seed()(torch.rand(2, 3, 32, 16), torch.rand(2, 3, 32, 16))
+
+
+def test_conditional_norm_is_refused() -> None:
+    with pytest.raises(ConfigError, match="norm='conditional_batch'"):
+        narrow_seed(norm="conditional_batch")
+
+
+# The released discriminator.
+
+
+def conv(kernel: int, before: int, after: int) -> int:
+    return kernel**2 * before * after + after
+
+
+def v3(x: int, y: int) -> int:
+    """Gate, image features, two convolutions, shortcut."""
+    return conv(3, x + 3, x) + conv(3, 3, x) + conv(3, x, y) + conv(3, y, y) + conv(1, x, y)
+
+
+def test_parameters_are_17_2_million_at_50_classes() -> None:
+    trunk = conv(7, 3, 8) + v3(8, 128) + v3(128, 256) + v3(256, 512) + v3(512, 768)
+    slopes = 1 + 3 * 4 + 1  # one PReLU after the stem, three a unit, one at the end
+    expected = trunk + slopes + conv(1, 768, 1) + (768 * 50 + 50)
+    assert expected == 17_178_977
+    with torch.device("meta"):
+        assert sum(p.numel() for p in OfficialMRUDiscriminator().parameters()) == expected
+
+
+def narrow_official(**options: object) -> OfficialMRUDiscriminator:
+    return OfficialMRUDiscriminator(width=2, num_classes=3, **options).eval()
+
+
+def test_maps_lead_from_32_to_4_and_patches_follow_the_picture() -> None:
+    head = narrow_official()
+    out = head(torch.rand(2, 3, 64, 64))
+    assert [tuple(m.shape[1:]) for m in out.features] == [(4, 32, 32), (8, 16, 16), (16, 8, 8), (24, 4, 4)]
+    assert out.logits.shape == (2, 1, 4, 4)
+    assert head(torch.rand(1, 3, 96, 64)).logits.shape == (1, 1, 6, 4)
+
+
+def test_source_is_not_looked_at() -> None:
+    head, image = narrow_official(), torch.rand(2, 3, 64, 64)
+    assert torch.equal(head(image).logits, head(image, torch.rand(2, 3, 64, 64)).logits)
+
+
+def test_class_logits_read_averaged_features() -> None:
+    head = narrow_official()
+    out = head(torch.rand(2, 3, 64, 64))
+    assert isinstance(head.classes, nn.Linear)
+    pooled = out.features[-1].flatten(2).mean(2)
+    assert torch.allclose(out.class_logits, pooled @ head.classes.weight.T + head.classes.bias, atol=1e-6)
+
+
+def test_projection_adds_the_inner_product_to_each_patch() -> None:
+    head, label = narrow_official(class_head="projection"), torch.tensor([2, 0])
+    out = head(torch.rand(2, 3, 64, 64), None, label)
+    last, weight, bias = out.features[-1], head.real.weight[0, :, 0, 0], head.real.bias
+    assert head.projection is not None
+    assert bias is not None
+    for b, y, x in ((0, 0, 0), (1, 3, 2)):
+        place = last[b, :, y, x]
+        expected = place @ weight + bias[0] + place @ head.projection.table.weight[label[b]]
+        assert torch.allclose(out.logits[b, 0, y, x], expected, atol=1e-6)
+
+
+def test_last_map_is_closed_by_a_prelu_of_slope_0_2() -> None:
+    head = narrow_official()
+    closing = head.trunk.last.activation
+    assert torch.allclose(closing(torch.tensor([[-1.0], [2.0]])), torch.tensor([[-0.2], [2.0]]))
