@@ -134,11 +134,11 @@ def check_metric(metric: PictureMetric, name: str, size: int = 48) -> None:
     real, fake, other = (torch.randint(256, (12, 3, size, size), generator=generator).byte() for _ in range(3))
     groups = {"real": (real,), "fake": (fake,), "pair": (real, fake), "draws": (fake, other)}
     rows: dict[str, Any] = {role: _rows(metric.extractor, groups[role]) for role in metric.needs if role in ROLES}
-    seen = Features(**rows, labels=["a", "b"] * 6 if "labels" in metric.needs else None)
-    values = metric.compute(seen)
+    features = Features(**rows, labels=["a", "b"] * 6 if "labels" in metric.needs else None)
+    values = metric.compute(features)
     assert next(iter(values), None) == name, f"the first value is not {name}: {values}"
     assert all(math.isfinite(value) for value in values.values()), f"the values are {values}"
-    each = metric.per_sample(seen)
+    each = metric.per_sample(features)
     assert each is None or each.shape == (12,), f"per_sample gives {tuple(each.shape)} and not a value a sample"
 
 

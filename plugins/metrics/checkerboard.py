@@ -61,15 +61,18 @@ class Checkerboard(PictureMetric):
     def __init__(self, setup: Setup = Setup(), stride: int = 2) -> None:
         self.extractor = CheckerboardExtractor(stride)
 
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """{'checkerboard': the fakes' mean, 'checkerboard_real': that of the real pictures}."""
-        assert seen.real is not None
-        return {"checkerboard": self.per_sample(seen).mean().item(), "checkerboard_real": seen.real.mean().item()}
+        assert features.real is not None
+        return {
+            "checkerboard": self.per_sample(features).mean().item(),
+            "checkerboard_real": features.real.mean().item(),
+        }
 
-    def per_sample(self, seen: Features) -> Tensor:
+    def per_sample(self, features: Features) -> Tensor:
         """The share (N,) of each fake."""
-        assert seen.fake is not None
-        return seen.fake[:, 0]
+        assert features.fake is not None
+        return features.fake[:, 0]
 
 
 def checkerboard(images: Tensor, stride: int = 2) -> Tensor:

@@ -88,27 +88,27 @@ class Classification(PictureMetric):
         if self.classes:
             self._check_count(self.classes)
 
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """{'classification': accuracy}, and 'classification_top5' where there are more than 5 classes.
 
         Raises:
             ConfigError: no classes were given, and those of the fakes are not as many as the classifier's outputs.
             DataError: a fake's class is not among those given.
         """
-        scores = {"classification": self.per_sample(seen).mean().item()}
+        scores = {"classification": self.per_sample(features).mean().item()}
         return scores | (
-            {"classification_top5": self._hits(seen, TOP).mean().item()} if self.extractor.width > TOP else {}
+            {"classification_top5": self._hits(features, TOP).mean().item()} if self.extractor.width > TOP else {}
         )
 
-    def per_sample(self, seen: Features) -> Tensor:
+    def per_sample(self, features: Features) -> Tensor:
         """1 for each fake (N,) whose class is ranked first, else 0."""
-        return self._hits(seen, 1)
+        return self._hits(features, 1)
 
-    def _hits(self, seen: Features, top: int) -> Tensor:
-        assert seen.fake is not None and seen.labels is not None
-        check_features(seen.fake, least=1)
-        right = torch.tensor(self._indices(seen.labels))
-        return (seen.fake.topk(top, 1).indices == right[:, None]).any(1).double()
+    def _hits(self, features: Features, top: int) -> Tensor:
+        assert features.fake is not None and features.labels is not None
+        check_features(features.fake, least=1)
+        right = torch.tensor(self._indices(features.labels))
+        return (features.fake.topk(top, 1).indices == right[:, None]).any(1).double()
 
     def _indices(self, labels: Sequence[str]) -> list[int]:
         classes = self.classes or sorted(set(labels))

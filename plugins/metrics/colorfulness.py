@@ -59,14 +59,14 @@ class Colorfulness(PictureMetric):
     def __init__(self, setup: Setup = Setup(), opponent: str = "signed") -> None:
         self.extractor = ColorfulnessExtractor(opponent)
 
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """{'colorfulness': the difference, and each set's mean: 'colorfulness_real', 'colorfulness_fake'}."""
-        assert seen.real is not None
-        assert seen.fake is not None
-        real, fake = seen.real.mean().item(), seen.fake.mean().item()
+        assert features.real is not None
+        assert features.fake is not None
+        real, fake = features.real.mean().item(), features.fake.mean().item()
         return {"colorfulness": fake - real, "colorfulness_real": real, "colorfulness_fake": fake}
 
-    def per_sample(self, seen: Features) -> Tensor:
+    def per_sample(self, features: Features) -> Tensor:
         """The colourfulness (N,) of each fake less the mean of the real pictures."""
-        assert seen.real is not None and seen.fake is not None
-        return seen.fake[:, 0] - seen.real.mean()
+        assert features.real is not None and features.fake is not None
+        return features.fake[:, 0] - features.real.mean()

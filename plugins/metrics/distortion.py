@@ -96,14 +96,14 @@ class PairMean(PictureMetric):
     def __init__(self, setup: Setup = Setup()) -> None:
         self.extractor = self.sees()
 
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """{name: the mean over the pairs}."""
-        return {self.extractor.name: self.per_sample(seen).mean().item()}
+        return {self.extractor.name: self.per_sample(features).mean().item()}
 
-    def per_sample(self, seen: Features) -> Tensor:
+    def per_sample(self, features: Features) -> Tensor:
         """The number (N,) of each pair."""
-        assert seen.pair is not None
-        return seen.pair[:, 0]
+        assert features.pair is not None
+        return features.pair[:, 0]
 
 
 @PICTURE_METRICS.register_module(name="psnr")
@@ -117,10 +117,10 @@ class Psnr(PairMean):
     better = "higher"
     sees = PsnrExtractor
 
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """{'psnr': the mean over the pairs}; where some are identical, how many, and the mean over the others:
         'psnr_identical' and, where there are others, 'psnr_others'."""
-        values, each = super().compute(seen), self.per_sample(seen)
+        values, each = super().compute(features), self.per_sample(features)
         others = each[each.isfinite()]
         if len(others) < len(each):
             values["psnr_identical"] = len(each) - len(others)
@@ -128,13 +128,14 @@ class Psnr(PairMean):
                 values["psnr_others"] = others.mean().item()
         return values
 
-    def remark(self, seen: Features) -> str | None:
+    def remark(self, features: Features) -> str | None:
         """That identical pairs make it infinite."""
-        values = self.compute(seen)
+        values = self.compute(features)
         if "psnr_identical" not in values:
             return None
         others = f"; the others have {values['psnr_others']:.6g}" if "psnr_others" in values else ""
-        return f"is infinite, as {values['psnr_identical']} of {len(self.per_sample(seen))} pairs are identical{others}"
+        pairs = len(self.per_sample(features))
+        return f"is infinite, as {values['psnr_identical']} of {pairs} pairs are identical{others}"
 
 
 @PICTURE_METRICS.register_module(name="ssim")

@@ -41,21 +41,27 @@ class FrechetDistance(PictureMetric):
     def __init__(self, setup: Setup = Setup(), feature_extractor: str = "inception", resize: str = "tf") -> None:
         self.extractor = make_extractor(setup, feature_extractor, resize)
 
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """{'fid': the distance}; kept statistics stand for the real pictures where there are some.
 
         Raises:
             DataError: see `frechet_distance`.
         """
-        real = seen.real if seen.statistics is None else seen.statistics
-        assert real is not None and seen.fake is not None
-        return {"fid": frechet_distance(real, seen.fake)}
+        real = features.real if features.statistics is None else features.statistics
+        assert real is not None and features.fake is not None
+        return {"fid": frechet_distance(real, features.fake)}
 
-    def remark(self, seen: Features) -> str | None:
+    def remark(self, features: Features) -> str | None:
         """That it is biased, where there are fewer pictures than features."""
-        assert seen.fake is not None
-        real = seen.statistics.count if seen.statistics is not None else None if seen.real is None else len(seen.real)
-        fewest = len(seen.fake) if real is None else min(len(seen.fake), real)
+        assert features.fake is not None
+        real = (
+            features.statistics.count
+            if features.statistics is not None
+            else None
+            if features.real is None
+            else len(features.real)
+        )
+        fewest = len(features.fake) if real is None else min(len(features.fake), real)
         if fewest >= self.extractor.width:
             return None
         return (

@@ -43,15 +43,15 @@ class InceptionScore(PictureMetric):
             raise ConfigError("is needs the logits of the Inception network: leave out --feature-extractor")
         self.seed, self.splits = setup.seed, splits
 
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """{'is': the mean over the splits, 'is_std': their deviation (over all of them)}.
 
         Raises:
             DataError: fewer pictures than splits, or features that are not finite.
         """
-        assert seen.fake is not None
-        check_features(seen.fake)
-        count = len(seen.fake)
+        assert features.fake is not None
+        check_features(features.fake)
+        count = len(features.fake)
         if count < self.splits:
             raise DataError(f"is cannot deal {count} pictures into {self.splits} splits: give splits={count} or less")
         # torch-fidelity's order and parts: the same seed gives the same score.
@@ -59,7 +59,7 @@ class InceptionScore(PictureMetric):
         bounds = [i * count // self.splits for i in range(self.splits + 1)]
         # The extractor as it is now, which other metrics may share: another would load the network again.
         extractor: Any = self.extractor
-        logits = extractor.logits(seen.fake).cpu()[order]
+        logits = extractor.logits(features.fake).cpu()[order]
         scores = [score(logits[start:end]) for start, end in pairwise(bounds)]
         return {"is": float(np.mean(scores)), "is_std": float(np.std(scores))}
 

@@ -54,24 +54,24 @@ class KernelDistance(PictureMetric):
         self.extractor = make_extractor(setup, feature_extractor, resize)
         self.seed, self.subsets, self.subset_size = setup.seed, subsets, subset_size or SUBSET_SIZE
 
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """{'kid': the distance}; of subsets, the mean over them, and 'kid_std', their deviation (over all of them).
 
         Raises:
             DataError: fewer than two pictures of a kind, fewer than a subset takes, or features that are not finite.
         """
-        assert seen.real is not None and seen.fake is not None
-        for features in (seen.real, seen.fake):
-            check_features(features)
+        assert features.real is not None and features.fake is not None
+        for rows in (features.real, features.fake):
+            check_features(rows)
         if self.subsets is None:
-            return {"kid": squared_mmd(seen.real, seen.fake)}
-        values = self._of_subsets(seen.real, seen.fake, self.subsets)
+            return {"kid": squared_mmd(features.real, features.fake)}
+        values = self._of_subsets(features.real, features.fake, self.subsets)
         return {"kid": float(np.mean(values)), "kid_std": float(np.std(values))}
 
-    def remark(self, seen: Features) -> str | None:
+    def remark(self, features: Features) -> str | None:
         """That chance moves it, where there are few pictures."""
-        assert seen.real is not None and seen.fake is not None
-        fewest = min(len(seen.real), len(seen.fake))
+        assert features.real is not None and features.fake is not None
+        fewest = min(len(features.real), len(features.fake))
         return f"of {fewest} pictures is moved by chance, also below 0: measure more" if fewest < FEW else None
 
     def _of_subsets(self, real: Tensor, fake: Tensor, subsets: int) -> list[float]:

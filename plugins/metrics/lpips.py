@@ -29,14 +29,14 @@ class Lpips(PictureMetric):
     def __init__(self, setup: Setup = Setup(), net: str = "alex") -> None:
         self.extractor = LpipsExtractor(setup, net)
 
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """{'lpips': the mean over the pairs}."""
-        return {"lpips": self.per_sample(seen).double().mean().item()}
+        return {"lpips": self.per_sample(features).double().mean().item()}
 
-    def per_sample(self, seen: Features) -> Tensor:
+    def per_sample(self, features: Features) -> Tensor:
         """The LPIPS (N,) of each pair."""
-        assert seen.pair is not None
-        return seen.pair[:, 0]
+        assert features.pair is not None
+        return features.pair[:, 0]
 
 
 @PICTURE_METRICS.register_module(name="lpips-diversity")
@@ -59,11 +59,11 @@ class LpipsDiversity(PictureMetric):
     def __init__(self, setup: Setup = Setup(), net: str = "alex") -> None:
         self.extractor = DrawsExtractor(setup, net)
 
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """{'lpips-diversity': the mean over the sources}."""
-        return {"lpips-diversity": self.per_sample(seen).double().mean().item()}
+        return {"lpips-diversity": self.per_sample(features).double().mean().item()}
 
-    def per_sample(self, seen: Features) -> Tensor:
+    def per_sample(self, features: Features) -> Tensor:
         """The mean LPIPS (N,) of all pairs of each source's outputs."""
-        assert seen.draws is not None
-        return seen.draws[:, 0]
+        assert features.draws is not None
+        return features.draws[:, 0]

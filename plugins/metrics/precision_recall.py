@@ -57,28 +57,28 @@ class ManifoldShare(PictureMetric):
 class Precision(ManifoldShare):
     """The share of fakes that lie where real pictures do: 0 to 1. Its options are those of `ManifoldShare`."""
 
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """{'precision': the share of fakes in the balls of the real pictures}.
 
         Raises:
             DataError: no more real pictures than neighbors, no fakes, or features that are not finite.
         """
-        assert seen.real is not None and seen.fake is not None
-        return {"precision": self.share(seen.fake, seen.real)}
+        assert features.real is not None and features.fake is not None
+        return {"precision": self.share(features.fake, features.real)}
 
 
 @PICTURE_METRICS.register_module(name="recall")
 class Recall(ManifoldShare):
     """The share of real pictures that lie where fakes do: 0 to 1. Its options are those of `ManifoldShare`."""
 
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """{'recall': the share of real pictures in the balls of the fakes}.
 
         Raises:
             DataError: no more fakes than neighbors, no real pictures, or features that are not finite.
         """
-        assert seen.real is not None and seen.fake is not None
-        return {"recall": self.share(seen.real, seen.fake)}
+        assert features.real is not None and features.fake is not None
+        return {"recall": self.share(features.real, features.fake)}
 
 
 def radii(centers: Tensor, neighbors: int) -> Tensor:

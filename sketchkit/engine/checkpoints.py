@@ -23,6 +23,8 @@ from sketchkit.atomic import whole
 from sketchkit.errors import CheckpointError
 
 FORMAT = "sketchkit/1"
+# What torch.save begins a file with: an archive, or in its old form a pickle.
+STARTS = (b"PK\x03\x04", b"\x80")
 
 
 def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
@@ -42,6 +44,9 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"no checkpoint at {path}")
+    with path.open("rb") as file:
+        if not file.read(4).startswith(STARTS):
+            raise CheckpointError(f"{path} is no checkpoint: torch.save wrote no such file")
     try:
         content = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:

@@ -136,14 +136,14 @@ class PictureMetric(ABC):
     ranking: ClassVar[int] = 0
 
     @abstractmethod
-    def compute(self, seen: Features) -> dict[str, float]:
+    def compute(self, features: Features) -> dict[str, float]:
         """The metric, under its own name first; then what belongs to it, such as a deviation."""
 
-    def remark(self, seen: Features) -> str | None:
+    def remark(self, features: Features) -> str | None:
         """What goes on after the metric's name in a note on how far its number can be trusted; None where it can."""
         return None
 
-    def per_sample(self, seen: Features) -> Tensor | None:
+    def per_sample(self, features: Features) -> Tensor | None:
         """A value (N,) of each pair, source or output, for a report; None for what is said of whole sets only.
 
         Of each pair where `needs` has 'pair', else of each source where it has 'draws', else of each fake.

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from sketchkit.data.image_io import write_image
 from sketchkit.engine import checkpoints
 from sketchkit.errors import CheckpointError
 from tests.forks import Fork
@@ -38,6 +39,12 @@ def test_a_checkpoint_that_runs_code_is_refused(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError):
         checkpoints.read_checkpoint(tmp_path / "plain.pth")
     assert not (tmp_path / "attacked").exists()
+
+
+def test_a_picture_is_no_checkpoint_and_is_not_said_to_hold_code(tmp_path):
+    write_image(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(CheckpointError, match=r"a\.png is no checkpoint"):
+        checkpoints.read_checkpoint(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "missing", "foreign"])

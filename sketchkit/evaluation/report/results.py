@@ -19,25 +19,25 @@ FORMAT = "sketchkit metrics"
 Score = dict[str, Any]
 
 
-def score(name: str, metric: PictureMetric, seen: Features) -> Score:
+def score(name: str, metric: PictureMetric, features: Features) -> Score:
     """One metric's number with what belongs to it, as JSON can hold it.
 
     Raises:
         DataError: there are fewer pictures than it needs.
     """
-    counts: dict[str, int | None] = {"real": seen.statistics.count} if seen.statistics is not None else {}
-    counts |= {role: len(rows) for role in ROLES if (rows := getattr(seen, role)) is not None}
+    counts: dict[str, int | None] = {"real": features.statistics.count} if features.statistics is not None else {}
+    counts |= {role: len(rows) for role in ROLES if (rows := getattr(features, role)) is not None}
     for role, count in counts.items():
         if count is not None and count < metric.least:
             raise DataError(f"{name} needs {metric.least} pictures or more, and there are {count} ({role})")
-    value, *more = metric.compute(seen).items()
+    value, *more = metric.compute(features).items()
     return {
         "value": _plain(value[1]),
         **{key: _plain(number) for key, number in more},
         "better": metric.better,
         "n": counts,
         "extractor": metric.extractor.identity,
-        "note": metric.remark(seen),
+        "note": metric.remark(features),
     }
 
 
