@@ -74,6 +74,7 @@ def test_an_array_that_may_mean_anything_is_refused(array, message):
         as_rgb(array)
 
 
+@pytest.mark.slow
 def test_training_and_measuring(sample_root, tmp_path):
     options = {
         "data_root": sample_root, "categories": 3, "image_size": 16, "batch_size": 2, "train_cfg.max_iters": 2,

@@ -51,6 +51,7 @@ def test_sixty_iterations_or_half_as_many_where_learning_is_not_seen(name, small
         assert last < 0.97 * first, term
 
 
+@pytest.mark.slow
 def test_a_wasserstein_critic_keeps_its_weights_clipped_and_steps_five_times(small, tmp_path):
     folder = train(small("recolor_wgan", "train_cfg.max_iters=4", "train_cfg.val_interval=4"), tmp_path / "run")
     state = read_checkpoint(folder / "iter_4.pth")
@@ -63,6 +64,7 @@ def test_a_wasserstein_critic_keeps_its_weights_clipped_and_steps_five_times(sma
     assert steps == {"generator": set(), "discriminator": {4}}
 
 
+@pytest.mark.slow
 def test_a_cyclegan_resumes_bit_for_bit_with_its_pools(small, tmp_path):
     more = ["train_cfg.max_iters=8", "train_cfg.val_interval=4", "default_hooks.checkpoint.interval=4",
             "translator.pool_size=2", "default_hooks.logger.interval=1"]  # fmt: skip

@@ -50,6 +50,7 @@ def finished(sample_root, tmp_path_factory):
     return folder, config
 
 
+@pytest.mark.slow
 def test_a_run_folder_describes_itself(finished):
     folder, _ = finished
     environment = json.loads((folder / "environment.json").read_text())
@@ -67,6 +68,7 @@ def test_a_run_folder_describes_itself(finished):
     assert [row["iter"] for row in rows if "val/l1" in row] == [0, 3, 6]
 
 
+@pytest.mark.slow
 def test_the_learning_rate_follows_its_schedule(finished):
     rows = [row for row in losses(finished[0]) if "lr/generator" in row]
     # mmengine's linear schedule reaches its end after end - 1 steps.
@@ -74,6 +76,7 @@ def test_the_learning_rate_follows_its_schedule(finished):
     assert [row["lr/generator"] for row in rows] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(finished, tmp_path):
     folder, config = finished
     resumed = tmp_path / "resumed"
@@ -87,6 +90,7 @@ def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(finished, tmp_path):
     assert losses(resumed) == losses(folder)
 
 
+@pytest.mark.slow
 def test_the_config_in_a_run_folder_trains_the_same_run(finished, tmp_path):
     folder, _ = finished
     train(load_config(folder / "config.json"), tmp_path / "again")
@@ -94,6 +98,7 @@ def test_the_config_in_a_run_folder_trains_the_same_run(finished, tmp_path):
     assert (tmp_path / "again" / "config.json").read_text() == (folder / "config.json").read_text()
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_is_kept_with_its_iteration(tiny_config, tmp_path):
     best = "+default_hooks.checkpoint.save_best='val/l1'"
     folder = train(tiny_config(best, "+default_hooks.checkpoint.rule=less"), tmp_path / "best")
@@ -165,6 +170,7 @@ def test_a_schedule_by_epochs_is_refused(tiny_config, tmp_path):
         train(tiny_config("param_scheduler=[{'type': 'LinearLR', 'end': 6}]"), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_run_that_has_no_checkpoint_yet_is_not_overwritten_either(tiny_config, tmp_path):
     config = tiny_config()
     train(config, tmp_path / "run")
@@ -198,6 +204,7 @@ def test_a_rate_that_no_optimiser_takes_is_one_line(tiny_config, tmp_path):
         train(tiny_config("optim_wrapper.generator.optimizer.lr=-1"), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_run_that_is_done_says_so(finished, tmp_path, capsys):
     folder, config = finished
     shutil.copytree(folder, tmp_path / "done")
@@ -214,6 +221,7 @@ def test_running_statistics_that_are_not_finite_stop_a_run(tiny_config, tmp_path
         )
 
 
+@pytest.mark.slow
 def test_a_longer_resume_follows_its_own_schedule(finished, tmp_path, tiny_config):
     folder, _ = finished
     resumed = tmp_path / "longer"
@@ -224,11 +232,13 @@ def test_a_longer_resume_follows_its_own_schedule(finished, tmp_path, tiny_confi
     assert rows[8] == pytest.approx(1e-3 * (1 - 0.9 * 7 / 11), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_data_of_a_run_do_not_depend_on_its_workers(finished, tiny_config, tmp_path):
     train(tiny_config(EMA, SCHEDULE, "num_workers=0"), tmp_path / "none")
     assert losses(tmp_path / "none") == losses(finished[0])
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_run_is_not_overwritten(finished):
     folder, config = finished
     before = (folder / "scalars.jsonl").read_text()
@@ -242,12 +252,14 @@ def test_nothing_to_resume_is_said(tiny_config, tmp_path):
         train(tiny_config(), tmp_path / "empty", resume=True)
 
 
+@pytest.mark.slow
 def test_auto_resume_starts_and_goes_on(tiny_config, tmp_path):
     train(tiny_config("train_cfg.max_iters=3"), tmp_path / "auto", resume="auto")
     train(tiny_config(), tmp_path / "auto", resume="auto")
     assert [row["iter"] for row in losses(tmp_path / "auto") if "G/total" in row] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_architecture_is_refused(finished, tiny_config, tmp_path):
     folder, _ = finished
     shutil.copytree(folder, tmp_path / "other")
@@ -255,6 +267,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(finished, tiny_config, 
         train(tiny_config(EMA, "backbone={'type': 'TinyBackbone', 'width': 5}"), tmp_path / "other", resume=True)
 
 
+@pytest.mark.slow
 def test_load_from_takes_over_the_weights_only(finished, tiny_config, tmp_path):
     folder, _ = finished
     train(tiny_config(EMA, f"load_from={folder / 'iter_6.pth'}", "train_cfg.max_iters=1"), tmp_path / "fine")
@@ -278,6 +291,7 @@ def test_centered_normalisation_trains_and_resumes(tiny_config, tmp_path):
     train(config, folder, resume=True)
 
 
+@pytest.mark.slow
 def test_several_losses_change_what_is_learnt(finished, tiny_config, tmp_path):
     train(tiny_config(EMA, SCHEDULE, "generator_losses.pixel.weight=1"), tmp_path / "weight")
     assert losses(tmp_path / "weight")[2]["G/pixel"] != losses(finished[0])[2]["G/pixel"]
@@ -295,6 +309,7 @@ def test_mixed_precision_trains_and_resumes(tiny_config, tmp_path, amp):
     assert_same_state(read_checkpoint(folder / "iter_6.pth")["model"], last["model"])
 
 
+@pytest.mark.slow
 def test_a_damaged_picture_is_named_and_the_run_goes_on(sample_root, tiny_config, tmp_path):
     root = tmp_path / "data"
     shutil.copytree(sample_root, root)
@@ -306,6 +321,7 @@ def test_a_damaged_picture_is_named_and_the_run_goes_on(sample_root, tiny_config
     assert photo.name in (folder / "unreadable.txt").read_text()
 
 
+@pytest.mark.slow
 def test_scalars_go_to_tensorboard(finished):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

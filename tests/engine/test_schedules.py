@@ -41,6 +41,7 @@ def test_constant_for_half_the_run_then_linearly_to_zero(tiny_config, tmp_path):
     assert rates(folder) == pytest.approx(expected, abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [

@@ -85,6 +85,7 @@ ALONE = (
 )
 
 
+@pytest.mark.slow
 def test_it_trains_resumes_and_is_measured_and_used(tiny_config, tmp_path):
     config = tiny_config(*ALONE)
     folder = train(config, tmp_path / "run")
@@ -119,6 +120,7 @@ def test_a_group_that_does_not_exist_is_refused(tiny_config, tmp_path):
         train(tiny_config(*ALONE, more), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_cycle_on_paired_data_is_measured_against_the_truth(tmp_path):
     """And one on unpaired data never is."""
     folder = small_run("cycle", tmp_path)
