@@ -108,7 +108,7 @@ def evaluate(
     Args:
         real, fake: folders, or text files with a path a line; or a run folder, or a checkpoint.
         metrics: names, or dict(type=NAME, ...); default: those whose weights are at hand.
-        setup: `device`, `weights`, `seed`; see `Setup`.
+        setup: `device` (default: a GPU when there is one), `weights`, `seed`; see `Setup`.
 
     Returns:
         name -> value; `sketchkit eval` gives everything that a number depends on as well.
@@ -120,10 +120,14 @@ def evaluate(
         >>> sketchkit.evaluate("real", "fake", metrics=["l1", "ssim"])
         {'l1': 0.0, 'ssim': 1.0}
     """
+    from mmengine.device import get_device
+
     from sketchkit.evaluation.evaluate import EvaluationCall
     from sketchkit.evaluation.metric import Setup
+    from sketchkit.inference.trained import usable_device
 
-    call = EvaluationCall(Setup(**setup), metrics=metrics)
+    device = usable_device(setup.pop("device", None) or get_device())
+    call = EvaluationCall(Setup(str(device), **setup), metrics=metrics)
     outcome = call.run(Path(real)) if fake is None else call.folders(Path(real), Path(fake))
     return {name: metric["value"] for name, metric in outcome.result["metrics"].items()}
 
@@ -200,17 +204,18 @@ def configs() -> list[str]:
     return config_names()
 
 
-def _changes(options: Mapping[str, Any] | None) -> list[str]:
-    """KEY=VALUE words, as a config is overridden by."""
-    return [f"{key}={_plain(value)!r}" for key, value in (options or {}).items()]
+def _changes(options: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
+    return [(key, _plain(value)) for key, value in (options or {}).items()]
 
 
 def _plain(value: Any) -> Any:
-    """Paths as text, also within lists and dicts, as configs have them."""
+    """As configs have it, also within lists and dicts: paths as text, numpy's numbers and arrays as Python's."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
     return str(value) if isinstance(value, Path) else value
 
 

@@ -60,7 +60,10 @@ def check_options(entry: Any, options: Mapping[str, Any]) -> None:
 
 
 def options_of(entry: Any) -> tuple[dict[str, inspect.Parameter], bool]:
-    """The options `entry` names, and whether it takes others as well."""
+    """The options `entry` names, and whether it takes others as well.
+
+    A class that takes any hands those on, as a rule to the class it is made from: that one's are named too.
+    """
     from torch import nn  # here, as names are looked up in commands that import nothing heavy
 
     # A module without an `__init__` of its own inherits one that seems to take anything, and takes nothing.
@@ -68,4 +71,11 @@ def options_of(entry: Any) -> tuple[dict[str, inspect.Parameter], bool]:
         return {}, False
     parameters = inspect.signature(entry).parameters.values()
     named = {p.name: p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-    return named, any(p.kind is p.VAR_KEYWORD for p in parameters)
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    if takes_any and isinstance(entry, type):
+        bases = [base for base in entry.__mro__[1:-1] if "__init__" in vars(base)]
+        inherited = options_of(bases[0])[0] if bases else {}
+        # What that class requires, this one may give it.
+        optional = {name: p.replace(default=None) for name, p in inherited.items() if p.default is p.empty}
+        named = {**inherited, **optional, **named}
+    return named, takes_any

@@ -157,22 +157,19 @@ FUNCTIONS = _child(roots.FUNCTIONS, "mmengine.dataset", "sketchkit.data.base")
 
 
 def translator_names() -> list[str]:
-    """The translators among MODELS, sorted: what is registered here itself and is no preprocessor."""
-    from mmengine.model import BaseDataPreprocessor
-
+    """The translators among MODELS, sorted: those that say so."""
     MODELS.import_from_location()
-    return sorted(name for name, entry in MODELS.module_dict.items() if not issubclass(entry, BaseDataPreprocessor))
+    return sorted(name for name, entry in MODELS.module_dict.items() if getattr(entry, "is_translator", False))
 
 
 def kinds() -> dict[str, tuple[SketchRegistry, list[str]]]:
     """Everything that a config or an option can name: its kind -> the registry, and the names, sorted."""
     translators = translator_names()
-    preprocessors = sorted(set(MODELS.module_dict) - set(translators))
     plugins = {entries.name: (entries, entries.names()) for entries in PLUGIN_REGISTRIES}
-    others = {"data set": DATASETS, "transform": TRANSFORMS, "hook": HOOKS, "optimizer": OPTIMIZERS,
-              "schedule": PARAM_SCHEDULERS}  # fmt: skip
-    models = {"translator": (MODELS, translators), "preprocessor": (MODELS, preprocessors)}
-    return {**models, **plugins, **{kind: (entries, entries.names()) for kind, entries in others.items()}}
+    models = {"translator": (MODELS, translators), "model": (MODELS, sorted({*MODELS.names()} - {*translators}))}
+    others = {f"mmengine {entries.name}" if entries.name in plugins else entries.name: (entries, entries.names())
+              for entries in RUNNER_CHILDREN if entries is not MODELS}  # fmt: skip
+    return {**models, **plugins, **others}
 
 
 RUNNER_CHILDREN = (

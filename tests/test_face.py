@@ -3,6 +3,7 @@
 import doctest
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from sketchkit.config import load
 from sketchkit.data.image_io import write_image
 from sketchkit.data.sample import write_sample
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.face import as_rgb
+from sketchkit.face import _changes, as_rgb
 from sketchkit.inference import TrainedTranslator
 from tests.conftest import TINY
 from tools.gpu.systems import small_options
@@ -96,6 +97,18 @@ def test_building_by_name():
         sketchkit.build("UNetGenerater")
     with pytest.raises(ConfigError, match="has no option 'downs': did you mean 'num_downs'"):
         sketchkit.build("UNetGenerator", downs=7)
+
+
+def test_options_are_taken_as_they_are():
+    options = {"a": np.float64(2.0), "b": [Path("x"), np.arange(2)], "c": {"d": float("inf")}}
+    assert _changes(options) == [("a", 2.0), ("b", ["x", [0, 1]]), ("c", {"d": float("inf")})]
+
+
+def test_a_device_that_cannot_be_used_is_one_line():
+    for call in (lambda: sketchkit.stylize(noise(8, 8), noise(8, 8), device="cuda:99"),
+                 lambda: sketchkit.evaluate("real", "fake", device="cuda:99")):  # fmt: skip
+        with pytest.raises(ConfigError, match="device=cuda:99 cannot be used"):
+            call()
 
 
 def test_a_picture_is_painted_as_the_command_paints_it(tmp_path):

@@ -10,6 +10,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
+from sketchkit.options import whole_number
 from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
 from sketchkit.translators.adversarial import (
     AdversarialTranslator,
@@ -46,8 +47,8 @@ class ConditionalTranslator(AdversarialTranslator):
     one generator pass. `accumulate` splits the batch into that many parts whose gradients add up to the whole batch's;
     the generator's pass is then made again for its own step, which is the price of the memory saved.
 
-    A subclass changes `generate` or adds inputs of its own, which it `offers` and `further_inputs` gives; and names in
-    `generator_groups` all optimizer groups that the generator's objective trains.
+    A subclass changes `generate` or `judge`, or adds inputs of its own, which it `offers` and `further_inputs` gives;
+    and names in `generator_groups` all optimizer groups that the generator's objective trains.
 
     Args:
         backbone, heads: configs; `heads` is name -> config.
@@ -85,6 +86,7 @@ class ConditionalTranslator(AdversarialTranslator):
         needs = [*self.generator_objective.needs.values(), *self.discriminator_objective.needs.values()]
         self._looks_at_hints = self._hint_channels > 0 or any("hint" in named for named in needs)
         self.ema = self.average(ema, self.backbone)
+        whole_number("discriminator_steps", discriminator_steps, 1)
         self.discriminator_steps = discriminator_steps
 
     @property
@@ -208,23 +210,25 @@ class ConditionalTranslator(AdversarialTranslator):
         values = {name: batch.get(name) for name in ("source", "target", "label", "hint")}
         values.update(noise=noise, fake=fake)
         given: Inputs = {name: lambda _, value=value: value for name, value in values.items()}
-        given["head"] = lambda head: self._conditioned(head, batch)
-        given["fake_output"] = lambda head: self._conditioned(head, batch)(fake)
+        given["head"] = lambda head: self.judge(head, batch)
+        given["fake_output"] = lambda head: self.judge(head, batch)(fake)
         return given
 
     def _real(self, batch: Mapping[str, Any]) -> Inputs:
-        return {"real_output": lambda head: self._conditioned(head, batch)(batch["target"])}
+        return {"real_output": lambda head: self.judge(head, batch)(batch["target"])}
 
-    def _conditioned(self, head: str, batch: Mapping[str, Any]) -> Callable[[Tensor], HeadOutput]:
-        def judge(image: Tensor) -> HeadOutput:
+    def judge(self, head: str, batch: Mapping[str, Any]) -> Callable[[Tensor], HeadOutput]:
+        """A head as a function of the picture, conditioned on source and label."""
+
+        def judged(image: Tensor) -> HeadOutput:
             return in_float32(self.heads[head](image, source=batch["source"], label=batch.get("label")))
 
-        return judge
+        return judged
 
     def _accuracy(self, inputs: StepInputs, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """How often the first head scores the true picture above the fake one, and names its class."""
-        first = next(iter(self.heads))
-        if not (inputs.has("real_output", first) and inputs.has("fake_output", first)):
+        first = next(iter(self.heads), None)
+        if not (first and inputs.has("real_output", first) and inputs.has("fake_output", first)):
             return {}
         real, fake = inputs("real_output", first), inputs("fake_output", first)
         with torch.no_grad():

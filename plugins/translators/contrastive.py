@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,8 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
-from sketchkit.registry import MODELS
+from sketchkit.options import whole_number
+from sketchkit.registry import MODELS, HeadOutput
 from sketchkit.translators.padding import PaddedGenerator
 
 from ..layers.initialize import initialize
@@ -80,8 +81,12 @@ class ContrastiveTranslator(ConditionalTranslator):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if min(num_patches, channels) < 1:
-            raise ConfigError(f"num_patches={num_patches} and channels={channels} are counts: give 1 or more")
+        whole_number("num_patches", num_patches, 1)
+        whole_number("channels", channels, 1)
+        if isinstance(layers, str):
+            raise ConfigError(f"layers={layers!r} is a word: give a list of layers")
+        if flip_equivariance:
+            self._refuse_misplaced()
         self.layers, self.num_patches, self.flip_equivariance = tuple(layers), num_patches, flip_equivariance
         self.projection = PatchProjection(_channels_of(self.backbone, self.layers), channels)
         self._is_flipped = False
@@ -90,8 +95,10 @@ class ContrastiveTranslator(ConditionalTranslator):
         """The backbone, the heads, and the projection.
 
         Raises:
-            ConfigError: no term looks at patches.
+            ConfigError: there are no layers, or no term looks at patches.
         """
+        if not self.layers:
+            raise ConfigError("translator.layers is empty: name the maps that patches are taken from, such as 'input'")
         if not any(set(needs) & set(self.offers) for needs in self.generator_objective.needs.values()):
             raise ConfigError("generator_losses has no term of patches: add PatchNCELoss, or use ConditionalTranslator")
         return {**super().optimizer_groups(), "projection": self.projection}
@@ -118,6 +125,10 @@ class ContrastiveTranslator(ConditionalTranslator):
         seen = {**batch, **mirrored} if self._is_flipped else batch
         return super().generate(seen, share, noise)._replace(batch=batch)
 
+    def judge(self, head: str, batch: Mapping[str, Any]) -> Callable[[Tensor], HeadOutput]:
+        """A head as a function of the picture alone: source and target do not belong together."""
+        return super().judge(head, {**batch, "source": None})
+
     def further_inputs(self, one: Pass) -> Inputs:
         """The patches."""
         source, target = one.batch["source"], one.batch["target"]
@@ -129,6 +140,15 @@ class ContrastiveTranslator(ConditionalTranslator):
             "identity_patches": lambda _: self._patches(self._identity(one.batch), of_target),
             "target_patches": lambda _: self._patches(target, of_target),
         }
+
+    def _refuse_misplaced(self) -> None:
+        """A loss that lays the fake over its source finds it mirrored in half of the steps."""
+        for name, needs in self.generator_objective.needs.items():
+            if "fake" in needs and {"source", "hint"} & set(needs):
+                raise ConfigError(
+                    f"generator_losses.{name} compares the fake with its source, which flip_equivariance mirrors: set "
+                    "translator.flip_equivariance=False, or drop the term"
+                )
 
     def _identity(self, batch: Mapping[str, Any]) -> Tensor:
         generator = PaddedGenerator(self.backbone, {**batch, "source": batch["target"]})

@@ -24,11 +24,14 @@ from sketchkit.options import did_you_mean, options_of
 
 TERM_OPTIONS = ("weight", "head")
 BUILDER_KEYS = ("type", "_scope_", "requires_grad")  # what mmengine's and MMCV's builders take out of a dict
-TOP_LEVEL = ("load_from", "launcher", "categories", "custom_imports", "work_dir")
+TOP_LEVEL = ("load_from", "launcher", "categories", "work_dir")
+PLUGIN_KEYS = ("custom_imports", "plugin_files", "import_folder")
+# `key=value` as it is typed, or a key and a value.
+Override = str | tuple[str, Any]
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = (), plugin_files: Sequence[str] = ()) -> Config:
-    """Read a config, load what it and the call name as plugins, apply `key=value` overrides, resolve it.
+def load_config(path: str | Path, overrides: Sequence[Override] = (), plugin_files: Sequence[str] = ()) -> Config:
+    """Read a config, load what it and the call name as plugins, apply the overrides, resolve it.
 
     Raises:
         ConfigError: the file is missing or broken, an override's key does not exist, or a `$name` is unknown.
@@ -58,29 +61,36 @@ def read_config(path: str | Path) -> Config:
         raise ConfigError(f"{path} is not a readable config: {type(error).__name__}: {_one_line(error)}") from error
 
 
-def apply_override(config: Config, override: str) -> None:
-    """Set one `key.sub=value`; the key must exist, or be an option of what its parent builds; `+key=value` adds.
+def apply_override(config: Config, override: Override) -> None:
+    """Set `key.sub`; the key must exist, or be an option of what its parent builds; `+key` adds.
 
     Raises:
-        ConfigError: no `=`, or an unknown key; names the closest one.
+        ConfigError: no `=`, an unknown key, whose closest is named, or one that says which plugins to load.
     """
-    key, separator, text = override.partition("=")
-    if not separator:
-        raise ConfigError(f"'{override}' is not of the form key=value")
+    key, value = _split(override) if isinstance(override, str) else override
     adding = key.startswith("+")
     *parents, last = key.lstrip("+").split(".")
+    if [*parents, last][0] in PLUGIN_KEYS:
+        raise ConfigError(f"{key} is read before all else: name plugins in the config itself, or with --plugin FILE")
     place: Any = config
     for depth, name in enumerate(parents):
         place = _step(place, name, ".".join(parents[: depth + 1]))
     if isinstance(place, list):
-        place[_index(place, last, key)] = parse_value(text)
+        place[_index(place, last, key)] = value
         return
     if not isinstance(place, dict | Config):
         raise ConfigError(f"{'.'.join(parents)} is {place!r}: it has no '{last}' to set")
     known = {*place, *_options_of(place)[0], *(TOP_LEVEL if place is config else ())}
     if last not in known and not adding:
-        raise ConfigError(f"no config key '{key}': {did_you_mean(last, known)} (to add a new one write '+{override}')")
-    place[last] = parse_value(text)
+        raise ConfigError(f"no config key '{key}': {did_you_mean(last, known)} (to add a new one write '+{key}=...')")
+    place[last] = value
+
+
+def _split(override: str) -> tuple[str, Any]:
+    key, separator, text = override.partition("=")
+    if not separator:
+        raise ConfigError(f"'{override}' is not of the form key=value")
+    return key, parse_value(text)
 
 
 def parse_value(text: str) -> Any:

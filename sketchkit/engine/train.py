@@ -20,8 +20,9 @@ from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.runner import TranslationRunner
 from sketchkit.engine.scores import VAL
 from sketchkit.errors import ConfigError
-from sketchkit.registry import DATASETS, MODELS
-from sketchkit.translators.base import Translator
+from sketchkit.options import did_you_mean
+from sketchkit.registry import DATASETS, MODELS, translator_names
+from sketchkit.translators.base import Painter, Translator
 
 NEEDED = ("translator", "backbone", "generator_losses", "train_dataloader", "train_cfg", "optim_wrapper")
 MMENGINES_OWN = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
@@ -68,8 +69,11 @@ def check(config: Config, folder: Path, existing: Path | None, resume: bool) -> 
         DataError: the training data cannot be had.
     """
     kind = (config.get("translator") or {}).get("type")
-    if kind and not issubclass(MODELS.get(kind), Translator):
+    entry: Any = MODELS.get(kind) if kind else Translator
+    if issubclass(entry, Painter):
         raise ConfigError(f"{config.filename}: {kind} trains nothing; `sketchkit stylize --config` takes such a config")
+    if not issubclass(entry, Translator):
+        raise ConfigError(f"{config.filename}: {kind} is no translator: {did_you_mean(str(kind), translator_names())}")
     for key in NEEDED:
         if not config.get(key):
             raise ConfigError(f"{config.filename} has no {key}")

@@ -12,6 +12,7 @@ from mmengine.device import get_device
 from torch import Tensor
 
 from sketchkit.errors import ConfigError
+from sketchkit.inference.trained import usable_device
 from sketchkit.registry import MODELS
 from sketchkit.translators.base import Painter, Stroke
 from sketchkit.translators.sizes import fit, resize, shape
@@ -39,10 +40,10 @@ def paint(
         device: where to compute; default: a GPU when there is one.
 
     Raises:
-        ConfigError: the config does not paint, or see `Painter.paint`.
+        ConfigError: the config does not paint, the device cannot be used, or see `Painter.paint`.
         WeightsError: the network's weights cannot be had.
     """
-    where = device or get_device()
+    where = usable_device(device or get_device())
     painter = _build(settings, optimizer).to(where)
     first, *others = [_scaled(picture, size if place == 0 else 0) for place, picture in enumerate([content, *styles])]
     return painter.paint(first.to(where), [style.to(where) for style in others], style_weights, seed)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from sketchkit.errors import ConfigError
+from sketchkit.options import whole_number
 from sketchkit.registry import MODELS, HeadOutput
 from sketchkit.translators.base import Translator
 from sketchkit.translators.objective import Objective
@@ -33,6 +34,7 @@ class AdversarialTranslator(Translator):
 
     def __init__(self, data_preprocessor: Config | None = None, accumulate: int = 1) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type="TranslationPreprocessor")))
+        whole_number("accumulate", accumulate, 1)
         self.accumulate = accumulate
         self.ema = None
 

@@ -24,12 +24,14 @@ class Translator(BaseModel, ABC):
     they exist, label, hint, fake_alt (the second of the draws), fake_A, rec_A and rec_B.
 
     Attributes:
+        is_translator: what it is listed by, among all that is registered in MODELS.
         directions: 'AtoB' (source to target), and 'BtoA' of one that goes both ways.
         offers: loss inputs beyond those of `sketchkit.translators.objective.INPUTS`, each with a line of what it is.
         captions: what a grid shows of `val_step`'s pictures, in order, and what it calls them.
         iteration: iterations done, set by the loop.
     """
 
+    is_translator: ClassVar[bool] = True
     directions: ClassVar[tuple[str, ...]] = ("AtoB",)
     offers: ClassVar[Mapping[str, str]] = {}
     captions: ClassVar[Mapping[str, str]] = {"source": "source", "target": "target", "fake": "output"}
@@ -111,6 +113,8 @@ class Stroke(NamedTuple):
 
 class Painter(nn.Module, ABC):
     """What `sketchkit stylize` calls: no data set and no training, a picture is optimized."""
+
+    is_translator: ClassVar[bool] = True
 
     @abstractmethod
     def paint(

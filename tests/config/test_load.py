@@ -176,3 +176,16 @@ def test_a_kept_config_finds_its_plugins_again(tmp_path):
     succeeded(Fork(keep))
     assert not LOSSES.find("ImportedAgain") and not LOSSES.find("GivenAgain")
     succeeded(Fork(open_again, cwd=tmp_path / "run"))
+
+
+@pytest.mark.parametrize("key", ["custom_imports", "+plugin_files", "custom_imports.imports", "+import_folder"])
+def test_plugins_are_not_named_by_overrides(key):
+    with pytest.raises(ConfigError, match="read before all else"):
+        load_config(ROOT / "configs/pix2pix_facades.py", [f"{key}=foo"])
+
+
+def test_options_that_a_class_hands_on_can_be_overridden():
+    config = load_config(ROOT / "configs/cut_apple2orange.py", ["translator.accumulate=2"])
+    assert config.translator.accumulate == 2
+    with pytest.raises(ConfigError, match="did you mean 'accumulate'"):
+        load_config(ROOT / "configs/cut_apple2orange.py", ["translator.acumulate=2"])

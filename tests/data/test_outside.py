@@ -114,3 +114,19 @@ def test_every_sample_set_is_known_by_its_layout(kind, tmp_path, sample_root):
     else:
         write_sample(kind, tmp_path, photos_per_class=1, size=16)
         assert find_kind(tmp_path) == kind
+
+
+def test_what_is_broken_hides_no_layout(tmp_path):
+    for number in range(3):
+        write_image(tmp_path / f"{number}.png", np.zeros((8, 16, 3), np.uint8))
+    (tmp_path / "0.png").write_bytes(b"no picture")
+    assert find_kind(tmp_path) == "pairs"
+
+
+@pytest.mark.parametrize("layout", ["trainA", "train/A", "A/train"])
+def test_every_layout_that_is_trained_on_is_checked(layout, tmp_path):
+    for name in (layout, layout.replace("A", "B")):
+        (tmp_path / name).mkdir(parents=True)
+        write_image(tmp_path / name / "a.png", np.zeros((8, 8, 3), np.uint8))
+    found = json.loads(call("data", "check", tmp_path, "--kind", "unpaired", "--json").stdout)
+    assert found["train"] == 1 and not found["unreadable"]

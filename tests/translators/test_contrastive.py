@@ -14,7 +14,7 @@ from sketchkit.errors import ConfigError
 from sketchkit.evaluation.evaluate import EvaluationCall
 from sketchkit.evaluation.metric import Setup
 from sketchkit.inference import TrainedTranslator
-from sketchkit.registry import BACKBONES, MODELS
+from sketchkit.registry import BACKBONES, LOSSES, MODELS
 from tests.conftest import ROOT
 from tests.small_runs import small_run
 
@@ -177,6 +177,8 @@ def test_a_loss_scale_is_undone_in_every_group_it_reaches():
     [
         (dict(layers=["block_9"]), "layer='block_9'.*block_1"),
         (dict(num_patches=0), "num_patches=0"),
+        (dict(layers="input"), "a list of layers"),
+        (dict(accumulate=0), "accumulate=0"),
         (dict(backbone=dict(type="UNetGenerator", num_downs=3, width=4)), "UNetGenerator has no encoder_features"),
         (
             dict(backbone=dict(type="ResNetGenerator", width=4, in_channels=1)),
@@ -187,6 +189,31 @@ def test_a_loss_scale_is_undone_in_every_group_it_reaches():
 def test_what_cannot_be_is_refused(changes, message):
     with pytest.raises(ConfigError, match=message):
         translator(**changes)
+
+
+def test_heads_see_the_picture_alone():
+    """A source and the target drawn beside it do not belong together."""
+    heads = dict(discriminator=dict(type="PatchDiscriminator", width=4, num_layers=1, source_channels=3))
+    with pytest.raises(ConfigError, match="source_channels=0"):
+        translator(heads=heads).train_step(batch(), GroupOptimizers(SGD)(translator(heads=heads)))
+
+
+@LOSSES.register_module(force=True)
+class FarFromSource(nn.Module):
+    def forward(self, fake, source):
+        return (fake - source).abs().mean()
+
+
+def test_a_fake_that_is_mirrored_is_not_laid_over_its_source():
+    losses = dict(**NCE, far=dict(type="FarFromSource"))
+    translator(generator_losses=losses)
+    with pytest.raises(ConfigError, match=r"generator_losses\.far .* flip_equivariance"):
+        translator(generator_losses=losses, flip_equivariance=True)
+
+
+def test_no_layers_are_refused_in_training():
+    with pytest.raises(ConfigError, match=r"translator\.layers is empty"):
+        GroupOptimizers(SGD)(translator(layers=[]))
 
 
 def test_a_run_without_a_term_of_patches_is_refused():

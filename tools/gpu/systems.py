@@ -36,8 +36,16 @@ SMALL = {
     "fastcut": ["image_size=32", "backbone.num_blocks=5"],
     "recolor": ["image_size=32"],
     "recolor_simple": ["backbone.encoder=[[4,4,4],[8,8,8]]", "backbone.decoder=[[4,4]]"],
-    "recolor_normal": ["backbone.encoder=[[4,4],[8,8],[8,8,8]]", "backbone.decoder=[[8,4],[4]]"],
-    "recolor_wgan": ["backbone.encoder=[[4,4],[8,8],[8,8,8]]", "backbone.decoder=[[8,4],[4]]"],
+    "recolor_normal": [
+        "heads.discriminator.channels=[4,4,4,4,4]",
+        "backbone.encoder=[[4,4],[8,8],[8,8,8]]",
+        "backbone.decoder=[[8,4],[4]]",
+    ],
+    "recolor_wgan": [
+        "heads.discriminator.channels=[4,4,4,4,4]",
+        "backbone.encoder=[[4,4],[8,8],[8,8,8]]",
+        "backbone.decoder=[[8,4],[4]]",
+    ],
     "recolor_complex": ["backbone.num_downs=4"],
 }
 

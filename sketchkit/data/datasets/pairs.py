@@ -51,12 +51,16 @@ class PairsDataset(FileDataset):
 
     @classmethod
     def recognize(cls, root: Path) -> float:
-        """Two folders; or, less surely, a first picture twice as wide as high."""
+        """Two folders; or, less surely, a first readable picture twice as wide as high."""
         if any(two_folders(root, part) for part in (*PARTS, None)):
             return 0.8
-        files = pictures_in(root)
-        height, width = read_image(files[0]).shape[:2] if files else (1, 0)
-        return 0.5 if width == 2 * height else 0.0
+        for file in pictures_in(root):
+            try:
+                height, width = read_image(file).shape[:2]
+            except DataError:
+                continue
+            return 0.5 if width == 2 * height else 0.0
+        return 0.0
 
     @classmethod
     def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, FileDataset]]:

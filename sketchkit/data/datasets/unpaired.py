@@ -41,13 +41,13 @@ class UnpairedDataset(FileDataset):
 
     @classmethod
     def recognize(cls, root: Path) -> float:
-        """Folders such as trainA."""
+        """Folders such as trainA; the other layouts are those of pairs too."""
         return 0.9 if any((root / f"{part}A").is_dir() for part in PARTS) else 0.0
 
     @classmethod
     def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, FileDataset]]:
-        """trainA with trainB, and so on."""
-        found = [part for part in PARTS if (root / f"{part}A").is_dir()]
+        """trainA with trainB, train/A with train/B, or A/train with B/train, and so on."""
+        found = [part for part in PARTS if any(place.is_dir() for place in _places(root, part, "A"))]
         if not found:
             raise DataError(f"{root} has no folders trainA and trainB: see docs/data.md for the layouts")
         for part in found:
@@ -88,7 +88,7 @@ class UnpairedDataset(FileDataset):
 
 def _pictures_of(root: Path, split: str | None, name: str) -> list[Path]:
     require_root(root)
-    places = [root / f"{split}{name}", root / split / name, root / name / split] if split else [root / name]
+    places = _places(root, split, name)
     folder = next((place for place in places if place.is_dir()), None)
     if folder is None:
         tried = ", ".join(str(place.relative_to(root)) for place in places)
@@ -96,3 +96,7 @@ def _pictures_of(root: Path, split: str | None, name: str) -> list[Path]:
             f"{root} has none of {tried}: name the folders with folders=['A', 'B'], train_split and val_split"
         )
     return some_pictures(folder)
+
+
+def _places(root: Path, split: str | None, name: str) -> list[Path]:
+    return [root / f"{split}{name}", root / split / name, root / name / split] if split else [root / name]
