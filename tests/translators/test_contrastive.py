@@ -74,7 +74,7 @@ def test_a_step_is_the_papers_equation_by_hand():
     _descend(gan + 0.5 * terms[0] + 0.5 * terms[1], twin.backbone, twin.projection)
     expected = {"D/total": d, "G/gan": gan, "G/nce": terms[0], "G/nce_identity": terms[1]}
     for name, value in expected.items():
-        assert float(logs[name]) == pytest.approx(float(value), rel=1e-4), name
+        assert float(logs[name]) == pytest.approx(value.item(), rel=1e-4), name
     weights = dict(model.named_parameters())
     for name, weight in twin.named_parameters():
         assert torch.allclose(weights[name], weight, atol=1e-5), name
