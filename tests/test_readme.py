@@ -70,7 +70,12 @@ def test_every_command_is_tested_here():
         "python tools/train.py my_config.py": test_a_loss_outside_the_repository_changes_training,
     }
     assert set(COMMANDS) == set(tested)
-    inline = {"sketchkit info CONFIG", "sketchkit plugins list", "sketchkit data check ROOT"}
+    inline = {
+        "sketchkit train my_config.py",
+        "sketchkit info CONFIG",
+        "sketchkit plugins list",
+        "sketchkit data check ROOT",
+    }
     assert set(INLINE) == {*inline, "sketchkit data sketch PHOTOS OUT", "sketchkit sweep"}
 
 
@@ -147,7 +152,8 @@ def test_a_loss_outside_the_repository_changes_training(sample_root, tmp_path):
         words = [*command.split(), "--work-dir", name, "--plugin", TINY, "--cfg-options"]
         words += tiny_overrides(sample_root, f"generator_losses.brightness.weight={weight}")
         # One of the two in an interpreter of its own, which finds the loss beside the config by itself.
-        output = run([sys.executable, *words[1:]], tmp_path) if weight else called(words, tmp_path)
+        short = ["sketchkit", "train", *words[2:]]
+        output = run([sys.executable, *words[1:]], tmp_path) if weight else called(short, tmp_path)
         assert "brightness" in output
         states[name] = read_checkpoint(tmp_path / name / "iter_6.pth")["model"]
     key = "backbone.last.weight"
