@@ -1,4 +1,4 @@
-"""Rooms import from rooms below them, and nothing goes round in a circle."""
+"""Packages import from those below them, and nothing goes round in a circle."""
 
 import ast
 import re
@@ -8,8 +8,8 @@ import pytest
 
 from tests.conftest import ROOT
 
-# From the top: a room imports from those after it, and from itself.
-ROOMS = (
+# From the top: a package imports from those after it, and from itself.
+PACKAGES = (
     "__main__", "cli", "serve", "face", "testing", "sweeps", "evaluation", "inference", "engine", "translators", "data",
     "pretrained", "config", "discovery", "loading", "registry", "options", "deterministic", "atomic", "errors", "",
 )  # fmt: skip
@@ -38,16 +38,16 @@ def imported(tree):
 GRAPH = {name: {*imported(tree)} - {name} for name, tree in TREES.items()}
 
 
-def room(module):
+def package_of(module):
     return module.split(".")[1] if "." in module else ""
 
 
-def test_no_module_imports_from_a_room_above_it():
+def test_no_module_imports_from_a_package_above_its_own():
     upward = [
         f"{name} -> {other}"
         for name, others in GRAPH.items()
         for other in sorted(others)
-        if ROOMS.index(room(other)) < ROOMS.index(room(name))
+        if PACKAGES.index(package_of(other)) < PACKAGES.index(package_of(name))
     ]
     assert upward == []
 

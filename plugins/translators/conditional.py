@@ -15,9 +15,9 @@ from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
 from sketchkit.translators.adversarial import (
     AdversarialTranslator,
     Terms,
-    descend,
+    backward,
     in_float32,
-    note,
+    log_terms,
     refuse_mixing,
     update,
 )  # fmt: skip
@@ -80,7 +80,7 @@ class ConditionalTranslator(AdversarialTranslator):
         self.backbone = BACKBONES.build(backbone)
         self.heads = nn.ModuleDict({name: HEADS.build(cfg) for name, cfg in (heads or {}).items()})
         second = ("fake_alt", "noise_alt") if takes(self.backbone, "noise") else ()
-        self.play(GIVEN, (*second, *self.offers), list(self.heads), generator_losses, discriminator_losses)
+        self.build_objectives(GIVEN, (*second, *self.offers), list(self.heads), generator_losses, discriminator_losses)
         refuse_mixing(self.discriminator_objective, self.heads)
         self._hint_channels = hint_channels(self.backbone)
         needs = [*self.generator_objective.needs.values(), *self.discriminator_objective.needs.values()]
@@ -96,7 +96,7 @@ class ConditionalTranslator(AdversarialTranslator):
 
     def optimizer_groups(self) -> dict[str, nn.Module]:
         """The backbone, and the heads."""
-        return self.groups(self.backbone, self.heads)
+        return self.two_groups(self.backbone, self.heads)
 
     def networks(self) -> dict[str, nn.Module]:
         """The one generator."""
@@ -113,7 +113,7 @@ class ConditionalTranslator(AdversarialTranslator):
         keeps_graph = is_generators_turn and len(parts) == 1
         with torch.set_grad_enabled(keeps_graph), optim_wrapper["generator"].optim_context(self):
             passes = [self.generate(part, share) for part, share in parts]
-        self.keep(passes[-1].batch, fake=passes[-1].fake)
+        self.keep_batch(passes[-1].batch, fake=passes[-1].fake)
         logs: dict[str, Tensor] = {}
         if len(self.discriminator_objective):
             for one in passes:
@@ -186,8 +186,8 @@ class ConditionalTranslator(AdversarialTranslator):
             inputs = StepInputs({**self._at_hand(one.batch, one.noise, one.fake.detach()), **self._real(one.batch)}, {})
             total, values = self.discriminator_objective(inputs)
             accuracy = self._accuracy(inputs, one.batch)
-        descend(total, one.share, wrapper)
-        note(logs, {**values, "total": total.detach(), **accuracy}, one.share, "D")
+        backward(total, one.share, wrapper)
+        log_terms(logs, {**values, "total": total.detach(), **accuracy}, one.share, "D")
 
     def _train_generator(self, one: Pass, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> None:
         """The gradients of the generator's objective."""
@@ -200,8 +200,8 @@ class ConditionalTranslator(AdversarialTranslator):
             on_request = {**again, **real, **self.further_inputs(one)}
             inputs = StepInputs(self._at_hand(one.batch, one.noise, one.fake), on_request)
             total, values = self.generator_objective(inputs)
-        descend(total, one.share, wrapper)
-        note(logs, {**values, "total": total.detach()}, one.share, "G")
+        backward(total, one.share, wrapper)
+        log_terms(logs, {**values, "total": total.detach()}, one.share, "G")
 
     def _wants(self, name: str) -> bool:
         return any(name in needs for needs in self.generator_objective.needs.values())

@@ -14,9 +14,9 @@ from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
 from sketchkit.translators.adversarial import (
     AdversarialTranslator,
     Terms,
-    descend,
+    backward,
     in_float32,
-    note,
+    log_terms,
     refuse_mixing,
     update,
 )  # fmt: skip
@@ -89,7 +89,7 @@ class CycleTranslator(AdversarialTranslator):
                 for direction, configs in ((AtoB, heads), (BtoA, changed))
             }
         )
-        self.play(GIVEN, ("rec", "identity"), list(heads), generator_losses, discriminator_losses)
+        self.build_objectives(GIVEN, ("rec", "identity"), list(heads), generator_losses, discriminator_losses)
         self._refuse_identity()
         for judges in self.heads.values():
             refuse_mixing(self.discriminator_objective, judges)
@@ -99,7 +99,7 @@ class CycleTranslator(AdversarialTranslator):
 
     def optimizer_groups(self) -> dict[str, nn.Module]:
         """Both generators, and the heads of both directions."""
-        return self.groups(self.backbones, self.heads)
+        return self.two_groups(self.backbones, self.heads)
 
     def networks(self) -> dict[str, nn.Module]:
         """The generator of each direction, or its average."""
@@ -134,7 +134,7 @@ class CycleTranslator(AdversarialTranslator):
         update(optim_wrapper["generator"])
         if self.ema is not None:
             self.ema.update_parameters(self.backbones)
-        self.keep(parts[-1][0], fake=fakes[-2], fake_A=fakes[-1])
+        self.keep_batch(parts[-1][0], fake=fakes[-2], fake_A=fakes[-1])
         if len(self.discriminator_objective):
             for turn, fake in zip(turns, fakes, strict=True):
                 self._judge(*turn, self.pools[turn[-1]](fake), optim_wrapper["discriminator"], logs)
@@ -187,8 +187,8 @@ class CycleTranslator(AdversarialTranslator):
             }
             inputs = StepInputs(self._at_hand(batch, direction, fake, noise), on_request)
             total, values = self.generator_objective(inputs, self.weights[direction])
-        descend(total, share, wrapper)
-        note(logs, {**values, "total": total.detach()}, share, "G", _end(direction))
+        backward(total, share, wrapper)
+        log_terms(logs, {**values, "total": total.detach()}, share, "G", _end(direction))
         return fake.detach()
 
     def _judge(
@@ -200,8 +200,8 @@ class CycleTranslator(AdversarialTranslator):
             real = {"real_output": lambda head: self._head(direction, head)(batch["target"])}
             inputs = StepInputs({**self._at_hand(batch, direction, fake, None), **real}, {})
             total, values = self.discriminator_objective(inputs)
-        descend(total, share, wrapper)
-        note(logs, {**values, "total": total.detach()}, share, "D", _end(direction))
+        backward(total, share, wrapper)
+        log_terms(logs, {**values, "total": total.detach()}, share, "D", _end(direction))
 
     def _at_hand(
         self, batch: Mapping[str, Tensor], direction: str, fake: Tensor, noise: Tensor | None

@@ -38,7 +38,7 @@ class AdversarialTranslator(Translator):
         self.accumulate = accumulate
         self.ema = None
 
-    def play(
+    def build_objectives(
         self, given: Collection[str], on_request: Collection[str], heads: Collection[str], generator: Terms | None,
         discriminator: Terms | None,
     ) -> None:  # fmt: skip
@@ -66,7 +66,7 @@ class AdversarialTranslator(Translator):
         """Without heads and terms."""
         return {**config, "heads": {}, "generator_losses": {}, "discriminator_losses": {}}
 
-    def groups(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, nn.Module]:
+    def two_groups(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, nn.Module]:
         """The two sides as optimizer groups.
 
         Raises:
@@ -95,13 +95,13 @@ class AdversarialTranslator(Translator):
         return [({key: value[a:b] for key, value in batch.items()}, (b - a) / count) for a, b in pairwise(bounds)]
 
 
-def descend(total: Tensor | float, share: float, wrapper: OptimWrapper) -> None:
+def backward(total: Tensor | float, share: float, wrapper: OptimWrapper) -> None:
     """Add the gradients of an objective's value, times a part's share of the batch; of none where none is asked."""
     if isinstance(total, Tensor) and total.requires_grad:
         wrapper.backward(total * share)
 
 
-def note(logs: dict[str, Tensor], values: Mapping[str, Tensor], share: float, side: str, end: str = "") -> None:
+def log_terms(logs: dict[str, Tensor], values: Mapping[str, Tensor], share: float, side: str, end: str = "") -> None:
     """Add a part's values, times its share of the batch, to what is logged of the whole as `side`/name`end`."""
     for name, value in values.items():
         whole = f"{side}/{name}{end}"

@@ -94,7 +94,7 @@ class Translator(BaseModel, ABC):
     def load_local_state(self, state: Mapping[str, Any]) -> None:
         """Take over what `local_state` returned."""
 
-    def keep(self, batch: Mapping[str, Any], **fakes: Tensor) -> None:
+    def keep_batch(self, batch: Mapping[str, Any], **fakes: Tensor) -> None:
         """Keep a step's pictures, `fake` and perhaps `fake_A`, for whoever asks for `last_batch`."""
         self._last = batch, {name: fake.detach() for name, fake in fakes.items()}
 

@@ -50,7 +50,7 @@ class Painter(Translator):
         seen = self.data_preprocessor(data, training=True)
         generator = PaddedGenerator(self.backbone, seen)
         fake = generator(generator.draw_noise())
-        self.keep(seen, fake=fake)
+        self.keep_batch(seen, fake=fake)
         edges = {"edges": lambda _: seen["target"].diff(dim=-1)}
         given = {"fake": lambda _: fake, "target": lambda _: seen["target"]}
         total, values = self.objective(StepInputs(given, edges))
