@@ -85,7 +85,7 @@ def test_make_demo(checkout):
     make = ["make", "demo", f"OPTIONS={quick}", "SAMPLE=--photos 5 --sketches 1 --size 48"]
     first = run(make, checkout)
     # A second call finds the run and does not spoil it.
-    lines = run([*make, "--dry-run"], checkout).splitlines()
+    lines = run([*make, "--dry-run", "--no-print-directory"], checkout).splitlines()
     assert [line.split()[:2] for line in lines] == [[".venv/bin/sketchkit", word] for word in ("data", "train")]
     second = "".join(called(line.removeprefix(".venv/bin/"), checkout) for line in lines)
     for output in (first, second):
