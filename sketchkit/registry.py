@@ -96,6 +96,16 @@ class SketchRegistry(Registry):
             raise ConfigError(f"no {self.name} is named '{key}': {did_you_mean(key, self.names())}{broken}")
         return found
 
+    def build(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        """Build what `cfg['type']` names.
+
+        Raises:
+            ConfigError: an unknown type; or a `_scope_`, for which mmengine would import a package of that name.
+        """
+        if isinstance(cfg, Mapping) and "_scope_" in cfg:
+            raise ConfigError(f"a {self.name} has a _scope_, which would import a package: leave it out")
+        return super().build(cfg, *args, **kwargs)
+
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self.find(key) is not None
 

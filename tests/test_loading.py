@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from sketchkit import loading, registry
 from sketchkit.cli.plugins import command
+from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError, PluginError
 
 LOSS = """
@@ -75,6 +76,34 @@ def test_a_name_is_looked_up_and_never_imported():
     assert whole is registry.MODELS.find("ConditionalTranslator") is not None
     assert registry.MODELS.find("mmengine.ConditionalTranslator") is None
     assert registry.HOOKS.find("mmengine.CheckpointHook") is registry.HOOKS.find("CheckpointHook") is not None
+
+
+@pytest.fixture
+def trap(tmp_path, monkeypatch):
+    """A package that writes a file when it is imported, on the path."""
+    (tmp_path / "trap").mkdir()
+    for name in ("__init__", "registry", "function"):
+        text = f"open({str(tmp_path / 'sprung')!r}, 'w').close()\n\ndef run(*_, **__):\n    pass\n"
+        write(tmp_path / "trap", f"{name}.py", text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path / "sprung"
+    assert not (tmp_path / "sprung").exists() and not [name for name in sys.modules if name.startswith("trap")]
+
+
+@pytest.mark.parametrize("type_", ["trap", "trap.function.run", "trap.run"])
+@pytest.mark.parametrize("key", ["collate_fn", "worker_init_fn"])
+def test_no_function_of_a_data_loader_is_imported(key, type_, trap, tiny_config, tmp_path):
+    config = tiny_config(f"+train_dataloader.{key}={{'type': '{type_}'}}")
+    with pytest.raises(ConfigError, match="no function is named 'trap"):
+        train(config, tmp_path / "run")
+
+
+def test_no_scope_is_imported(trap, tiny_config):
+    with pytest.raises(ConfigError, match=r"train_dataloader\.dataset\._scope_ would import a package"):
+        tiny_config("+train_dataloader.dataset._scope_=trap")
+    for entries in (registry.MODELS, registry.DATASETS, registry.HOOKS):
+        with pytest.raises(ConfigError, match="_scope_"):
+            entries.build({"type": "Resize", "_scope_": "trap"})
 
 
 def test_what_a_broken_plugin_imports_of_the_core_stays_and_its_names_are_taken(tmp_path):

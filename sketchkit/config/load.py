@@ -23,7 +23,7 @@ from sketchkit.errors import ConfigError, SketchkitError
 from sketchkit.options import did_you_mean, options_of
 
 TERM_OPTIONS = ("weight", "head")
-BUILDER_KEYS = ("type", "_scope_", "requires_grad")  # what mmengine's and MMCV's builders take out of a dict
+BUILDER_KEYS = ("type", "requires_grad")  # what mmengine's and MMCV's builders take out of a dict
 TOP_LEVEL = ("load_from", "launcher", "categories", "work_dir")
 PLUGIN_KEYS = ("custom_imports", "plugin_files", "import_folder")
 # `key=value` as it is typed, or a key and a value.
@@ -133,6 +133,8 @@ def check_types(value: Any, path: str = "") -> None:
         ConfigError: names the place, and the closest option.
     """
     if isinstance(value, Mapping):
+        if "_scope_" in value:
+            raise ConfigError(f"{path}._scope_ would import a package: leave it out, names are found without it")
         known, more = _options_of(value)
         for key, item in value.items():
             if not more and key not in {*BUILDER_KEYS, *known}:

@@ -21,7 +21,7 @@ from torch import nn
 from sketchkit.engine import checkpoints
 from sketchkit.engine.schedules import count_iterations, plateau_state, restore_plateau
 from sketchkit.errors import CheckpointError, ConfigError
-from sketchkit.registry import RUNNERS
+from sketchkit.registry import FUNCTIONS, RUNNERS
 
 CALL_KEYS = ("model", "work_dir", "resume", "launcher", "experiment_name", "default_scope")
 
@@ -57,8 +57,15 @@ class TranslationRunner(Runner):
 
     @staticmethod
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
-        """mmengine's; where there is a GPU, batches lie in page-locked memory, from which they are copied unawaited."""
+        """mmengine's; where there is a GPU, batches lie in page-locked memory, from which they are copied unawaited.
+
+        Raises:
+            ConfigError: a function that nobody has registered; mmengine would import whatever its name could mean.
+        """
         if isinstance(dataloader, Mapping):
+            for function in (dataloader.get("collate_fn"), dataloader.get("worker_init_fn")):
+                if isinstance(function, Mapping):
+                    FUNCTIONS.get(str(function.get("type")))
             dataloader = ConfigDict({"pin_memory": torch.cuda.is_available(), **dataloader})
         return Runner.build_dataloader(dataloader, *args, **kwargs)
 
