@@ -166,6 +166,7 @@ def test_importing_the_package_imports_nothing_more(tmp_path):
         _ = sketchkit.lode
 
 
+@pytest.mark.slow
 def test_importing_what_translates_or_loading_plugins_imports_nothing_that_others_need(tmp_path):
     """They take longer to import than torch itself."""
     code = (

@@ -106,6 +106,7 @@ def test_no_scope_is_imported(trap, tiny_config):
             entries.build({"type": "Resize", "_scope_": "trap"})
 
 
+@pytest.mark.slow
 def test_what_a_broken_plugin_imports_of_the_core_stays_and_its_names_are_taken(tmp_path):
     write(tmp_path, "broken.py", "import sketchkit.data.transforms\n1 / 0\n")
     write(
