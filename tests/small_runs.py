@@ -25,6 +25,13 @@ UNET = [
     "heads.discriminator.width=4",
     "max_samples=8",
 ]
+RESNET = [
+    "load_size=32",
+    "backbone.width=4",
+    "backbone.num_blocks=1",
+    "heads.discriminator.width=4",
+    "heads.discriminator.num_layers=2",
+]
 MRU = "'image_size': 32, 'num_classes': 3, 'width': 4}"
 # name -> config, sample set, overrides
 KINDS = {
@@ -61,11 +68,7 @@ KINDS = {
         "cyclegan_apple2orange",
         "unpaired",
         [
-            "load_size=32",
-            "backbone.width=4",
-            "backbone.num_blocks=1",
-            "heads.discriminator.width=4",
-            "heads.discriminator.num_layers=2",
+            *RESNET,
             "+translator.reverse={'weights': {'cycle': 5.0}}",
         ],
     ),
@@ -73,11 +76,7 @@ KINDS = {
         "cut_apple2orange",
         "unpaired",
         [
-            "load_size=32",
-            "backbone.width=4",
-            "backbone.num_blocks=1",
-            "heads.discriminator.width=4",
-            "heads.discriminator.num_layers=2",
+            *RESNET,
             "translator.layers=['input', 'down_1', 'block_1']",
             "translator.num_patches=16",
         ],

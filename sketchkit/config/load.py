@@ -107,11 +107,7 @@ def parse_pairs(words: Sequence[str]) -> dict[str, Any]:
     Raises:
         ConfigError: a word of another form.
     """
-    pairs = [word.partition("=") for word in words]
-    for word, (key, equals, _) in zip(words, pairs, strict=True):
-        if not (key and equals):
-            raise ConfigError(f"'{word}' is not of the form KEY=VALUE")
-    return {key: parse_value(text) for key, _, text in pairs}
+    return dict(map(_split, words))
 
 
 def resolve(config: Config) -> Config:

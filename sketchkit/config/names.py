@@ -11,8 +11,6 @@ from sketchkit.options import did_you_mean
 PACKAGE = Path(__file__).resolve().parents[1]
 SCOPE = "sketchkit::"
 PARTS = "_base_"
-
-
 STYLE = "style_"
 DEFAULT_PRESET = "squeezenet-pyramid"
 
