@@ -43,19 +43,29 @@ PARTS = ("right", "cost", "train")
     "--workers", default=4, show_default=True, type=click.IntRange(min=1), help="Systems compared at the same time."
 )
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Only this part; may be given twice.")
-def command(output: Path, minutes: float, tiny: bool, data: Path | None, workers: int, parts: tuple[str, ...]) -> None:
+@click.option("--step", "steps", multiple=True, metavar="NAME", help="Only the step of this name; may be given again.")
+def command(
+    output: Path,
+    minutes: float,
+    tiny: bool,
+    data: Path | None,
+    workers: int,
+    parts: tuple[str, ...],
+    steps: tuple[str, ...],
+) -> None:
     """Check on a GPU what must be right, then measure what it costs; exit code 1 when something is not right."""
     deadline = time.monotonic() + 60 * minutes
     from tools.gpu.steps import Setting
 
     if not tiny and not has_gpu():
         raise click.UsageError("no GPU here: rehearse with --tiny")
+    chosen = choose_steps(parts or PARTS, steps)
     output.mkdir(parents=True, exist_ok=True)
     (output / "log.txt").unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         data = data and data.resolve()
         setting = Setting(Path(scratch), output, "cpu" if tiny else "cuda", tiny, data, deadline, workers)
-        if not report(setting, parts or PARTS):
+        if not report(setting, chosen):
             raise SystemExit(1)
 
 
@@ -66,12 +76,21 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def report(setting: Any, parts: tuple[str, ...]) -> bool:
-    """Run the steps of the parts, writing the report after each row; whether nothing failed."""
+def choose_steps(parts: tuple[str, ...], names: tuple[str, ...]) -> list[Any]:
+    """The steps of these parts, and of these names where any are given, after those that make what they need."""
+    steps = all_steps()
+    unknown = set(names) - {step.name for step in steps}
+    if unknown:
+        known = ", ".join(step.name for step in steps)
+        raise click.UsageError(f"no step is named {', '.join(sorted(unknown))}; there are: {known}")
+    return [step for step in steps if step.part == "make" or (step.part in parts and (not names or step.name in names))]
+
+
+def report(setting: Any, left: list[Any]) -> bool:
+    """Run the steps, writing the report after each row; whether nothing failed."""
     from tools.gpu.steps import Result, run_step
     from tools.gpu.table import write_report
 
-    left = [step for step in all_steps() if step.part in ("make", *parts)]
     about = describe(setting)
     results: list[Result] = []
 
@@ -135,11 +154,11 @@ def all_steps() -> list[Any]:
         Step("to a CPU", "right", right_runs.compare_taken),
         Step("killed and resumed", "right", right_runs.compare_resumed),
         Step("ceilings", "cost", counting.measure_ceilings),
-        Step("a training step", "cost", cost_training.measure_training),
         Step("translating", "cost", cost_use.measure_translating),
         Step("features", "cost", cost_use.measure_features),
         Step("loading", "cost", cost_use.measure_loading),
         Step("a compiled step", "cost", cost_training.measure_compiled),
+        Step("a training step", "cost", cost_training.measure_training),
         Step("facades", "train", facades.train_facades),
     ]
 

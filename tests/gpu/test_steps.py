@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 
 from tools import gpu_report
@@ -92,7 +93,7 @@ def test_the_report_is_written_after_every_step_and_goes_on(here, monkeypatch, c
 
     steps = [Step("fails", "make", fails), Step("looks", "right", looks), Step("skipped", "cost", good)]
     monkeypatch.setattr(gpu_report, "all_steps", lambda: steps)
-    assert gpu_report.report(here, ("right",)) is False
+    assert gpu_report.report(here, gpu_report.choose_steps(("right",), ())) is False
     content = json.loads((here.out / "report.json").read_text())
     assert [step["name"] for step in content["steps"]] == ["fails", "looks"]
     assert content["steps"][1]["rows"][0]["value"] == ["fails"]
@@ -102,9 +103,16 @@ def test_the_report_is_written_after_every_step_and_goes_on(here, monkeypatch, c
 def test_steps_that_the_time_does_not_reach_are_named(here, monkeypatch):
     slow = Step("hangs", "right", hangs)
     monkeypatch.setattr(gpu_report, "all_steps", lambda: [slow, Step("never", "right", good)])
-    assert not gpu_report.report(replace(here, deadline=time.monotonic() + 1), ("right",))
+    assert not gpu_report.report(replace(here, deadline=time.monotonic() + 1), gpu_report.all_steps())
     page = (here.out / "report.md").read_text()
     assert "not begun: never" in page and "**out of time**" in page
+
+
+def test_steps_are_chosen_by_part_and_by_name():
+    chosen = gpu_report.choose_steps(("right", "cost"), ("features", "waits"))
+    assert [step.name for step in chosen] == ["machine", "samples", "waits", "features"]
+    with pytest.raises(click.UsageError, match="no step is named wait; there are: machine"):
+        gpu_report.choose_steps(("right",), ("wait",))
 
 
 def test_the_page_says_what_failed_and_where(tmp_path):
