@@ -23,10 +23,10 @@ class Translate:
         translator: what it calls: `classes`, `takes_noise`, the config and the networks are there.
     """
 
-    def __init__(self, run: str | Path, device: str | None = None) -> None:
+    def __init__(self, run: str | Path, device: str | None = None, **code: Any) -> None:
         from sketchkit.inference import TrainedTranslator
 
-        self.translator = TrainedTranslator(run, device)
+        self.translator = TrainedTranslator(run, device, **code)
 
     @overload
     def __call__(self, picture: Picture, **options: Any) -> Image.Image: ...
@@ -55,21 +55,29 @@ class Translate:
         return Image.fromarray(self.translator(as_rgb(picture), **options))
 
 
-def load(run: str | Path, device: str | None = None) -> Translate:
+def load(
+    run: str | Path,
+    device: str | None = None,
+    plugin_files: Sequence[str | Path] = (),
+    trust_code: bool = False,
+) -> Translate:
     """A trained run as a function of pictures.
 
     Args:
         run: a run folder, of which the latest checkpoint is taken, or a checkpoint.
         device: where to compute; default: a GPU when there is one.
+        plugin_files: Python files that register plugins; one replaces the run's own of the same name.
+        trust_code: whether plugin code of the run may run that was not trained with here; see docs/security.md.
 
     Raises:
         CheckpointError: there is none, or it is damaged, unsafe or of another architecture.
+        PluginError: the run's plugin code may not run, is gone, or fails.
 
     Example:
         >>> translate = sketchkit.load("runs/pix2pix_facades")
         >>> translate("labels.png").save("facade.png")
     """
-    return Translate(run, device)
+    return Translate(run, device, plugin_files=plugin_files, trust_code=trust_code)
 
 
 def train(

@@ -2,19 +2,21 @@
 
 A plugin is a module that registers backbones, heads or losses (or anything else a registry holds). They come from the
 entry-point group `sketchkit.plugins` (a package's modules are loaded one by one), from a checkout's `plugins/` folder,
-from a config's `custom_imports`, and from `--plugin FILE`. Loading is a transaction: a module that fails leaves
-nothing registered, is reported by name, and stops only the runs that need it.
+and from a person's own code (`sketchkit.plugin_code`): a config's `custom_imports`, or `--plugin FILE`. Loading is a
+transaction: a module that fails leaves nothing registered, is reported by name, and stops only the runs that need it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,12 +24,14 @@ from types import ModuleType
 
 from sketchkit import registry
 from sketchkit.errors import PluginError
+from sketchkit.plugin_code import PluginCode, code_of_file
+from sketchkit.plugin_files import module_name
+from sketchkit.registry import BUILT_IN, FILES, Registration, registrations, restore
 
 GROUP = "sketchkit.plugins"
-BUILT_IN = "sketchkit_plugins"
-FILE_PREFIX = "sketchkit_plugin_"
-# What a plugin that fails has imported of these stays imported, and so registered.
-KEPT = ("sketchkit", "torchvision")
+SLOW = 5.0  # seconds after which an import is named
+# Modules of a package that are no plugins.
+TESTS = ("test", "tests", "conftest")
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,18 @@ class Plugin:
     error: str | None = None
 
 
-_loaded: dict[str, Plugin] = {}
+@dataclass(eq=False)
+class _Loaded:
+    """A person's code that runs: where it is from, what it is here, its modules, and what it has registered."""
+
+    origin: str
+    code: PluginCode
+    modules: dict[str, ModuleType] = field(default_factory=dict)
+    entries: list[Registration] = field(default_factory=list)
+
+
+_seen: dict[str, Plugin] = {}
+_codes: list[_Loaded] = []
 _discovered = False
 
 
@@ -51,19 +66,8 @@ def load_all() -> None:
     _discovered = True
     _use_checkout()
     # The built-in names first: nobody else may take one.
-    theirs = {point.module for point in entry_points(group=GROUP)} - {BUILT_IN}
-    for package in (BUILT_IN, *sorted(theirs)):
+    for package in (BUILT_IN, *sorted(_packages() - {BUILT_IN})):
         _load_package(package)
-
-
-def load_module(name: str) -> None:
-    """Import the module `name` as a plugin, for a config's `custom_imports`.
-
-    Raises:
-        PluginError: it cannot be imported; nothing of it stays registered.
-    """
-    load_all()
-    _raise_failure(_load(name, partial(importlib.import_module, name)))
 
 
 def load_file(path: str | Path) -> None:
@@ -72,33 +76,95 @@ def load_file(path: str | Path) -> None:
     Raises:
         PluginError: the file is missing or fails; nothing of it stays registered.
     """
-    file = Path(path).resolve()
-    if not file.is_file():
-        raise PluginError(f"no plugin file at {path}: check the path given to --plugin")
+    code = code_of_file(path)
+    load_codes([(code, Path(code.folder))])
+
+
+def load_codes(codes: Sequence[tuple[PluginCode, Path | None]]) -> None:
+    """Load a person's code, each from a folder, or a module from where Python finds it.
+
+    What was loaded before takes its names back from what came after it.
+
+    Raises:
+        PluginError: one of them fails, of which nothing stays registered; or two of them register one name.
+    """
     load_all()
-    _raise_failure(_load(str(file), partial(_execute, f"{FILE_PREFIX}{file.stem}", file)))
+    current: list[_Loaded] = []
+    for code, folder in codes:
+        known = next((loaded for loaded in _codes if loaded.code.digest == code.digest), None)
+        loaded = known or _run(code, folder, current)
+        _use(loaded, current)
+        current.append(loaded)
+
+
+def running(code: PluginCode) -> PluginCode:
+    """The code as it was loaded: it says where its files lie here."""
+    return next(loaded.code for loaded in _codes if loaded.code.digest == code.digest)
 
 
 def plugins() -> list[Plugin]:
     """Every plugin seen so far, in the order it was met."""
-    return list(_loaded.values())
+    return list(_seen.values())
 
 
 def failures() -> list[Plugin]:
     """The plugins that failed to load."""
-    return [plugin for plugin in _loaded.values() if plugin.error is not None]
+    return [plugin for plugin in _seen.values() if plugin.error is not None]
+
+
+def distributions() -> dict[str, str]:
+    """The installed packages with plugins, but for sketchkit itself: name -> version."""
+    found = [point.dist for point in entry_points(group=GROUP) if point.module != BUILT_IN]
+    return {dist.name: dist.version for dist in found if dist is not None}
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module belongs to an installed package that declares plugins."""
+    return _top(module) in map(_top, _packages())
+
+
+def _run(code: PluginCode, folder: Path | None, current: Sequence[_Loaded]) -> _Loaded:
+    """Run a code that does not run yet; an older state of it is gone afterwards."""
+    loaded = _Loaded(code.folder, code if folder is None else replace(code, folder=str(folder)))
+    older = [one for one in _codes if (one.origin, one.code.entry) == (code.folder, code.entry)]
+    with _set_aside([one for one in _codes if one not in current], gone=older), _on_path(folder):
+        modules, known = set(sys.modules), set(registrations())
+        with _transaction(folder):
+            _raise_failure(_load(code.name, _importer(code, folder)))
+        loaded.modules = {name: sys.modules[name] for name in _of_folder(folder, set(sys.modules) - modules)}
+        loaded.entries = [entry for entry in registrations() if entry not in known]
+    _codes[:] = [one for one in _codes if one not in older] + [loaded]
+    return loaded
+
+
+def _use(loaded: _Loaded, current: Sequence[_Loaded]) -> None:
+    """Give a code its names, which later code may have taken."""
+    taken = {(id(r), name): one.code for one in current for r, name, _ in one.entries}
+    for entries, name, entry in loaded.entries:
+        if (id(entries), name) in taken:
+            other = taken[id(entries), name]
+            raise PluginError(f"{other.name} and {loaded.code.name} both register '{name}': rename one of them")
+        entries.module_dict[name] = entry
+    sys.modules.update(loaded.modules)
+
+
+def _importer(code: PluginCode, folder: Path | None) -> Callable[[], ModuleType]:
+    if folder is None or not code.is_file:
+        return partial(importlib.import_module, code.entry)
+    file = (folder / code.entry).resolve()
+    return partial(_execute, module_name(file), file)
 
 
 def _load(name: str, importer: Callable[[], ModuleType]) -> Plugin:
-    if name in _loaded and _loaded[name].error is None:
-        return _loaded[name]
+    """Import a plugin, and write down how it went; what it prints is no result of the command."""
     try:
-        with _transaction():
+        with contextlib.redirect_stdout(sys.stderr), _named_when_slow(name):
             module = importer()
         plugin = Plugin(name, getattr(module, "__file__", None) or name)
-    except Exception as error:
-        plugin = Plugin(name, name, f"{type(error).__name__}: {error}")
-    _loaded[name] = plugin
+    except (Exception, SystemExit) as error:
+        # A script that ends itself when it is imported, or reads the command line, is no plugin.
+        plugin = Plugin(name, name, " ".join(f"{type(error).__name__}: {error}".split()))
+    _seen[name] = plugin
     if plugin.error is None:
         registry.failed_plugins.pop(name, None)
     else:
@@ -107,27 +173,91 @@ def _load(name: str, importer: Callable[[], ModuleType]) -> Plugin:
 
 
 @contextmanager
-def _transaction() -> Iterator[None]:
-    registries = (*registry.PLUGIN_REGISTRIES, *registry.RUNNER_CHILDREN)
-    before = [dict(r.module_dict) for r in registries]
-    modules = set(sys.modules)
+def _transaction(folder: Path | None = None) -> Iterator[None]:
+    """A block of which nothing stays if it fails: no name in a registry, and no module that could give one."""
+    before, modules = registrations(), set(sys.modules)
     try:
         yield
     except BaseException:
-        for entries, kept in zip(registries, before, strict=True):
-            stays = {name: it for name, it in entries.module_dict.items() if it.__module__.partition(".")[0] in KEPT}
-            entries.module_dict.clear()
-            entries.module_dict.update({**stays, **kept})
-        _forget(set(sys.modules) - modules)
+        new = set(sys.modules) - modules
+        gone = {entry.__module__ for entry in restore(before, new)}
+        for name in {*_of_folder(folder, new), *(name for name in new if name in gone or _is_plugin(name))}:
+            sys.modules.pop(name, None)
         raise
 
 
-def _forget(modules: set[str]) -> None:
-    # Executed modules whose registrations were rolled back must be executed again when they are next asked for.
-    packages = {BUILT_IN, *(point.module.partition(".")[0] for point in entry_points(group=GROUP))}
-    for name in modules:
-        if name.partition(".")[0] in packages or name.startswith(FILE_PREFIX):
-            sys.modules.pop(name, None)
+@contextmanager
+def _set_aside(codes: Sequence[_Loaded], gone: Sequence[_Loaded]) -> Iterator[None]:
+    """A block in which other persons' code is not there: its names and its modules' names are free.
+
+    They come back afterwards where they are free still; those of `gone` do so only if the block fails.
+    """
+    for loaded in codes:
+        for entries, name, entry in loaded.entries:
+            if entries.module_dict.get(name) is entry:
+                del entries.module_dict[name]
+        for name, module in loaded.modules.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+    back = list(codes)
+    try:
+        yield
+        back = [loaded for loaded in codes if loaded not in gone]
+    finally:
+        for loaded in back:
+            for entries, name, entry in loaded.entries:
+                entries.module_dict.setdefault(name, entry)
+            for name, module in loaded.modules.items():
+                sys.modules.setdefault(name, module)
+
+
+@contextmanager
+def _on_path(folder: Path | None) -> Iterator[None]:
+    """A block in which Python looks into the folder first; afterwards last, for what plugins import when they run."""
+    if folder is None:
+        yield
+        return
+    place, writes = str(folder), sys.dont_write_bytecode
+    sys.path.insert(0, place)
+    # Compiled files are told from older ones by the second: a file edited at once would not be read again.
+    sys.dont_write_bytecode = True
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = writes
+        sys.path[:] = [*(other for other in sys.path if other != place), place]
+
+
+@contextmanager
+def _named_when_slow(name: str) -> Iterator[None]:
+    """Say which plugin is being waited for, after a while."""
+    words = f"still importing plugin {name}, after {SLOW:g} s"
+    timer = threading.Timer(SLOW, partial(print, words, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _of_folder(folder: Path | None, names: Iterable[str]) -> list[str]:
+    """The modules among `names` that come from a folder, and from person's own folders on the path."""
+    files = {name: getattr(sys.modules.get(name), "__file__", None) for name in names}
+    return [name for name, file in files.items() if file and folder and Path(file).resolve().is_relative_to(folder)]
+
+
+def _is_plugin(name: str) -> bool:
+    return _top(name) in map(_top, _packages()) or name.startswith(f"{FILES}.")
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _packages() -> set[str]:
+    return {BUILT_IN, *(point.module for point in entry_points(group=GROUP))}
 
 
 def _raise_failure(plugin: Plugin) -> None:
@@ -137,18 +267,22 @@ def _raise_failure(plugin: Plugin) -> None:
 
 def _load_package(name: str) -> None:
     """Load a module and, where it is a package that loads, what it holds, one by one; private modules are skipped."""
-    if _load(name, partial(importlib.import_module, name)).error is not None:
+    try:
+        with _transaction():
+            _raise_failure(_load(name, partial(importlib.import_module, name)))
+    except PluginError:
         return
     for info in pkgutil.iter_modules(getattr(sys.modules[name], "__path__", []), prefix=f"{name}."):
-        if not info.name.rpartition(".")[2].startswith("_"):
+        last = info.name.rpartition(".")[2]
+        if not last.startswith(("_", "test_")) and last not in TESTS:
             _load_package(info.name)
 
 
 def _use_checkout() -> None:
     """Make a checkout's `plugins/` importable under the name it is installed by."""
-    folder = Path(__file__).resolve().parents[1] / "plugins" / "__init__.py"
-    if importlib.util.find_spec(BUILT_IN) is None and folder.is_file():
-        _execute(BUILT_IN, folder)
+    file = Path(__file__).resolve().parents[1] / "plugins" / "__init__.py"
+    if importlib.util.find_spec(BUILT_IN) is None and file.is_file():
+        _execute(BUILT_IN, file)
 
 
 def _execute(name: str, file: Path) -> ModuleType:

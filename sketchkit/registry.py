@@ -15,18 +15,22 @@ Line method: built with its options, it draws lines of a grey picture: (B, 1, H,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib import import_module
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from mmengine import registry as roots
 from mmengine.registry import Registry
 from torch import Tensor
 
-from sketchkit.errors import ConfigError
+from sketchkit.errors import ConfigError, PluginError
 from sketchkit.options import check_options, did_you_mean
 
 SCOPE = "sketchkit"
+BUILT_IN = "sketchkit_plugins"
+FILES = "sketchkit.plugin_files"
+# Whose modules register names, and stay imported whoever imports them first.
+LIBRARIES = (SCOPE, BUILT_IN, "mmengine", "mmcv", "torch", "torchvision")
 # Importing it loads every plugin that can be found.
 DISCOVERY = "sketchkit.discovery"
 
@@ -48,8 +52,29 @@ class HeadOutput(NamedTuple):
         return self.logits if isinstance(self.logits, tuple) else (self.logits,)
 
 
+def is_own(entry: Any) -> bool:
+    """Whether an entry comes with sketchkit or with what it is built on, not from a plugin of somebody else."""
+    module = getattr(entry, "__module__", None) or ""
+    return module.partition(".")[0] in LIBRARIES and not module.startswith(f"{FILES}.")
+
+
 # Plugins that failed to load, name -> error: a name that is not found may have been theirs. `sketchkit.loading` writes.
 failed_plugins: dict[str, str] = {}
+
+
+def _look_up(place: Registry | None, key: str, inherits: bool = True) -> Any:
+    """The entry of that name in a registry and its parents, or of `scope.Name` in that scope alone; else None.
+
+    Never imported: mmengine's own `get` imports whatever module a name that it does not know could mean, and so would
+    run what a config says, which is data.
+    """
+    scope, _, name = key.rpartition(".")
+    while place is not None:
+        for registry in (place, *place.children.values()):
+            if name in registry.module_dict and (scope == registry.scope or (scope == "" and registry is place)):
+                return registry.module_dict[name]
+        place = place.parent if inherits else None
+    return None
 
 
 class SketchRegistry(Registry):
@@ -57,32 +82,31 @@ class SketchRegistry(Registry):
 
     Args:
         own: the modules with the names that are there from the start; imported at the first look-up, before plugins.
+        inherits: whether the names of the parent are found here too.
     """
 
-    def __init__(self, name: str, parent: Registry | None = None, own: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, parent: Registry | None = None, own: Sequence[str] = (), inherits: bool = True
+    ) -> None:
         super().__init__(name, parent=parent, scope=SCOPE, locations=[*own, DISCOVERY])
-        self.own = tuple(own)
+        self.inherits = inherits and parent is not None
 
-    def _register_module(self, module: type, *args: Any, **kwargs: Any) -> None:
-        # The names that are there from the start come first: no plugin may take one.
-        if not module.__module__.startswith(f"{SCOPE}."):
-            for place in self.own:
-                import_module(place)
-        super()._register_module(module, *args, **kwargs)
+    def _register_module(self, module: Any, module_name: Any = None, force: bool = False) -> None:
+        if not is_own(module):
+            # The names that are there from the start come first: no plugin may take one.
+            self.import_from_location()
+            names = [module_name] if isinstance(module_name, str) else module_name or [module.__name__]
+            for name in names:
+                if is_own(self.find(name)):
+                    raise PluginError(
+                        f"{name} is already registered in {self.name}, by sketchkit: give it another name"
+                    )
+        super()._register_module(module, module_name, force)
 
-    def find(self, key: str) -> type | None:
-        """The entry of that name, here or in the parents; 'scope.Name' is sought in that scope alone. None: no such.
-
-        mmengine's own `get` imports whatever module a name it does not know could mean: a config is data, not code.
-        """
+    def find(self, key: str) -> Any:
+        """The entry of that name, here or in the parents; 'scope.Name' is sought in that scope alone. None: no such."""
         self.import_from_location()
-        scope, _, name = key.rpartition(".")
-        place: Registry | None = self
-        while place is not None:
-            if scope in ("", place.scope) and name in place.module_dict:
-                return place.module_dict[name]
-            place = place.parent
-        return None
+        return _look_up(self, key, self.inherits)
 
     def get(self, key: str) -> type:
         """The entry of that name.
@@ -112,7 +136,7 @@ class SketchRegistry(Registry):
     def names(self) -> list[str]:
         """Every name that can be built here, sorted."""
         self.import_from_location()
-        inherited = self.parent.module_dict if self.parent is not None else {}
+        inherited = self.parent.module_dict if self.inherits else {}
         return sorted({*self.module_dict, *inherited})
 
 
@@ -147,7 +171,8 @@ def _child(root: Registry, *own: str) -> SketchRegistry:
 
 
 MODELS = _child(roots.MODELS, "mmengine.model", "sketchkit.translators.preprocessing", "sketchkit.translators.lab")
-DATASETS = _child(roots.DATASETS, "mmengine.dataset", "sketchkit.data.datasets")
+# mmengine's own data sets read pickles, which can run anything: none of them has a name here.
+DATASETS = SketchRegistry(roots.DATASETS.name, roots.DATASETS, ("sketchkit.data.datasets",), inherits=False)
 DATA_SAMPLERS = _child(roots.DATA_SAMPLERS, "mmengine.dataset", "sketchkit.data.samplers")
 TRANSFORMS = _child(roots.TRANSFORMS, "sketchkit.data.transforms")
 METRICS = _child(roots.METRICS, "mmengine.evaluator", "sketchkit.evaluation.validation")
@@ -187,3 +212,43 @@ RUNNER_CHILDREN = (
     OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS, LOG_PROCESSORS, VISUALIZERS, VISBACKENDS, MODEL_WRAPPERS, EVALUATOR,
     RUNNERS, FUNCTIONS,
 )  # fmt: skip
+
+
+class Registration(NamedTuple):
+    """A name in a registry of sketchkit's or mmengine's, and what it means."""
+
+    registry: Registry
+    name: str
+    entry: Any
+
+
+ROOTS = tuple(root for root in vars(roots).values() if isinstance(root, Registry))
+for _root in ROOTS:
+    # The runner asks mmengine's own registries too; see `_look_up`.
+    _root.get = partial(_look_up, _root)
+
+
+def registrations() -> list[Registration]:
+    """Every name in every registry."""
+    everywhere = (*PLUGIN_REGISTRIES, *RUNNER_CHILDREN, *ROOTS)
+    return [Registration(entries, *item) for entries in everywhere for item in entries.module_dict.items()]
+
+
+def restore(before: Iterable[Registration], imported: Collection[str]) -> list[Any]:
+    """Put every name back to what it meant before, and return what is gone.
+
+    What libraries have registered meanwhile stays, as their modules stay imported. torch registers nothing itself:
+    mmengine and MMCV do, when they are imported.
+    """
+    known = set(before)
+    tops = {name.partition(".")[0] for name in imported}
+    gone = []
+    for registration in set(registrations()) - known:
+        entries, name, entry = registration
+        is_torchs = getattr(entry, "__module__", "").partition(".")[0] == "torch"
+        if not is_own(entry) or (is_torchs and not tops & {SCOPE, BUILT_IN, "mmengine", "mmcv"}):
+            del entries.module_dict[name]
+            gone.append(entry)
+    for entries, name, entry in known:
+        entries.module_dict[name] = entry
+    return gone

@@ -98,6 +98,14 @@ def quick_runs():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory):
+    """What is trained with is noted in a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKETCHKIT_STATE", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def tiny_plugin():
     """The tiny networks, registered."""
     loading.load_file(TINY)

@@ -27,6 +27,7 @@ from sketchkit.cli.options import (
     quiet_option,
     require_run,
     seed_option,
+    trust_option,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from sketchkit.evaluation.metric import Setup
 
 COMMON = ("feature_extractor", "resize")
-OF_RUNS = ("split", "data", "draws", "config", "overrides")
+OF_RUNS = ("split", "data", "draws", "config", "overrides", "trust_code")
 PATH = click.Path(path_type=Path)
 
 
@@ -68,6 +69,7 @@ PATH = click.Path(path_type=Path)
 @seed_option(2020)
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep what was seen in each picture.")
 @plugin_option
+@trust_option
 def command(targets: tuple[Path, ...], **options: Any) -> None:
     """Measure pictures: those of a trained RUN, or those in FAKE against those in REAL.
 
@@ -113,7 +115,7 @@ def _check(targets: tuple[Path, ...], options: Mapping[str, Any]) -> None:
         raise ConfigError(f"{len(targets)} places are given: name a run, or two sets of pictures")
     given = [name for name in OF_RUNS if options[name]]
     if len(targets) == 2 and given:
-        name = {"overrides": OVERRIDES}.get(given[0], f"--{given[0]}")
+        name = {"overrides": OVERRIDES}.get(given[0], f"--{given[0].replace('_', '-')}")
         raise ConfigError(f"{name} is for runs, and two sets of pictures are given")
     if options["overrides"] and not options["config"]:
         raise ConfigError("--cfg-options changes the config that --config names: give that too")
@@ -182,9 +184,10 @@ def _specs(names: Iterable[str], words: Iterable[str]) -> list[Spec]:
 def _run_options(options: Mapping[str, Any]) -> dict[str, Any]:
     from sketchkit.config.load import load_config
 
-    config = load_config(options["config"], options["overrides"]) if options["config"] else None
+    code = {name: options[name] for name in ("plugin_files", "trust_code")}
+    config = load_config(options["config"], options["overrides"], **code) if options["config"] else None
     given = {name: options[name] for name in ("split", "data", "draws") if options[name]}
-    return {"config": config, **given}
+    return {"config": config, **given, **code}
 
 
 @contextmanager

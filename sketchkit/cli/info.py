@@ -14,6 +14,7 @@ from sketchkit.cli.options import (
     json_option,
     overrides_option,
     plugin_option,
+    trust_option,
 )
 
 
@@ -22,9 +23,15 @@ from sketchkit.cli.options import (
 @json_option
 @overrides_option
 @plugin_option
+@trust_option
 @click.argument("more", nargs=-1, metavar="[KEY=VALUE]...")
 def command(
-    config: str, as_json: bool, overrides: tuple[str, ...], plugin_files: tuple[str, ...], more: tuple[str, ...]
+    config: str,
+    as_json: bool,
+    overrides: tuple[str, ...],
+    plugin_files: tuple[str, ...],
+    trust_code: bool,
+    more: tuple[str, ...],
 ) -> None:
     """Networks, parameters, FLOPs at the config's size, and the objective of CONFIG.
 
@@ -33,7 +40,7 @@ def command(
     from sketchkit.config.load import load_config
     from sketchkit.engine.describe import describe
 
-    found = describe(load_config(config, [*overrides, *more], plugin_files))
+    found = describe(load_config(config, [*overrides, *more], plugin_files, trust_code))
     click.echo(json.dumps(found, indent=2) if as_json else _table(found))
 
 

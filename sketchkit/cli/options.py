@@ -140,6 +140,11 @@ overrides_option = click.option(
 plugin_option = click.option(
     "--plugin", "plugin_files", multiple=True, type=PluginFile(), help="A Python file that registers plugins."
 )
+trust_option = click.option(
+    "--trust-code",
+    is_flag=True,
+    help="Run plugin code of the run that was not trained with here; see docs/security.md.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress; results and errors only.")
 device_option = click.option("--device", help="cpu, cuda, cuda:1, ...; default: a GPU when there is one.")

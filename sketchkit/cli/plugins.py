@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,12 @@ def command() -> None:
 def list_(with_libraries: bool, as_json: bool, plugin_files: tuple[str, ...]) -> None:
     """All of it with one line and its source, and the plugins that failed to load."""
     from sketchkit import loading, registry
+    from sketchkit.errors import PluginError
 
     for file in plugin_files:
-        loading.load_file(file)
+        # It is listed among those that failed.
+        with suppress(PluginError):
+            loading.load_file(file)
     found = [(kind, entries.get(name), name) for kind, (entries, names) in registry.kinds().items() for name in names]
     rows = [_row(kind, entry, name) for kind, entry, name in found if with_libraries or not _is_library(entry)]
     failed = [{"plugin": plugin.name, "error": plugin.error} for plugin in loading.failures()]
@@ -49,9 +53,10 @@ def _is_library(entry: Any) -> bool:
 
 
 def _row(kind: str, entry: Any, name: str) -> dict[str, str]:
+    from sketchkit.registry import is_own
+
     summary = (inspect.getdoc(entry) or "no description").splitlines()[0]
     module = entry.__module__
     file = inspect.getsourcefile(entry)
-    is_known = module.partition(".")[0] in ("sketchkit", "sketchkit_plugins", *LIBRARIES)
-    source = module if is_known or not file else Path(file).name
+    source = module if is_own(entry) or not file else Path(file).name
     return {"kind": kind, "name": name, "summary": summary, "source": source}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from sketchkit.cli.options import ConfigCommand, ConfigPath, example, overrides_option, plugin_option
+from sketchkit.cli.options import ConfigCommand, ConfigPath, example, overrides_option, plugin_option, trust_option
 
 
 @click.command(cls=ConfigCommand, epilog=example("train pix2pix_facades data_root=data/facades"))
@@ -16,6 +16,7 @@ from sketchkit.cli.options import ConfigCommand, ConfigPath, example, overrides_
 @click.option("--deterministic", is_flag=True, help="The same bits every time on a GPU too; slower.")
 @overrides_option
 @plugin_option
+@trust_option
 @click.argument("more", nargs=-1, metavar="[KEY=VALUE]...")
 def command(
     config: str,
@@ -26,6 +27,7 @@ def command(
     deterministic: bool,
     overrides: tuple[str, ...],
     plugin_files: tuple[str, ...],
+    trust_code: bool,
     more: tuple[str, ...],
 ) -> None:
     """Train the translator that CONFIG describes. Further KEY=VALUE words override the config too."""
@@ -35,4 +37,4 @@ def command(
     precision = [f"optim_wrapper.amp={amp}"] if amp else []
     repeatable = ["+randomness.deterministic=True", "env_cfg.cudnn_benchmark=False"] if deterministic else []
     changes = [*overrides, *more, *precision, *repeatable]
-    train(load_config(config, changes, plugin_files), work_dir, "auto" if auto_resume else resume)
+    train(load_config(config, changes, plugin_files, trust_code), work_dir, "auto" if auto_resume else resume)

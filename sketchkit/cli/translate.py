@@ -8,7 +8,16 @@ from typing import Any
 
 import click
 
-from sketchkit.cli.options import PicturePath, RunPath, device_option, example, output_option, quiet_option
+from sketchkit.cli.options import (
+    PicturePath,
+    RunPath,
+    device_option,
+    example,
+    output_option,
+    plugin_option,
+    quiet_option,
+    trust_option,
+)
 
 
 @click.command(epilog=example("translate runs/pix2pix_facades labels.png -o facade.png"))
@@ -36,6 +45,8 @@ from sketchkit.cli.options import PicturePath, RunPath, device_option, example, 
 @click.option(
     "--side", type=click.Choice(["left", "right"]), help="Translate this half of files that hold a pair side by side."
 )
+@plugin_option
+@trust_option
 @device_option
 @quiet_option
 def command(
@@ -48,6 +59,8 @@ def command(
     size: int | None,
     samples: int,
     side: str | None,
+    plugin_files: tuple[str, ...],
+    trust_code: bool,
     device: str | None,
     quiet: bool,
 ) -> None:
@@ -58,7 +71,7 @@ def command(
 
     jobs = list(_jobs(source, output, samples))
     _refuse_overwriting(jobs)
-    translator = TrainedTranslator(run, device)
+    translator = TrainedTranslator(run, device, plugin_files=plugin_files, trust_code=trust_code)
     if samples > 1 and not translator.takes_noise:
         raise ConfigError(f"{run} takes no noise, its samples would all be alike: leave out --samples")
     options: dict[str, Any] = {"label": label, "direction": direction, "size": size}

@@ -9,29 +9,40 @@ from __future__ import annotations
 
 import ast
 import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from sketchkit import loading, registry
+from sketchkit import registry
 from sketchkit.config.bases import named_bases
 from sketchkit.config.names import find_config
+from sketchkit.config.plugins import KEYS, load_kept, load_named
 from sketchkit.errors import ConfigError, SketchkitError
 from sketchkit.options import did_you_mean, options_of
 
 TERM_OPTIONS = ("weight", "head")
 BUILDER_KEYS = ("type", "requires_grad")  # what mmengine's and MMCV's builders take out of a dict
+DATA = ".json"
 TOP_LEVEL = ("load_from", "launcher", "categories", "work_dir")
-PLUGIN_KEYS = ("custom_imports", "plugin_files", "import_folder")
 # `key=value` as it is typed, or a key and a value.
 Override = str | tuple[str, Any]
 
 
-def load_config(path: str | Path, overrides: Sequence[Override] = (), plugin_files: Sequence[str] = ()) -> Config:
+def load_config(
+    path: str | Path,
+    overrides: Sequence[Override] = (),
+    plugin_files: Sequence[str | Path] = (),
+    trust_code: bool = False,
+) -> Config:
     """Read a config, load what it and the call name as plugins, apply the overrides, resolve it.
+
+    Args:
+        path: a Python config, which is code, or the config.json of a run, which is data.
+        overrides: `key=value` as it is typed, or a key and a value.
+        plugin_files: Python files that register plugins; in place of the run's own.
+        trust_code: whether a run's code may run that was not trained with here.
 
     Raises:
         ConfigError: the file is missing or broken, an override's key does not exist, or a `$name` is unknown.
@@ -39,7 +50,10 @@ def load_config(path: str | Path, overrides: Sequence[Override] = (), plugin_fil
     """
     path = find_config(path)
     config = read_config(path)
-    load_plugins(config, plugin_files, path.resolve().parent)
+    if path.suffix == DATA:
+        load_kept(config, plugin_files, path, trust_code)
+    else:
+        load_named(config, plugin_files, path.resolve().parent)
     for override in overrides:
         apply_override(config, override)
     config = resolve(config)
@@ -50,7 +64,9 @@ def load_config(path: str | Path, overrides: Sequence[Override] = (), plugin_fil
 def read_config(path: str | Path) -> Config:
     """The config as written: a Python text config, or the JSON kept in a run folder (parsed, never run)."""
     path = find_config(path)
-    if path.suffix == ".json":
+    if path.suffix not in (DATA, ".py"):
+        raise ConfigError(f"{path} is no config: give a Python config (.py), or the config.json of a run")
+    if path.suffix == DATA:
         return Config(json.loads(path.read_text()), filename=str(path))
     try:
         with named_bases():
@@ -70,7 +86,7 @@ def apply_override(config: Config, override: Override) -> None:
     key, value = _split(override) if isinstance(override, str) else override
     adding = key.startswith("+")
     *parents, last = key.lstrip("+").split(".")
-    if [*parents, last][0] in PLUGIN_KEYS:
+    if [*parents, last][0] in KEYS:
         raise ConfigError(f"{key} is read before all else: name plugins in the config itself, or with --plugin FILE")
     place: Any = config
     for depth, name in enumerate(parents):
@@ -139,26 +155,6 @@ def check_types(value: Any, path: str = "") -> None:
     elif isinstance(value, list | tuple):
         for i, item in enumerate(value):
             check_types(item, f"{path}.{i}")
-
-
-def source_files(config: Config) -> Iterator[str]:
-    """The plugin modules a config names in `custom_imports`."""
-    imports = config.get("custom_imports") or {}
-    names = imports.get("imports", []) if isinstance(imports, Mapping) else imports
-    yield from [names] if isinstance(names, str) else names
-
-
-def load_plugins(config: Config, files: Sequence[str], folder: Path) -> None:
-    """Load them, and write down where they lie: the config kept in a run folder needs no flag and no neighbour."""
-    config["plugin_files"] = [*config.get("plugin_files", []), *(str(Path(file).resolve()) for file in files)]
-    config.setdefault("import_folder", str(folder))
-    for file in config["plugin_files"]:
-        loading.load_file(file)
-    # The folder stays on the path: a plugin may import its neighbours when it is first used.
-    if config["import_folder"] not in sys.path:
-        sys.path.insert(0, config["import_folder"])
-    for name in source_files(config):
-        loading.load_module(name)
 
 
 def _step(place: Any, name: str, path: str) -> Any:

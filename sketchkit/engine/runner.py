@@ -18,6 +18,7 @@ from mmengine.optim import ReduceOnPlateauParamScheduler
 from mmengine.runner import Runner
 from torch import nn
 
+from sketchkit.config.plugins import changed_code
 from sketchkit.engine import checkpoints
 from sketchkit.engine.schedules import count_iterations, plateau_state, restore_plateau
 from sketchkit.errors import CheckpointError, ConfigError
@@ -120,6 +121,8 @@ class TranslationRunner(Runner):
         rate, the run follows its new schedule. A plateau schedule depends on what was measured, and is restored.
         """
         content = self.load_checkpoint(filename)
+        if is_main_process() and (changed := changed_code(json.loads(content["config"]), self.cfg)):
+            print(f"the plugin code has changed since {filename}: {', '.join(changed)}", flush=True)
         states = content["random_states"]
         if len(states) != get_world_size():
             raise CheckpointError(f"{filename} was saved by {len(states)} processes; resume with as many")

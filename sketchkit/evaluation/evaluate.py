@@ -79,6 +79,8 @@ class EvaluationCall:
         split: str | None = None,
         data: Path | None = None,
         draws: int = 2,
+        plugin_files: Sequence[str | Path] = (),
+        trust_code: bool = False,
     ) -> Outcome:
         """Translate the held-out split of a run, and judge that.
 
@@ -86,11 +88,13 @@ class EvaluationCall:
             run: a run folder or a checkpoint.
             config: a resolved config in place of the run's own.
             split, data, draws: see `RunImages`.
+            plugin_files, trust_code: see `TrainedTranslator`.
 
         Raises:
             SketchkitError: see `TrainedTranslator`, `RunImages`, `make_metrics`, `evaluate`.
         """
-        judge = RunImages(TrainedTranslator(run, self.setup.device, config), split, data, draws)
+        translator = TrainedTranslator(run, self.setup.device, config, plugin_files, trust_code)
+        judge = RunImages(translator, split, data, draws)
         return replace(self, setup=self._setup_of(judge.translator.config))._judge(judge)
 
     def _setup_of(self, config: Config) -> Setup:

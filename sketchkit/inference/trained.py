@@ -13,12 +13,13 @@ from mmengine.config import Config
 from torch import Tensor
 from torch.nn import functional as F
 
-from sketchkit.config.load import load_plugins
+from sketchkit.config.load import check_types
 from sketchkit.config.parts import model_config
+from sketchkit.config.plugins import load_kept
 from sketchkit.engine.checkpoints import latest_checkpoint, load_strictly, read_checkpoint
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.options import did_you_mean, one_of
-from sketchkit.registry import MODELS
+from sketchkit.registry import MODELS, translator_names
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
 from sketchkit.translators.pictures import IMAGES, to_bytes
 
@@ -36,21 +37,34 @@ class TrainedTranslator:
         run: a run folder, of which the latest checkpoint is taken, or a checkpoint.
         device: where to compute; default: a GPU when there is one.
         config: a resolved config to build the networks by; default: the one in the checkpoint.
+        plugin_files: Python files that register plugins, in place of the run's own.
+        trust_code: whether code of the run may run that was not trained with here; see docs/security.md.
 
     Raises:
         CheckpointError: there is no checkpoint, or it is damaged, unsafe or of another architecture.
-        PluginError: a plugin that the run was trained with is gone.
+        PluginError: a plugin that the run was trained with may not run, is gone, or fails.
         ConfigError: there is no such device.
     """
 
-    def __init__(self, run: str | Path, device: str | torch.device | None = None, config: Config | None = None) -> None:
+    def __init__(
+        self,
+        run: str | Path,
+        device: str | torch.device | None = None,
+        config: Config | None = None,
+        plugin_files: Sequence[str | Path] = (),
+        trust_code: bool = False,
+    ) -> None:
         self.path = _find(Path(run))
         content = read_checkpoint(self.path)
-        self.config = Config(json.loads(content["config"])) if config is None else config
-        load_plugins(self.config, (), self.path.parent)
+        if config is None:
+            config = Config(json.loads(content["config"]))
+            load_kept(config, plugin_files, self.path, trust_code)
+            check_types(config.to_dict())
+        self.config = config
         self.classes: list[str] = content["classes"]
         self.iteration: int = content["iter"]
         whole = model_config(self.config)
+        one_of(f"{self.path}: translator", whole["type"], translator_names())
         kind: Any = MODELS.get(whole["type"])
         self.model: Translator = MODELS.build(kind.inference_config(whole))
         load_strictly(self.model, _for_inference(content["model"], self.model), self.path)

@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from sketchkit.atomic import write_whole
 from sketchkit.config.load import load_config
 from sketchkit.config.parts import model_config
+from sketchkit.config.plugins import CODE
 from sketchkit.engine import interruption
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
@@ -41,7 +42,6 @@ from sketchkit.sweeps.words import file_name, leaves, parse_words, plain_keys, s
 
 RECORD, TABLE, PICTURE = "sweep.json", "table.csv", "sweep.png"
 COMPARED = (VAL, "G/")
-PLACES = ("plugin_files", "import_folder")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Sweep:
             raise ConfigError("a sweep trains in one process: start it without torchrun")
         grid = parse_words(words, fixed)
         base = load_config(path, fixed, plugin_files).to_dict()
-        base = json.loads(json.dumps({key: base[key] for key in base if key not in PLACES}, default=str))
+        base = json.loads(json.dumps({key: base[key] for key in base if key != CODE}, default=str))
         self.folder = Path(out or Path("runs") / f"sweep_{Path(path).stem}")
         self._record = {"config": str(path), "fixed": list(fixed), "base": base}
         self._refuse_other_runs()

@@ -1,7 +1,5 @@
 """`sketchkit translate`: pictures in, pictures out, and one line for every mistake."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -10,9 +8,6 @@ from PIL import Image
 from sketchkit.cli import main
 from sketchkit.data.image_io import read_image, write_image
 from sketchkit.inference import TrainedTranslator
-from tests.conftest import TINY
-from tests.forks import Fork, sketchkit, succeeded
-from tests.small_runs import SIZE, small_run
 
 pytestmark = pytest.mark.slow  # whole runs
 
@@ -211,37 +206,6 @@ def test_no_such_device_is_one_line(runs, folder, tmp_path, capsys):
         )
     assert end.value.code == 2
     assert capsys.readouterr().err.startswith("error: device=gpu cannot be used: ")
-
-
-PLUGIN = """
-import torch
-from sketchkit.registry import BACKBONES
-@BACKBONES.register_module()
-class OnlyHere(torch.nn.Conv2d):
-    in_channels, out_channels, size_multiple = 3, 3, 1
-    def __init__(self):
-        super().__init__(3, 3, 1)
-    def forward(self, source):
-        return super().forward(source).tanh()
-"""
-
-
-@pytest.mark.slow
-def test_a_run_trained_with_a_plugin_needs_no_flag_and_says_when_the_file_is_gone(tmp_path):
-    plugin = tmp_path / "mine.py"
-    plugin.write_text(PLUGIN)
-    changes = ["backbone={'type': 'OnlyHere'}", f"image_size={SIZE}", "heads={'discriminator': {'type': 'TinyHead'}}"]
-    # Not by this process, which would know the plugin afterwards.
-    succeeded(Fork(partial(small_run, "plugin", tmp_path, *changes, plugin_files=[str(plugin), str(TINY)])))
-    write_image(tmp_path / "a.png", noise())
-    words = ["translate", tmp_path / "run", tmp_path / "a.png", "-o"]
-    succeeded(sketchkit(*words, tmp_path / "out.png"))
-    assert read_image(tmp_path / "out.png").shape == (20, 30, 3)
-    plugin.unlink()
-    done = sketchkit(*words, tmp_path / "x.png").result()
-    assert done.returncode == 1
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert "mine.py" in line and "Traceback" not in done.stderr
 
 
 def test_half_of_a_file_that_holds_a_pair(runs, tmp_path):

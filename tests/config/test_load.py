@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from sketchkit.config import plugins
 from sketchkit.config.load import apply_override, load_config, parse_value, read_config, resolve
 from sketchkit.errors import ConfigError, PluginError
 from sketchkit.registry import LOSSES
@@ -168,6 +169,7 @@ def test_a_kept_config_finds_its_plugins_again(tmp_path):
     def keep():
         config = load_config(tmp_path / "config.py", plugin_files=[str(tmp_path / "given_again.py")])
         kept.write_text(json.dumps(config.to_dict()))
+        plugins.keep(config, kept.parent)
 
     def open_again():
         load_config(kept)
@@ -178,7 +180,17 @@ def test_a_kept_config_finds_its_plugins_again(tmp_path):
     succeeded(Fork(open_again, cwd=tmp_path / "run"))
 
 
-@pytest.mark.parametrize("key", ["custom_imports", "+plugin_files", "custom_imports.imports", "+import_folder"])
+def test_a_config_that_is_data_names_no_code(tmp_path):
+    for key, value in (("custom_imports", {"imports": ["this"]}), ("plugin_files", ["this.py"])):
+        (tmp_path / "config.json").write_text(json.dumps({key: value}))
+        with pytest.raises(PluginError, match=f"config.json is data and names {key}: give the files with --plugin"):
+            load_config(tmp_path / "config.json")
+    (tmp_path / "config.yaml").write_text("a: !!python/object/apply:os.system ['true']")
+    with pytest.raises(ConfigError, match=r"config\.yaml is no config: give a Python config"):
+        load_config(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("key", ["custom_imports", "+plugin_files", "custom_imports.imports", "+plugin_code"])
 def test_plugins_are_not_named_by_overrides(key):
     with pytest.raises(ConfigError, match="read before all else"):
         load_config(ROOT / "configs/pix2pix_facades.py", [f"{key}=foo"])

@@ -13,10 +13,12 @@ import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook, RuntimeInfoHook
 
+from sketchkit.config.plugins import keep, kept_codes
 from sketchkit.data.statistics import image_statistics
 from sketchkit.engine.checkpoints import versions
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.plots import draw_curves
+from sketchkit.loading import distributions
 from sketchkit.registry import HOOKS
 
 
@@ -58,9 +60,12 @@ class RunRecordHook(Hook):
                 "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
                 "processes": get_world_size(),
                 "versions": versions(),
+                "plugin_code": [code.to_dict() for code in kept_codes(runner.cfg)],
+                "plugin_packages": distributions(),
                 "seed": runner.seed,
                 "data": {"samples": len(dataset), "fingerprint": dataset.fingerprint(), **dataset.record()},
             }
+            keep(runner.cfg, runner.folder)
             (runner.folder / "environment.json").write_text(json.dumps(record, indent=2) + "\n")
             _list_dropped(runner.folder / "dropped.txt", dataset.dropped())
 

@@ -19,6 +19,7 @@ from sketchkit.evaluation.features.extraction import Item
 from sketchkit.evaluation.images.image_set import FAIL, PictureSet, Progress, read_set, refusal
 from sketchkit.evaluation.metric import PictureMetric
 from sketchkit.inference import TrainedTranslator
+from sketchkit.inference.source import code_record
 from sketchkit.options import options_of
 from sketchkit.pretrained.weights import file_digest
 from sketchkit.registry import DATASETS
@@ -41,9 +42,9 @@ class RunPictures:
 class RunImages:
     """Translates the held-out split of a run into `RUN/eval/<checkpoint>_<digest>/`: `real`, `fake`, `fake_2`, ...
 
-    The digest is of the checkpoint, its network and the data, so that pictures made before are used again only where
-    they are the same; a call that was stopped goes on. Pictures are PNG: what metrics see is what a validation during
-    training sees.
+    The digest is of the checkpoint, its network, the code and the data, so that pictures made before are used again
+    only where they are the same; a call that was stopped goes on. Pictures are PNG: what metrics see is what a
+    validation during training sees.
 
     Args:
         translator: the trained run.
@@ -87,7 +88,8 @@ class RunImages:
         changed = [file.stat().st_mtime_ns for file in self.dataset.files()]
         path = translator.path
         self.origin = {"checkpoint": path.name, "sha256": file_digest(path), "data": self.dataset.fingerprint()}
-        known = [self.origin, options, model, changed]
+        self.code = code_record(config, translator.networks.values())
+        known = [self.origin, options, model, changed, self.code]
         digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode())
         self.folder = path.parent / "eval" / f"{path.stem}_{digest.hexdigest()[:12]}"
 
@@ -192,4 +194,5 @@ class RunImages:
             "noise": noise,
             "draws": self.draws,
             "split": self.options.get("split"),
+            "code": self.code,
         }

@@ -1,0 +1,182 @@
+"""The code of a plugin that is no installed package: which files it is, and copies of them.
+
+A run names it by the digests of its files, so that it can be told from any other, and keeps copies of them. What a
+plugin imports is found in its source, not by running it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sketchkit.atomic import whole
+from sketchkit.errors import PluginError
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+INSTALLED = ("site-packages", "dist-packages")
+
+
+@dataclass(frozen=True)
+class PluginCode:
+    """What one `--plugin FILE`, or one module of a config's `custom_imports`, runs.
+
+    Attributes:
+        folder: where the files lay when they were trained with; on `sys.path` when they run.
+        entry: the name of a file in the folder, or of a module to import.
+        files: path within the folder -> SHA-256; empty for modules of installed packages.
+        sources: where files of it are that do not lie in `folder`.
+    """
+
+    folder: str
+    entry: str
+    files: Mapping[str, str]
+    sources: Mapping[str, Path] = field(default_factory=dict, compare=False)
+
+    @property
+    def digest(self) -> str:
+        """Of what runs: the entry and every file, wherever they lie."""
+        text = json.dumps([self.entry, sorted(self.files.items())])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, not a module."""
+        return self.entry in self.files
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file that runs first."""
+        return self.entry if self.is_file else f"{self.entry}.py"
+
+    @property
+    def name(self) -> str:
+        """What people call it: the file's path, or the module."""
+        return str(Path(self.folder) / self.entry) if self.is_file else self.entry
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a config."""
+        return {"folder": self.folder, "entry": self.entry, "files": dict(self.files)}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> PluginCode:
+        """From what `to_dict` gave.
+
+        Raises:
+            PluginError: it is nothing of that form, or names a file outside its folder.
+        """
+        try:
+            code = cls(str(values["folder"]), str(values["entry"]), dict(values["files"]))
+            is_right = bool(code.entry) and all(map(_is_inside, code.files))
+            is_right = is_right and all(isinstance(digest, str) for digest in code.files.values())
+        except (TypeError, KeyError, ValueError) as error:
+            raise PluginError(f"plugin_code of the config is damaged: {type(error).__name__}: {error}") from error
+        if not is_right:
+            raise PluginError("plugin_code of the config is damaged: it names no file, or one outside its folder")
+        return code
+
+
+def code_of_file(path: str | Path) -> PluginCode:
+    """The code of a plugin file, with the modules beside it that it imports.
+
+    Raises:
+        PluginError: the file is missing.
+    """
+    file = Path(path).resolve()
+    if not file.is_file():
+        raise PluginError(f"no plugin file at {path}: check the path given to --plugin")
+    return _code(file.parent, file.name, [(file.parent, file)])
+
+
+def code_of_import(name: str, folder: str | Path) -> PluginCode:
+    """The code of a module that lies in a folder, or where else Python finds it; an installed one has no files."""
+    roots = _roots(Path(folder).resolve())
+    place = next((root for root in roots if _module_files(name, [root])), roots[0])
+    return _code(place, name, _module_files(name, [place]))
+
+
+def digest_of(file: Path) -> str:
+    """The SHA-256 of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def is_intact(code: PluginCode, folder: Path) -> bool:
+    """Whether the folder holds every file of the code, unchanged."""
+    files = [(folder / name, digest) for name, digest in code.files.items()]
+    return all(file.is_file() and digest_of(file) == digest for file, digest in files)
+
+
+def copy_code(code: PluginCode, folder: Path) -> None:
+    """Copy the code's files into a folder, where they are not there already."""
+    for name, digest in code.files.items():
+        place = folder / name
+        if not place.is_file() or digest_of(place) != digest:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with whole(place) as temporary:
+                temporary.write_bytes(code.sources.get(name, Path(code.folder) / name).read_bytes())
+
+
+def _roots(folder: Path) -> list[Path]:
+    """The folder, and what else Python looks through that holds a person's own modules."""
+    places = [Path(place).resolve() for place in sys.path]
+    scripts = Path(sysconfig.get_path("scripts")).resolve()
+    library = Path(sysconfig.get_path("stdlib")).resolve()
+    own = [
+        place
+        for place in places
+        if place.is_dir() and place not in (scripts, CHECKOUT, folder) and not {*place.parts} & {*INSTALLED}
+        and not place.is_relative_to(library)
+    ]  # fmt: skip
+    return [folder, *own]
+
+
+def _code(folder: Path, entry: str, starts: Iterable[tuple[Path, Path]]) -> PluginCode:
+    """The starts, what they import of a person's own modules, and what those import."""
+    roots = _roots(folder)
+    found: dict[str, Path] = {}
+    left = list(starts)
+    while left:
+        root, file = left.pop()
+        name = file.relative_to(root).as_posix()
+        if name not in found:
+            found[name] = file
+            left += [other for imported in _imports(file) for other in _module_files(imported, roots)]
+    sources = {name: file for name, file in found.items() if file != folder / name}
+    return PluginCode(str(folder), entry, {name: digest_of(found[name]) for name in sorted(found)}, sources)
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """The modules that a file names in import statements, anywhere in it; none of a file that is no Python."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _module_files(name: str, roots: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """The files that a module's name means, each with its root: its own, or all of the package it begins with."""
+    for root in roots:
+        place = root
+        for part in name.split("."):
+            if (place / part / "__init__.py").is_file():
+                return [(root, file) for file in sorted((place / part).rglob("*.py"))]
+            if (place / f"{part}.py").is_file():
+                return [(root, place / f"{part}.py")]
+            place /= part
+    return []
+
+
+def _is_inside(name: Any) -> bool:
+    parts = Path(str(name)).parts
+    return isinstance(name, str) and bool(parts) and ".." not in parts and not Path(name).is_absolute()
