@@ -1,10 +1,12 @@
 import json
+import multiprocessing
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from mmengine import registry as roots
 
 from sketchkit import loading, registry
 from sketchkit.cli.plugins import command
@@ -62,6 +64,118 @@ def test_a_mended_file_loads(tmp_path):
     assert all(plugin.name != str(path) for plugin in loading.failures())
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import sys\nsys.exit('bye')", "SystemExit: bye"),
+        ("import argparse\nargparse.ArgumentParser().parse_args(['--nonsense'])", "SystemExit: 2"),
+        ("raise RuntimeError('one\\ntwo')", "RuntimeError: one two"),
+        ("def broken(:", "SyntaxError: "),
+    ],
+)
+def test_a_file_that_ends_the_program_is_reported(tmp_path, text, said):
+    with pytest.raises(PluginError, match=rf"script\.py failed to load: {said}") as caught:
+        loading.load_file(write(tmp_path, "script.py", text))
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_of_a_failing_plugin_stays_in_mmengines_registries_or_among_the_modules(tmp_path):
+    write(tmp_path, "helper_of_failing.py", "value = 1\n")
+    names = "MODELS", "HOOKS", "FUNCTIONS", "TASK_UTILS"
+    text = "import helper_of_failing\nfrom mmengine import registry as roots\nfrom sketchkit import registry\n"
+    text += "".join(f"roots.{name}.register_module(name='Left', module=dict)\n" for name in names)
+    text += "registry.MODELS.register_module(name='Left', module=dict)\n1 / 0\n"
+    with pytest.raises(PluginError, match="ZeroDivision"):
+        loading.load_file(write(tmp_path, "failing.py", text))
+    assert all("Left" not in getattr(roots, name).module_dict for name in names)
+    assert "Left" not in registry.MODELS.module_dict and "helper_of_failing" not in sys.modules
+
+
+def test_what_a_plugin_prints_is_no_result(tmp_path):
+    prints = write(tmp_path, "prints.py", "print('hello')\n" + LOSS.format(name="PrintingLoss"))
+    broken = write(tmp_path, "broken.py", "raise ValueError('no')")
+    result = CliRunner().invoke(command, ["list", "--json", "--plugin", str(broken), "--plugin", str(prints)])
+    assert result.exit_code == 0 and "hello" in result.stderr
+    found = json.loads(result.stdout)
+    assert {"plugin": str(broken), "error": "ValueError: no"} in found["failed"]
+    assert [row["source"] for row in found["plugins"] if row["name"] == "PrintingLoss"] == ["prints.py"]
+
+
+def test_a_slow_plugin_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(loading, "SLOW", 0.05)
+    loading.load_file(write(tmp_path, "slow.py", "import time\ntime.sleep(0.3)\n"))
+    assert f"still importing plugin {tmp_path / 'slow.py'}, after 0.05 s" in capsys.readouterr().err
+
+
+def test_files_of_one_name_and_their_neighbours_are_apart(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, "neighbour.py", f"factor = '{name}'\n")
+        text = "import neighbour\n" + LOSS.format(name=f"LossOf{name}") + "\n    origin = neighbour.factor\n"
+        loading.load_file(write(tmp_path / name, "same.py", text))
+    losses = [registry.LOSSES.get(f"LossOf{name}") for name in ("first", "second")]
+    assert [loss.origin for loss in losses] == ["first", "second"]
+    assert losses[0].__module__ != losses[1].__module__
+
+
+def test_a_file_called_as_a_library_takes_nobodys_place(tmp_path):
+    import random
+
+    loading.load_file(write(tmp_path, "random.py", LOSS.format(name="LossOfRandom")))
+    assert sys.modules["random"] is random and registry.LOSSES.find("LossOfRandom")
+
+
+def test_an_edited_file_or_neighbour_loads_again_and_what_it_has_no_more_is_gone(tmp_path):
+    file = write(tmp_path, "edited.py", LOSS.format(name="EditedLoss") + LOSS.format(name="GoneLoss"))
+    loading.load_file(file)
+    write(tmp_path, "beside_edited.py", "factor = 2\n")
+    text = "import beside_edited\n" + LOSS.format(name="EditedLoss").replace(
+        "factor=1.0", "factor=beside_edited.factor"
+    )
+    file.write_text(text)
+    loading.load_file(file)
+    assert registry.LOSSES.build(dict(type="EditedLoss")).factor == 2 and registry.LOSSES.find("GoneLoss") is None
+    write(tmp_path, "beside_edited.py", "factor = 3\n")
+    loading.load_file(file)
+    assert registry.LOSSES.build(dict(type="EditedLoss")).factor == 3
+    # A state that fails leaves the one before.
+    file.write_text("1 / 0")
+    with pytest.raises(PluginError):
+        loading.load_file(file)
+    assert registry.LOSSES.build(dict(type="EditedLoss")).factor == 3
+
+
+@pytest.mark.parametrize("force", ["", "force=True"])
+def test_nobody_takes_a_name_of_sketchkit_or_mmengine(tmp_path, force):
+    for entries, name in (("LOSSES", "PixelLoss"), ("HOOKS", "CheckpointHook"), ("OPTIMIZERS", "Adam")):
+        text = f"from sketchkit import registry\n@registry.{entries}.register_module(name='{name}', {force})\n"
+        text += "class Own: ..."
+        with pytest.raises(
+            PluginError, match=f"{name} is already registered in .*, by sketchkit: give it another name"
+        ):
+            loading.load_file(write(tmp_path, f"{name}.py", text))
+    assert registry.LOSSES.get("PixelLoss").__module__ == "sketchkit_plugins.losses.pixel"
+
+
+def spawned(entries, queue):
+    queue.put([entry.__name__ for entry in entries])
+
+
+@pytest.mark.slow
+def test_a_spawned_process_finds_the_classes_of_a_plugin_file(tmp_path):
+    """As data loaders start their workers on macOS and Windows."""
+    write(tmp_path, "beside_spawned.py", "class Beside: ...\n")
+    text = "from beside_spawned import Beside\n" + LOSS.format(name="SpawnedLoss")
+    loading.load_file(write(tmp_path, "spawned-file.v2.py", text))
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    entries = registry.LOSSES.get("SpawnedLoss"), sys.modules["beside_spawned"].Beside
+    process = context.Process(target=spawned, args=(entries, queue))
+    process.start()
+    assert queue.get(timeout=60) == ["SpawnedLoss", "Beside"]
+    process.join()
+
+
 def python(script, cwd):
     """Run a script in a process where nothing has been loaded yet."""
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=cwd)
@@ -70,7 +184,7 @@ def python(script, cwd):
 
 def test_a_name_is_looked_up_and_never_imported():
     for name in ("this", "this.s", "torch.nn.ReLU", "mmengine.this"):
-        assert registry.MODELS.find(name) is None
+        assert registry.MODELS.find(name) is None and roots.MODELS.get(name) is None
     assert "this" not in sys.modules
     whole = registry.MODELS.find("sketchkit.ConditionalTranslator")
     assert whole is registry.MODELS.find("ConditionalTranslator") is not None
@@ -199,6 +313,14 @@ sys.path.insert(0, {root!r})
 from sketchkit import loading, registry
 from sketchkit.errors import PluginError
 try:
+    @registry.LOSSES.register_module()
+    class DiversityLoss: ...
+except PluginError as error:
+    assert "DiversityLoss is already registered in loss, by sketchkit" in str(error), error
+else:
+    raise AssertionError("it was let in")
+from sketchkit.errors import PluginError
+try:
     loading.load_file("thief.py")
 except PluginError as error:
     assert "PixelLoss is already registered" in str(error), error
@@ -222,6 +344,9 @@ def test_where_nothing_was_loaded_yet_entry_points_are_found_and_no_file_takes_a
     write(package, "good.py", LOSS.format(name="TheirGoodLoss"))
     write(package, "broken.py", LOSS.format(name="TheirBrokenLoss") + "\nimport no_such_package_at_all\n")
     (package / "folder").mkdir()
+    (package / "tests").mkdir()
+    for name in ("tests/__init__.py", "conftest.py", "test_it.py"):
+        write(package, name, "raise SystemExit('a test was imported')")
     write(package / "folder", "__init__.py", LOSS.format(name="TheirFolderLoss") + "\nraise ValueError('no')\n")
     info = tmp_path / "their_plugins-1.0.dist-info"
     info.mkdir()

@@ -219,6 +219,11 @@ def change(config, place, sprung):
     yield {"plugin_code": [{**code, "entry": "../sent/trap.py", "files": {"../sent/trap.py": digest_of(trap)}}]}
     yield {"plugin_code": "trap"}
     yield {"metrics": [{"type": "os.system", "command": shell}]}
+    # What mmengine builds within what it builds.
+    yield {"visualizer": {"type": "Visualizer", "vis_backends": [{"type": "os.system", "command": shell}]}}
+    yield {"custom_hooks": [{"type": "EMAHook", "ema_type": "trap"}]}
+    yield {"optim_wrapper": {**config["optim_wrapper"], "constructor": "trap"}}
+    yield {"env_cfg": {"dist_cfg": {"backend": "trap"}}, "log_processor": {"type": "trap"}}
     yield {"val_dataloader": {**config["val_dataloader"], "collate_fn": {"type": "os.system"}}}
 
 

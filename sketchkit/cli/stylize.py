@@ -17,6 +17,7 @@ from sketchkit.cli.options import (
     output_option,
     overrides_option,
     plugin_option,
+    trust_option,
     quiet_option,
     seed_option,
 )
@@ -50,6 +51,7 @@ LINES = 20
 @seed_option()
 @overrides_option
 @plugin_option
+@trust_option
 @quiet_option
 def command(
     words: tuple[str, ...],
@@ -66,6 +68,7 @@ def command(
     seed: int,
     overrides: tuple[str, ...],
     plugin_files: tuple[str, ...],
+    trust_code: bool,
     quiet: bool,
 ) -> None:
     """Paint CONTENT in the style of STYLE, or of a mixture of several. Ctrl-C keeps what there is.
@@ -85,7 +88,8 @@ def command(
 
     flags = {"iterations": iterations, "init": init, "tile": tile}
     changes = [f"translator.{key}={value}" for key, value in flags.items() if value is not None]
-    settings = load_config(config or preset_file(preset or DEFAULT_PRESET), [*changes, *overrides, *more], plugin_files)
+    changes = [*changes, *overrides, *more]
+    settings = load_config(config or preset_file(preset or DEFAULT_PRESET), changes, plugin_files, trust_code)
     content, *styles = [read_image(file) for file in files]
     strokes = paint(settings, content, styles, size, shares, seed, OPTIMIZERS.get(optimizer or ""))
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from sketchkit.cli.options import (
     output_option,
     overrides_option,
     plugin_option,
+    trust_option,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @output_option("The sweep's folder; default: runs/sweep_<config's name>.")
 @overrides_option
 @plugin_option
+@trust_option
 @click.option(
     "--samples", type=click.IntRange(min=1), default=6, show_default=True, help="Held-out samples in the picture."
 )
@@ -39,6 +41,7 @@ def command(
     output: Path | None,
     overrides: tuple[str, ...],
     plugin_files: tuple[str, ...],
+    trust_code: bool,
     samples: int,
 ) -> None:
     """Train CONFIG with every combination of the keys' values; compare the runs in a table and a picture.
@@ -48,7 +51,7 @@ def command(
     """
     from sketchkit.sweeps.sweep import TABLE, Sweep
 
-    sweep = Sweep(config, words, output, overrides, plugin_files)
+    sweep = Sweep(config, words, output, overrides, plugin_files, trust_code)
     results = sweep.train(click.echo)
     if results[-1].state == "interrupted":
         trained = sum(setting.is_trained for setting in sweep.settings)

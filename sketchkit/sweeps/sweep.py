@@ -85,7 +85,7 @@ class Sweep:
         words: `KEY=VALUE1,VALUE2,...` each; values are split at commas outside brackets and quotes.
         out: the sweep's folder; default: `runs/sweep_` and the config's name.
         fixed: `key=value` overrides of all runs.
-        plugin_files: Python files that register plugins.
+        plugin_files, trust_code: see `load_config`.
 
     Raises:
         ConfigError: a key or a value is missing, given twice, unknown or cannot be built; or `out` is a file, or holds
@@ -99,11 +99,12 @@ class Sweep:
         out: str | Path | None = None,
         fixed: Sequence[str] = (),
         plugin_files: Sequence[str] = (),
+        trust_code: bool = False,
     ) -> None:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise ConfigError("a sweep trains in one process: start it without torchrun")
         grid = parse_words(words, fixed)
-        base = load_config(path, fixed, plugin_files).to_dict()
+        base = load_config(path, fixed, plugin_files, trust_code).to_dict()
         base = json.loads(json.dumps({key: base[key] for key in base if key != CODE}, default=str))
         self.folder = Path(out or Path("runs") / f"sweep_{Path(path).stem}")
         self._record = {"config": str(path), "fixed": list(fixed), "base": base}
@@ -114,7 +115,7 @@ class Sweep:
             values = dict(zip(grid, combination, strict=True))
             label = ",".join(f"{short[key]}={value}" for key, value in values.items())
             changes = [f"{key}={value}" for key, value in values.items()]
-            config = load_config(path, [*fixed, *changes], plugin_files)
+            config = load_config(path, [*fixed, *changes], plugin_files, trust_code)
             self.settings.append(Setting(self.folder / file_name(label), label, values, config))
         for setting in self.settings:
             _build_once(setting)
