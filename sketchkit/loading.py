@@ -161,8 +161,10 @@ def _load(name: str, importer: Callable[[], ModuleType]) -> Plugin:
         with contextlib.redirect_stdout(sys.stderr), _named_when_slow(name):
             module = importer()
         plugin = Plugin(name, getattr(module, "__file__", None) or name)
-    except (Exception, SystemExit) as error:
-        # A script that ends itself when it is imported, or reads the command line, is no plugin.
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # Also one that ends the program: a script that reads the command line, a test that skips itself.
         plugin = Plugin(name, name, " ".join(f"{type(error).__name__}: {error}".split()))
     _seen[name] = plugin
     if plugin.error is None:

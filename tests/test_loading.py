@@ -71,6 +71,7 @@ def test_a_mended_file_loads(tmp_path):
         ("import argparse\nargparse.ArgumentParser().parse_args(['--nonsense'])", "SystemExit: 2"),
         ("raise RuntimeError('one\\ntwo')", "RuntimeError: one two"),
         ("def broken(:", "SyntaxError: "),
+        ("import pytest\npytest.skip('not here', allow_module_level=True)", "Skipped: not here"),
     ],
 )
 def test_a_file_that_ends_the_program_is_reported(tmp_path, text, said):

@@ -17,9 +17,9 @@ from sketchkit.cli.options import (
     output_option,
     overrides_option,
     plugin_option,
-    trust_option,
     quiet_option,
     seed_option,
+    trust_option,
 )
 from sketchkit.config.names import DEFAULT_PRESET, preset_file, presets
 
