@@ -24,7 +24,7 @@ from types import ModuleType
 
 from sketchkit import registry
 from sketchkit.errors import PluginError
-from sketchkit.plugin_code import PluginCode, code_of_file
+from sketchkit.plugin_code import PluginCode, code_of_file, is_persons
 from sketchkit.plugin_files import module_name
 from sketchkit.registry import BUILT_IN, FILES, Registration, registrations, restore
 
@@ -93,8 +93,9 @@ def load_codes(codes: Sequence[tuple[PluginCode, Path | None]]) -> None:
     for code, folder in codes:
         known = next((loaded for loaded in _codes if loaded.code.digest == code.digest), None)
         loaded = known or _run(code, folder, current)
-        _use(loaded, current)
-        current.append(loaded)
+        if loaded not in current:
+            _use(loaded, current)
+            current.append(loaded)
 
 
 def running(code: PluginCode) -> PluginCode:
@@ -128,11 +129,11 @@ def _run(code: PluginCode, folder: Path | None, current: Sequence[_Loaded]) -> _
     loaded = _Loaded(code.folder, code if folder is None else replace(code, folder=str(folder)))
     older = [one for one in _codes if (one.origin, one.code.entry) == (code.folder, code.entry)]
     with _set_aside([one for one in _codes if one not in current], gone=older), _on_path(folder):
-        modules, known = set(sys.modules), set(registrations())
+        modules, known = set(sys.modules), {one.key for one in registrations()}
         with _transaction(folder):
             _raise_failure(_load(code.name, _importer(code, folder)))
         loaded.modules = {name: sys.modules[name] for name in _of_folder(folder, set(sys.modules) - modules)}
-        loaded.entries = [entry for entry in registrations() if entry not in known]
+        loaded.entries = [one for one in registrations() if one.key not in known and not one.is_librarys]
     _codes[:] = [one for one in _codes if one not in older] + [loaded]
     return loaded
 
@@ -182,7 +183,7 @@ def _transaction(folder: Path | None = None) -> Iterator[None]:
         yield
     except BaseException:
         new = set(sys.modules) - modules
-        gone = {entry.__module__ for entry in restore(before, new)}
+        gone = {getattr(entry, "__module__", None) for entry in restore(before)}
         for name in {*_of_folder(folder, new), *(name for name in new if name in gone or _is_plugin(name))}:
             sys.modules.pop(name, None)
         raise
@@ -245,9 +246,10 @@ def _named_when_slow(name: str) -> Iterator[None]:
 
 
 def _of_folder(folder: Path | None, names: Iterable[str]) -> list[str]:
-    """The modules among `names` that come from a folder, and from person's own folders on the path."""
+    """The modules among `names` that lie in a person's folder, and are nothing installed there."""
     files = {name: getattr(sys.modules.get(name), "__file__", None) for name in names}
-    return [name for name, file in files.items() if file and folder and Path(file).resolve().is_relative_to(folder)]
+    places = {name: Path(file).resolve() for name, file in files.items() if file}
+    return [name for name, file in places.items() if folder and file.is_relative_to(folder) and is_persons(file)]
 
 
 def _is_plugin(name: str) -> bool:

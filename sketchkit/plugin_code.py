@@ -19,8 +19,10 @@ from typing import Any
 from sketchkit.atomic import whole
 from sketchkit.errors import PluginError
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parent
+OURS = (PACKAGE.name, "sketchkit_plugins")
 INSTALLED = ("site-packages", "dist-packages")
+LIBRARY = Path(sysconfig.get_path("stdlib")).resolve()
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,12 @@ def code_of_import(name: str, folder: str | Path) -> PluginCode:
     return _code(place, name, _module_files(name, [place]))
 
 
+def is_persons(path: Path) -> bool:
+    """Whether a path is none of an installed package, of Python itself or of sketchkit."""
+    places = (LIBRARY, PACKAGE, PACKAGE.parent / "plugins")
+    return not {*path.parts} & {*INSTALLED} and not any(map(path.is_relative_to, places))
+
+
 def digest_of(file: Path) -> str:
     """The SHA-256 of a file."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
@@ -124,16 +132,9 @@ def copy_code(code: PluginCode, folder: Path) -> None:
 
 def _roots(folder: Path) -> list[Path]:
     """The folder, and what else Python looks through that holds a person's own modules."""
+    others = {Path(sysconfig.get_path("scripts")).resolve(), PACKAGE.parent, folder}
     places = [Path(place).resolve() for place in sys.path]
-    scripts = Path(sysconfig.get_path("scripts")).resolve()
-    library = Path(sysconfig.get_path("stdlib")).resolve()
-    own = [
-        place
-        for place in places
-        if place.is_dir() and place not in (scripts, CHECKOUT, folder) and not {*place.parts} & {*INSTALLED}
-        and not place.is_relative_to(library)
-    ]  # fmt: skip
-    return [folder, *own]
+    return [folder, *(place for place in places if place not in others and place.is_dir() and is_persons(place))]
 
 
 def _code(folder: Path, entry: str, starts: Iterable[tuple[Path, Path]]) -> PluginCode:
@@ -166,7 +167,7 @@ def _imports(file: Path) -> Iterator[str]:
 
 def _module_files(name: str, roots: Sequence[Path]) -> list[tuple[Path, Path]]:
     """The files that a module's name means, each with its root: its own, or all of the package it begins with."""
-    for root in roots:
+    for root in roots if name.partition(".")[0] not in OURS else ():
         place = root
         for part in name.split("."):
             if (place / part / "__init__.py").is_file():

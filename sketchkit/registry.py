@@ -15,7 +15,7 @@ Line method: built with its options, it draws lines of a grey picture: (B, 1, H,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -221,6 +221,17 @@ class Registration(NamedTuple):
     name: str
     entry: Any
 
+    @property
+    def key(self) -> tuple[int, str, int]:
+        """By which it is told from others; an entry need not be hashable."""
+        return id(self.registry), self.name, id(self.entry)
+
+    @property
+    def is_librarys(self) -> bool:
+        """Whether sketchkit or mmengine has registered it; of torch's classes, what mmengine's own registries hold."""
+        is_torchs = (getattr(self.entry, "__module__", None) or "").partition(".")[0] == "torch"
+        return is_own(self.entry) and (not is_torchs or self.registry in ROOTS)
+
 
 ROOTS = tuple(root for root in vars(roots).values() if isinstance(root, Registry))
 for _root in ROOTS:
@@ -234,21 +245,16 @@ def registrations() -> list[Registration]:
     return [Registration(entries, *item) for entries in everywhere for item in entries.module_dict.items()]
 
 
-def restore(before: Iterable[Registration], imported: Collection[str]) -> list[Any]:
+def restore(before: Iterable[Registration]) -> list[Any]:
     """Put every name back to what it meant before, and return what is gone.
 
-    What libraries have registered meanwhile stays, as their modules stay imported. torch registers nothing itself:
-    mmengine and MMCV do, when they are imported.
+    What libraries have registered meanwhile stays, as their modules stay imported.
     """
-    known = set(before)
-    tops = {name.partition(".")[0] for name in imported}
-    gone = []
-    for registration in set(registrations()) - known:
-        entries, name, entry = registration
-        is_torchs = getattr(entry, "__module__", "").partition(".")[0] == "torch"
-        if not is_own(entry) or (is_torchs and not tops & {SCOPE, BUILT_IN, "mmengine", "mmcv"}):
-            del entries.module_dict[name]
-            gone.append(entry)
-    for entries, name, entry in known:
+    kept = list(before)
+    known = {one.key for one in kept}
+    gone = [one for one in registrations() if one.key not in known and not one.is_librarys]
+    for entries, name, _ in gone:
+        del entries.module_dict[name]
+    for entries, name, entry in kept:
         entries.module_dict[name] = entry
-    return gone
+    return [one.entry for one in gone]

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 from mmengine import registry as roots
 
@@ -12,6 +13,7 @@ from sketchkit import loading, registry
 from sketchkit.cli.plugins import command
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError, PluginError
+from sketchkit.plugin_code import code_of_file
 
 LOSS = """
 from torch import nn
@@ -144,6 +146,38 @@ def test_an_edited_file_or_neighbour_loads_again_and_what_it_has_no_more_is_gone
     with pytest.raises(PluginError):
         loading.load_file(file)
     assert registry.LOSSES.build(dict(type="EditedLoss")).factor == 3
+
+
+def test_what_is_installed_in_the_folder_of_a_file_is_not_its_code(tmp_path):
+    """A home folder holds environments; a checkout holds sketchkit itself."""
+    installed = tmp_path / "env/lib/site-packages"
+    installed.mkdir(parents=True)
+    write(installed, "installed_beside.py", "value = 1\n")
+    write(tmp_path, "own_beside.py", "import sketchkit.registry\n")
+    (tmp_path / "sketchkit").mkdir()
+    write(tmp_path / "sketchkit", "__init__.py", "")
+    text = f"import sys, own_beside\nsys.path.append({str(installed)!r})\nimport installed_beside\n1 / 0\n"
+    file = write(tmp_path, "at_home.py", text)
+    assert sorted(code_of_file(file).files) == ["at_home.py", "own_beside.py"]
+    try:
+        with pytest.raises(PluginError, match="ZeroDivision"):
+            loading.load_file(file)
+        assert "installed_beside" in sys.modules and "own_beside" not in sys.modules
+    finally:
+        sys.path.remove(str(installed))
+        sys.modules.pop("installed_beside", None)
+
+
+def test_a_file_may_be_given_twice_and_register_what_is_torchs(tmp_path):
+    text = (
+        "import torch\nfrom sketchkit.registry import LOSSES\nLOSSES.register_module('TorchsOwn', module=torch.nn.{})\n"
+    )
+    file = write(tmp_path, "twice.py", text.format("L1Loss"))
+    code = code_of_file(file)
+    loading.load_codes([(code, tmp_path), (code_of_file(file), tmp_path)])
+    file.write_text(text.format("MSELoss"))
+    loading.load_file(file)
+    assert registry.LOSSES.get("TorchsOwn") is torch.nn.MSELoss
 
 
 @pytest.mark.parametrize("force", ["", "force=True"])
