@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from sketchkit.errors import ConfigError
+from sketchkit.declared import declarations, fits, short, words
+from sketchkit.errors import ConfigError, SketchkitError
 
 LISTED = 40  # names that a message lists; timm has more than a thousand networks
 
@@ -48,7 +50,7 @@ def check_options(entry: Any, options: Mapping[str, Any]) -> None:
     """Refuse what `entry` cannot be called with, naming the closest option it has.
 
     Raises:
-        ConfigError: an unknown option, or a required one missing.
+        ConfigError: an unknown option, a required one missing, or a value that is not what the entry declares.
     """
     known, takes_any = options_of(entry)
     for option in options:
@@ -57,6 +59,40 @@ def check_options(entry: Any, options: Mapping[str, Any]) -> None:
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in options:
             raise ConfigError(f"{entry.__name__} needs the option '{name}'")
+    for option, value in options.items():
+        if wrong := misfit(entry, option, value):
+            raise ConfigError(f"{option}{wrong}")
+
+
+@contextmanager
+def explained(place: str, prefix: bool = True) -> Iterator[None]:
+    """Say of what goes wrong while something is built where in a config it is; a constructor may raise anything.
+
+    prefix: whether what is said in a line already, a ConfigError, is given the place too.
+
+    Raises:
+        ConfigError: the place, and what was wrong, in one line.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        if not prefix or str(error).startswith(place):
+            raise
+        raise ConfigError(f"{place}: {error}") from error
+    except SketchkitError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:400]
+        raise ConfigError(f"{place} cannot be built: {type(error).__name__}: {reason}") from error
+
+
+def misfit(entry: Any, option: str, value: Any) -> str | None:
+    """What is wrong with a value by what `entry` declares of the option, to stand behind its name; None: it fits."""
+    annotation, default = declarations(entry).get(option, (Any, ...))
+    # What an entry says itself is right, whatever it declares.
+    if fits(value, annotation) or (type(value) is type(default) and value == default):
+        return None
+    return f"={short(value)}: give {words(annotation)}"
 
 
 def options_of(entry: Any) -> tuple[dict[str, inspect.Parameter], bool]:
