@@ -15,6 +15,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+# What is declared here of classes that others wrote: class -> option -> annotation.
+FOREIGN: dict[Any, dict[str, Any]] = {}
 LARGEST = 2**63 - 1  # what torch keeps a whole number in
 
 
@@ -41,7 +43,7 @@ class Range:
         return " and ".join(text.format(limit) for text, limit in limits.items() if limit is not None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choices:
     """Words to choose from; of names that plugins may add, a function that lists them."""
 
@@ -121,6 +123,32 @@ def _fits_class(value: Any, kind: Any, inner: tuple[Any, ...]) -> bool:
     return isinstance(value, kind) or (isinstance(value, Mapping) and "type" in value)
 
 
+def misfit_within(value: Any, declared: Any, key: str = "") -> tuple[str, str] | None:
+    """The innermost place at which a value does not fit, as the key's end, and what is wrong, to stand behind it."""
+    if fits(value, declared):
+        return None
+    inside = _declared_inside(declared, value)
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if inside is not None else ()
+    for name, item in items if inside is not None else ():
+        if found := misfit_within(item, inside, f"{key}.{name}"):
+            return found
+    return key, f"={short(value)}: give {words(declared)}"
+
+
+def _declared_inside(declared: Any, value: Any) -> Any:
+    """What is declared of each item of a list or dict; None: not one thing."""
+    origin, inner = get_origin(declared), get_args(declared)
+    if origin in (Union, UnionType, Annotated):
+        found = [one for one in (_declared_inside(part, value) for part in inner) if one is not None]
+        return found[0] if len(found) == 1 else None
+    if not isinstance(origin, type) or not inner:
+        return None
+    if isinstance(value, Mapping):
+        return inner[1] if issubclass(origin, Mapping) and _keys_fit(value) else None
+    is_list = isinstance(value, list | tuple) and issubclass(list, origin)
+    return inner[0] if is_list else None
+
+
 def words(declared: Any) -> str:
     """What fits, for a person."""
     origin, inner = get_origin(declared), get_args(declared)
@@ -167,7 +195,7 @@ def declarations(entry: Any) -> Mapping[str, tuple[Any, Any]]:
 
     A class that takes any options hands them on: those of the classes it is made from are there too.
     """
-    found: dict[str, tuple[Any, Any]] = {}
+    found = {name: (annotation, ...) for name, annotation in FOREIGN.get(entry, {}).items()}
     for call in _calls(entry):
         try:
             parameters = inspect.signature(call).parameters.values()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sketchkit.declared import declarations, fits, short, words
+from sketchkit.declared import declarations, misfit_within
 from sketchkit.errors import ConfigError, SketchkitError
 
 LISTED = 40  # names that a message lists; timm has more than a thousand networks
@@ -61,7 +61,7 @@ def check_options(entry: Any, options: Mapping[str, Any]) -> None:
             raise ConfigError(f"{entry.__name__} needs the option '{name}'")
     for option, value in options.items():
         if wrong := misfit(entry, option, value):
-            raise ConfigError(f"{option}{wrong}")
+            raise ConfigError(option + "".join(wrong))
 
 
 @contextmanager
@@ -86,13 +86,15 @@ def explained(place: str, prefix: bool = True) -> Iterator[None]:
         raise ConfigError(f"{place} cannot be built: {type(error).__name__}: {reason}") from error
 
 
-def misfit(entry: Any, option: str, value: Any) -> str | None:
-    """What is wrong with a value by what `entry` declares of the option, to stand behind its name; None: it fits."""
+def misfit(entry: Any, option: str, value: Any) -> tuple[str, str] | None:
+    """Where a value is not what `entry` declares of the option, and what is wrong, to stand behind the option's name.
+
+    Where: '' for the whole value, '.0' within a list. None: it fits.
+    """
     annotation, default = declarations(entry).get(option, (Any, ...))
     # What an entry says itself is right, whatever it declares.
-    if fits(value, annotation) or (type(value) is type(default) and value == default):
-        return None
-    return f"={short(value)}: give {words(annotation)}"
+    is_default = type(value) is type(default) and value == default
+    return None if is_default else misfit_within(value, annotation)
 
 
 def options_of(entry: Any) -> tuple[dict[str, inspect.Parameter], bool]:

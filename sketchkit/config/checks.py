@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.registry import Registry
 
 from sketchkit import registry
-from sketchkit.declared import fits, short, words
+from sketchkit.declared import misfit_within, short
 from sketchkit.errors import ConfigError
 from sketchkit.options import did_you_mean, misfit, options_of
 
@@ -31,8 +31,8 @@ def plain(declared: Any) -> Check:
     """A value of an annotation."""
 
     def check(value: Any, key: str) -> None:
-        if not fits(value, declared):
-            raise Misfit(key, f"={short(value)}: give {words(declared)}")
+        if at := misfit_within(value, declared):
+            raise Misfit(key + at[0], at[1])
 
     return check
 
@@ -42,9 +42,11 @@ def anything(value: Any, key: str) -> None:
     if not isinstance(value, Mapping | list | tuple):
         plain(Any)(value, key)
         return
-    found = _find(value.get("type")) if isinstance(value, Mapping) else None
-    if found is not None:
-        _check_options(found, value, key, {})
+    if isinstance(value, Mapping) and "type" in value:
+        _check_type(value, key)
+        found = _find(value["type"])
+        if found is not None:
+            _check_options(found, value, key, {})
     for name, item in _items(value, key):
         anything(item, f"{key}.{name}")
 
@@ -60,12 +62,12 @@ def entry(entries: Registry, *given: str, default: str | None = None, **parts: C
         if not isinstance(value, Mapping):
             raise Misfit(key, f"={short(value)}: give dict(type=NAME, ...) of a {entries.name}")
         kind = value.get("type", default)
-        if not isinstance(kind, str):
-            raise Misfit(key, f"={short(value)}: it needs a type: {did_you_mean(str(kind or ''), entries.names())}")
+        if "type" in value or kind is None:
+            _check_type(value, key, entries.names())
         try:
             found = entries.get(kind)
         except ConfigError as error:
-            raise Misfit(key, f": {error}") from error
+            raise Misfit(f"{key}.type", f"={kind!r}: {error}") from error
         _check_options(found, value, key, parts)
         for option, parameter in options_of(found)[0].items():
             if parameter.default is parameter.empty and option not in (*value, *given):
@@ -157,14 +159,20 @@ def _check_options(found: Any, value: Mapping[str, Any], key: str, parts: Mappin
         elif name not in options and not more and name not in BUILDER_KEYS:
             owner = f"{value.get('type', found.__name__)} has" if isinstance(found, type) else "there is"
             raise Misfit(key, f": {owner} no option '{name}': {did_you_mean(name, {*options, *parts} - {'self'})}")
-        elif wrong := misfit(found, name, item):
-            raise Misfit(f"{key}.{name}", wrong)
+        elif at := misfit(found, name, item):
+            raise Misfit(f"{key}.{name}{at[0]}", at[1])
 
 
-def _find(kind: Any) -> Any:
+def _check_type(value: Mapping[str, Any], key: str, names: Iterable[str] = ()) -> None:
+    kind = value.get("type")
+    if kind is None and "type" not in value:
+        raise Misfit(key, f"={short(value)}: it needs a type: {did_you_mean('', names)}")
+    if not isinstance(kind, str) or not kind:
+        raise Misfit(f"{key}.type", f"={short(kind)}: give a name")
+
+
+def _find(kind: str) -> Any:
     """What a type names in any registry; None: nothing."""
-    if not isinstance(kind, str):
-        return None
     everywhere = (*registry.PLUGIN_REGISTRIES, *registry.RUNNER_CHILDREN)
     return next((found for entries in everywhere if (found := entries.find(kind)) is not None), None)
 

@@ -22,6 +22,7 @@ from sketchkit.config.bases import named_bases
 from sketchkit.config.checks import TERM_OPTIONS
 from sketchkit.config.names import find_config
 from sketchkit.config.validation import validate
+from sketchkit.declared import Count, fits, short
 from sketchkit.errors import ConfigError, SketchkitError
 from sketchkit.options import did_you_mean, options_of
 
@@ -124,7 +125,7 @@ def resolve(config: Config, references: dict[str, str] | None = None) -> Config:
     Raises:
         ConfigError: a `$name` that the top level does not have.
     """
-    values = {key: value for key, value in config.items() if not isinstance(value, Mapping)}
+    values = dict(config.items())
     categories = values.get("categories")
     values["num_classes"] = _count_classes(categories) if "categories" in values else None
     found = {} if references is None else references
@@ -192,10 +193,10 @@ def _literal(node: ast.AST) -> Any:
 
 
 def _count_classes(categories: Any) -> int:
-    if isinstance(categories, int) and categories > 0:
+    if not categories or not fits(categories, Count | str | Sequence[str]):
+        raise ConfigError(f"categories={short(categories)}: give a number (the first so many) or names")
+    if isinstance(categories, int):
         return categories
-    if not categories or isinstance(categories, int):
-        raise ConfigError(f"categories={categories!r}: give a number (the first so many) or names")
     return 1 if isinstance(categories, str) else len(categories)
 
 
@@ -207,6 +208,8 @@ def _replace(value: Any, values: Mapping[str, Any], path: str, references: dict[
     if isinstance(value, str) and value.startswith("$"):
         if value[1:] not in values:
             raise ConfigError(f"{path} = '{value}': {did_you_mean(value[1:], values)}")
+        if isinstance(values[value[1:]], Mapping):
+            raise ConfigError(f"{value[1:]}={short(values[value[1:]])}: it is given as {path}, where no dict can stand")
         references[path] = value[1:]
         return values[value[1:]]
     return value

@@ -58,8 +58,8 @@ def optimization(value: Any, key: str) -> None:
     """`optim_wrapper`: a dict with an optimizer for each group; options beside the groups are those of every group."""
     options = options_of(registry.OPTIM_WRAPPERS.get(WRAPPER))[0]
     groups = {name: one for name, one in a_dict(value, key).items() if isinstance(one, Mapping) and name not in options}
-    for name, group in groups.items():
-        if not isinstance(group.get("optimizer"), Mapping):
+    for name, group in {name: one for name, one in value.items() if name not in (*options, "constructor")}.items():
+        if name not in groups or not isinstance(group.get("optimizer"), Mapping):
             raise Misfit(f"{key}.{name}", f"={short(group)}: give dict(optimizer=dict(type='Adam', lr=2e-4))")
         GROUP(group, f"{key}.{name}")
     GROUP({name: item for name, item in value.items() if name not in groups}, key)

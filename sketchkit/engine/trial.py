@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from sketchkit.declared import declarations
+from sketchkit.declared import declarations, short
 from sketchkit.engine.schedules import count_iterations
 from sketchkit.errors import ConfigError
 from sketchkit.options import explained
@@ -57,8 +57,8 @@ def try_networks(config: Config) -> None:
                 with torch.device("meta"), explained(key):
                     sizes[key] = sum(weight.numel() for weight in entries.build(cfg).parameters())
         except ConfigError as error:
-            # A network may need numbers while it is built, which there are none of here.
-            if not isinstance(error.__cause__, RuntimeError | NotImplementedError | TypeError):
+            # A network may need numbers while it is built, of which there are none here: the run will tell.
+            if not isinstance(_first_cause(error), RuntimeError | TypeError):
                 raise
     needed, there = 4 * COPIES * sum(sizes.values()), _memory()
     if needed > there:
@@ -89,6 +89,8 @@ def _try_optimization(config: Config) -> None:
     schedules = config.get("param_scheduler") or []
     by_group = isinstance(schedules, Mapping) and "type" not in schedules
     for name, optimizer in optimizers.items():
+        if by_group and name not in schedules:
+            raise ConfigError(f"param_scheduler={short(schedules)}: none for '{name}': give {name}=[], or one for all")
         own = schedules.get(name) or [] if by_group else schedules
         for index, one in enumerate([own] if isinstance(own, Mapping) else own):
             with explained(f"param_scheduler.{name}.{index}" if by_group else f"param_scheduler.{index}"):
@@ -99,6 +101,10 @@ def _try_optimization(config: Config) -> None:
 def _hooks(config: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield from ((f"default_hooks.{name}", hook) for name, hook in config.get("default_hooks", {}).items() if hook)
     yield from ((f"custom_hooks.{index}", hook) for index, hook in enumerate(config.get("custom_hooks") or []))
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    return error if error.__cause__ is None else _first_cause(error.__cause__)
 
 
 def _memory() -> int:
