@@ -94,7 +94,9 @@ def fits(value: Any, declared: Any) -> bool:
     if origin is Annotated:
         return fits(value, inner[0]) and all(value in limit for limit in _limits(inner))
     if origin in (Union, UnionType):
-        return any(fits(value, one) for one in inner)
+        # A recipe may stand for an object, but not for one that a number may stand for.
+        no_recipe = isinstance(value, Mapping) and not NUMBERS.keys().isdisjoint(inner)
+        return any(fits(value, one) for one in inner if not (no_recipe and _is_foreign(one)))
     if origin is Literal:
         return any(value == one and type(value) is type(one) for one in inner)
     if declared is None or declared is type(None):
@@ -107,8 +109,10 @@ def fits(value: Any, declared: Any) -> bool:
 
 
 def _fits_class(value: Any, kind: Any, inner: tuple[Any, ...]) -> bool:
-    if kind is Callable or not isinstance(kind, type):
-        return callable(value) or (not isinstance(kind, type) and kind is not Callable)
+    if kind is Callable:
+        return callable(value) or (isinstance(value, Mapping) and "type" in value)
+    if not isinstance(kind, type):
+        return is_plain(value)
     if issubclass(kind, Mapping):
         return (
             isinstance(value, Mapping)
@@ -158,7 +162,8 @@ def words(declared: Any) -> str:
             return limits
         return f"{words(inner[0])} of {limits}" if limits[:1].isdigit() else f"{words(inner[0])} {limits}".rstrip()
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(map(words, inner)))
+        plain = [one for one in inner if not _is_foreign(one)]
+        return " or ".join(dict.fromkeys(map(words, plain or inner)))
     if origin is Literal:
         return " or ".join(map(repr, inner))
     kind = origin or declared
@@ -224,6 +229,11 @@ def _read(annotation: Any, call: Any) -> Any:
         return eval(annotation, getattr(inspect.unwrap(call), "__globals__", {}))
     except Exception:  # such as a name imported for type checkers alone
         return Any
+
+
+def _is_foreign(declared: Any) -> bool:
+    """Whether it is a class of objects that no config can write down."""
+    return isinstance(declared, type) and declared not in WORDS and not issubclass(declared, Mapping | list | tuple)
 
 
 def _limits(inner: tuple[Any, ...]) -> list[Limit]:

@@ -5,7 +5,7 @@ A check is a function of a value and its key that raises `Misfit`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mmengine.registry import Registry
@@ -122,11 +122,14 @@ def named(check: Check) -> Check:
     return check_each
 
 
-def fields(others: Any = None, **parts: Check) -> Check:
-    """A dict of these; what else there is are options of the function `others`, if there is one."""
+def fields(others: Any, *needed: str, **parts: Check) -> Check:
+    """A dict of these parts; what else there is are options of `others`."""
 
     def check(value: Any, key: str) -> None:
-        _check_options(others or _nothing, a_dict(value, key), key, parts)
+        for name in needed:
+            if name not in a_dict(value, key):
+                raise Misfit(key, f"={short(value)}: it needs '{name}'")
+        _check_options(others, a_dict(value, key), key, parts, ())
         for name, item in _items(value, key):
             parts.get(name, anything)(item, f"{key}.{name}")
 
@@ -144,11 +147,14 @@ def a_dict(value: Any, key: str) -> Mapping[str, Any]:
     return value
 
 
-def _nothing() -> None: ...
+def nothing() -> None:
+    """What has no options."""
 
 
-def _check_options(found: Any, value: Mapping[str, Any], key: str, parts: Mapping[str, Check]) -> None:
-    """Names and values of options, but for those of `parts`."""
+def _check_options(
+    found: Any, value: Mapping[str, Any], key: str, parts: Mapping[str, Check], builders: Sequence[str] = BUILDER_KEYS
+) -> None:
+    """Names and values of options; those of `parts` by these checks, those of `builders` by none."""
     if "_scope_" in value:
         raise Misfit(key, "._scope_ would import a package: leave it out, names are found without it")
     parts = {**parts, **(TERM_OPTIONS if found is registry.LOSSES.find(str(value.get("type"))) else {})}
@@ -156,8 +162,8 @@ def _check_options(found: Any, value: Mapping[str, Any], key: str, parts: Mappin
     for name, item in _items(value, key):
         if name in parts:
             parts[name](item, f"{key}.{name}")
-        elif name not in options and not more and name not in BUILDER_KEYS:
-            owner = f"{value.get('type', found.__name__)} has" if isinstance(found, type) else "there is"
+        elif name not in options and not more and name not in builders:
+            owner = f"{value['type']} has" if builders and "type" in value else "there is"
             raise Misfit(key, f": {owner} no option '{name}': {did_you_mean(name, {*options, *parts} - {'self'})}")
         elif at := misfit(found, name, item):
             raise Misfit(f"{key}.{name}{at[0]}", at[1])

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.config.config import RESERVED_KEYS
 
 from sketchkit import loading, registry
 from sketchkit.config.bases import named_bases
 from sketchkit.config.checks import TERM_OPTIONS
 from sketchkit.config.names import find_config
-from sketchkit.config.validation import validate
+from sketchkit.config.validation import validate, validate_plugins
 from sketchkit.declared import Count, fits, short
 from sketchkit.errors import ConfigError, SketchkitError
 from sketchkit.options import did_you_mean, options_of
@@ -56,15 +57,28 @@ def load_config(path: str | Path, overrides: Sequence[Override] = (), plugin_fil
 def read_config(path: str | Path) -> Config:
     """The config as written: a Python text config, or the JSON kept in a run folder (parsed, never run)."""
     path = find_config(path)
-    if path.suffix == ".json":
-        return Config(json.loads(path.read_text()), filename=str(path))
     try:
+        if path.suffix == ".json":
+            return parse_config(path.read_text(encoding="utf-8"), str(path))
         with named_bases():
             return Config.fromfile(str(path), import_custom_modules=False)
     except SketchkitError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{path} is not a readable config: {type(error).__name__}: {_one_line(error)}") from error
+
+
+def parse_config(text: str, filename: str | None = None) -> Config:
+    """A config kept as JSON.
+
+    Raises:
+        ValueError: it is no JSON, or no dict.
+        RecursionError: it is nested too deeply.
+    """
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise ValueError(f"it is {short(content)}, and a config is a dict")
+    return Config(content, filename=filename)
 
 
 def apply_override(config: Config, override: Override) -> None:
@@ -76,6 +90,10 @@ def apply_override(config: Config, override: Override) -> None:
     key, value = _split(override) if isinstance(override, str) else override
     adding = key.startswith("+")
     *parents, last = key.lstrip("+").split(".")
+    if not all([*parents, last]):
+        raise ConfigError(f"no config key '{key}': a key is names and indices with dots between them")
+    if [*parents, last][0] in RESERVED_KEYS:
+        raise ConfigError(f"no config key '{key}': mmengine keeps that name for itself")
     if [*parents, last][0] in PLUGIN_KEYS:
         raise ConfigError(f"{key} is read before all else: name plugins in the config itself, or with --plugin FILE")
     place: Any = config
@@ -141,6 +159,7 @@ def source_files(config: Config) -> Iterator[str]:
 
 def load_plugins(config: Config, files: Sequence[str], folder: Path) -> None:
     """Load them, and write down where they lie: the config kept in a run folder needs no flag and no neighbour."""
+    validate_plugins(config)
     config["plugin_files"] = [*config.get("plugin_files", []), *(str(Path(file).resolve()) for file in files)]
     config.setdefault("import_folder", str(folder))
     for file in config["plugin_files"]:

@@ -19,6 +19,7 @@ from sketchkit.config.checks import (
     known,
     listed,
     named,
+    nothing,
     one_or_several,
     optional,
     plain,
@@ -54,11 +55,31 @@ def validate(config: Mapping[str, Any], references: Mapping[str, str] | None = N
         raise ConfigError("the config is nested too deeply") from None
 
 
+def validate_plugins(config: Mapping[str, Any]) -> None:
+    """Refuse what names no plugins; the rest can be checked when these are loaded.
+
+    Raises:
+        ConfigError: the key, its value and what fits.
+    """
+    try:
+        for key in ("plugin_files", "import_folder", "custom_imports"):
+            if config.get(key) is not None:
+                SECTIONS[key](config[key], key)
+    except Misfit as error:
+        raise ConfigError(str(error)) from None
+
+
+def imports(value: Any, key: str) -> None:
+    """`custom_imports`: modules, or mmengine's dict with them."""
+    whole = fields(nothing, imports=plain(str | Sequence[str]), allow_failed_imports=plain(bool))
+    (whole if isinstance(value, Mapping) else plain(str | Sequence[str] | None))(value, key)
+
+
 def optimization(value: Any, key: str) -> None:
     """`optim_wrapper`: a dict with an optimizer for each group; options beside the groups are those of every group."""
-    options = options_of(registry.OPTIM_WRAPPERS.get(WRAPPER))[0]
+    options = {*options_of(registry.OPTIM_WRAPPERS.get(WRAPPER))[0], "constructor"}
     groups = {name: one for name, one in a_dict(value, key).items() if isinstance(one, Mapping) and name not in options}
-    for name, group in {name: one for name, one in value.items() if name not in (*options, "constructor")}.items():
+    for name, group in {name: one for name, one in value.items() if name not in options}.items():
         if name not in groups or not isinstance(group.get("optimizer"), Mapping):
             raise Misfit(f"{key}.{name}", f"={short(group)}: give dict(optimizer=dict(type='Adam', lr=2e-4))")
         GROUP(group, f"{key}.{name}")
@@ -68,6 +89,8 @@ def optimization(value: Any, key: str) -> None:
 def schedules(value: Any, key: str) -> None:
     """`param_scheduler`: a schedule, several, or those of each group."""
     by_group = isinstance(value, Mapping) and "type" not in value
+    if by_group and not value:
+        raise Misfit(key, "={}: give schedules, or None")
     (named(one_or_several(SCHEDULE)) if by_group else one_or_several(SCHEDULE))(value, key)
 
 
@@ -99,16 +122,18 @@ SCHEDULE = entry(
 )  # fmt: skip
 # More pictures at a time, or more readers, than any machine has a use for would end in its memory.
 BATCH, WORKERS = Annotated[int, Range(1, 2**16)], Annotated[int, Range(0, 512)]
-FUNCTION = fields(Any, type=known(registry.FUNCTIONS))
+FUNCTION = fields(nothing, "type", type=known(registry.FUNCTIONS))
 LOADER = fields(
-    DataLoader, dataset=entry(registry.DATASETS), sampler=entry(registry.DATA_SAMPLERS, "dataset"),
+    DataLoader, "dataset", dataset=entry(registry.DATASETS), sampler=entry(registry.DATA_SAMPLERS, "dataset"),
     batch_sampler=optional(entry(registry.DATA_SAMPLERS, "sampler", "batch_size")), batch_size=plain(BATCH),
     num_workers=plain(WORKERS), collate_fn=FUNCTION, worker_init_fn=optional(FUNCTION),
     num_batch_per_epoch=plain(Count | None),
 )  # fmt: skip
 HOOK = entry(registry.HOOKS, priority=plain(Annotated[int, Range(0, 100)] | PRIORITIES))
 TERMS = optional(named(optional(entry(registry.LOSSES))))
-PROCESSES = fields(mp_start_method=plain(Literal["fork", "spawn", "forkserver"]), opencv_num_threads=plain(Whole))
+PROCESSES = fields(
+    nothing, mp_start_method=plain(Literal["fork", "spawn", "forkserver"]), opencv_num_threads=plain(Whole)
+)
 SECTIONS = {
     "translator": entry(registry.MODELS, "backbone"),
     "backbone": entry(registry.BACKBONES),
@@ -128,7 +153,7 @@ SECTIONS = {
                                  vis_backends=optional(listed(entry(registry.VISBACKENDS, "save_dir"))))),
     "log_processor": optional(entry(registry.LOG_PROCESSORS, default="LogProcessor")),
     "randomness": fields(Runner.set_randomness, seed=plain(Seed | None)),
-    "env_cfg": fields(cudnn_benchmark=plain(bool), mp_cfg=optional(PROCESSES), dist_cfg=optional(anything),
+    "env_cfg": fields(nothing, cudnn_benchmark=plain(bool), mp_cfg=optional(PROCESSES), dist_cfg=optional(anything),
                       resource_limit=plain(Count)),
     "log_level": plain(LEVELS),
     "launcher": plain(Literal["none", "pytorch", "slurm", "mpi"]),
@@ -141,6 +166,7 @@ SECTIONS = {
     "batch_size": plain(BATCH),
     "num_workers": plain(WORKERS),
     "metrics": plain(Sequence[str | Mapping[str, Any]]),
+    "custom_imports": imports,
     "plugin_files": plain(Sequence[str]),
     "import_folder": plain(str),
 }  # fmt: skip

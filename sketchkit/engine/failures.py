@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import is_main_process
 
 from sketchkit.errors import ConfigError, SketchkitError, TrainingStopped
+
+
+@contextmanager
+def leaving_nothing(folder: Path) -> Iterator[None]:
+    """A run that is refused before it begins leaves no folder where there was none."""
+    is_new = not folder.exists()
+    try:
+        yield
+    except ConfigError:
+        if is_new and is_main_process():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 @contextmanager

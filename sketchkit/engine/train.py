@@ -15,7 +15,7 @@ from mmengine.dist import is_main_process
 from sketchkit.config.parts import model_config
 from sketchkit.deterministic import deterministic_algorithms
 from sketchkit.engine.checkpoints import latest_checkpoint
-from sketchkit.engine.failures import reported
+from sketchkit.engine.failures import leaving_nothing, reported
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.runner import TranslationRunner
 from sketchkit.engine.scores import VAL
@@ -51,7 +51,8 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
     runner = _runner_config(config, folder, bool(resuming), launcher)
     try:
         with deterministic_algorithms(runner.get("randomness", {}).get("deterministic", False)):
-            built: Any = TranslationRunner.from_cfg(runner)
+            with leaving_nothing(folder):
+                built: Any = TranslationRunner.from_cfg(runner)
             with reported(built):
                 built.train()
         if is_main_process():

@@ -42,8 +42,10 @@ def try_building(config: Config) -> None:
                 HOOKS.build({name: value for name, value in hook.items() if name not in NOT_BUILT})
 
 
-def try_networks(config: Config) -> None:
-    """Build the networks without memory: of what they refuse, and of their size.
+def try_networks(config: Mapping[str, Any], copies: int = COPIES) -> None:
+    """Build the networks without memory, to hear what they refuse and how large they are.
+
+    copies: how often each weight has to be in memory.
 
     Raises:
         ConfigError: the section and what is wrong with it, or more weights than this machine has memory for.
@@ -60,11 +62,11 @@ def try_networks(config: Config) -> None:
             # A network may need numbers while it is built, of which there are none here: the run will tell.
             if not isinstance(_first_cause(error), RuntimeError | TypeError):
                 raise
-    needed, there = 4 * COPIES * sum(sizes.values()), _memory()
+    needed, there = 4 * copies * sum(sizes.values()), _memory()
     if needed > there:
         largest = max(sizes, key=lambda key: sizes[key])
         raise ConfigError(
-            f"{largest} has {sizes[largest]:,} weights: training takes {needed / 2**30:,.0f} GiB and more, and this "
+            f"{largest} has {sizes[largest]:,} weights: they take {needed / 2**30:,.0f} GiB and more, and this "
             f"machine has {there / 2**30:,.0f} GiB: make it narrower or shallower"
         )
 
@@ -86,7 +88,7 @@ def _try_optimization(config: Config) -> None:
     for name, group in groups.items():
         with explained(f"optim_wrapper.{name}.optimizer"):
             optimizers[name] = OPTIMIZERS.build({**group["optimizer"], "params": [nn.Parameter(torch.zeros(1))]})
-    schedules = config.get("param_scheduler") or []
+    schedules: Any = config.get("param_scheduler") or []
     by_group = isinstance(schedules, Mapping) and "type" not in schedules
     for name, optimizer in optimizers.items():
         if by_group and name not in schedules:

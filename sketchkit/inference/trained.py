@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,11 @@ from mmengine.config import Config
 from torch import Tensor
 from torch.nn import functional as F
 
-from sketchkit.config.load import load_plugins
+from sketchkit.config.load import load_plugins, parse_config
 from sketchkit.config.parts import model_config
+from sketchkit.config.validation import validate
 from sketchkit.engine.checkpoints import latest_checkpoint, load_strictly, read_checkpoint
+from sketchkit.engine.trial import try_networks
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.options import did_you_mean, one_of
 from sketchkit.registry import MODELS
@@ -46,8 +47,9 @@ class TrainedTranslator:
     def __init__(self, run: str | Path, device: str | torch.device | None = None, config: Config | None = None) -> None:
         self.path = _find(Path(run))
         content = read_checkpoint(self.path)
-        self.config = Config(json.loads(content["config"])) if config is None else config
+        self.config = _kept_config(content["config"], self.path) if config is None else config
         load_plugins(self.config, (), self.path.parent)
+        _check(self.config, self.path)
         self.classes: list[str] = content["classes"]
         self.iteration: int = content["iter"]
         whole = model_config(self.config)
@@ -152,6 +154,25 @@ class TrainedTranslator:
         if label not in self.classes:
             raise ConfigError(f"this run has no class '{label}': {did_you_mean(label, self.classes)}")
         return self.classes.index(label)
+
+
+def _kept_config(text: str, path: Path) -> Config:
+    try:
+        return parse_config(text)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise CheckpointError(f"{path} holds a config that cannot be read: {reason}") from error
+
+
+def _check(config: Config, path: Path) -> None:
+    try:
+        validate(config.to_dict())
+        for key in ("translator", "backbone"):
+            if not config.get(key):
+                raise ConfigError(f"there is no {key}")
+        try_networks({"backbone": config["backbone"]}, copies=1)
+    except ConfigError as error:
+        raise CheckpointError(f"{path} holds a config that nothing can be built of: {error}") from error
 
 
 def _for_inference(state: Mapping[str, Any], model: Translator) -> dict[str, Any]:
