@@ -29,7 +29,6 @@ from sketchkit.errors import ConfigError
 from sketchkit.options import options_of
 
 WRAPPER = "SyncedOptimWrapper"
-VALIDATION = ("val_dataloader", "val_evaluator", "val_cfg")
 PRIORITIES = Literal[
     "HIGHEST", "VERY_HIGH", "HIGH", "ABOVE_NORMAL", "NORMAL", "BELOW_NORMAL", "LOW", "VERY_LOW", "LOWEST"
 ]  # fmt: skip
@@ -48,7 +47,6 @@ def validate(config: Mapping[str, Any], references: Mapping[str, str] | None = N
     try:
         for key, value in config.items():
             SECTIONS.get(key, anything)(value, key)
-        _belong_together(config)
     except Misfit as error:
         raise ConfigError(_written(error.key, references or {}) + error.wrong) from None
     except RecursionError:
@@ -92,14 +90,6 @@ def schedules(value: Any, key: str) -> None:
     if by_group and not value:
         raise Misfit(key, "={}: give schedules, or None")
     (named(one_or_several(SCHEDULE)) if by_group else one_or_several(SCHEDULE))(value, key)
-
-
-def _belong_together(config: Mapping[str, Any]) -> None:
-    there = [key for key in VALIDATION if config.get(key) is not None]
-    if there and len(there) < len(VALIDATION):
-        missing = next(key for key in VALIDATION if key not in there)
-        whole = ", ".join(VALIDATION)
-        raise Misfit(missing, f"=None, and there is {there[0]}: a validation needs {whole}; set all to None, or none")
 
 
 def _written(key: str, references: Mapping[str, str]) -> str:

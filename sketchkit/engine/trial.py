@@ -17,6 +17,7 @@ from sketchkit.errors import ConfigError
 from sketchkit.options import explained
 from sketchkit.registry import BACKBONES, DATASETS, HEADS, HOOKS, LOSSES, OPTIMIZERS, PARAM_SCHEDULERS
 
+VALIDATION = ("val_dataloader", "val_evaluator", "val_cfg")
 COPIES = 4  # of every weight while Adam trains it: itself, its gradient, and two means
 NOT_BUILT = ("priority",)  # the runner's own key of a hook
 
@@ -28,6 +29,7 @@ def try_building(config: Config) -> None:
         ConfigError: the section, and what is wrong with it; or networks that are too large for this machine.
         DataError: the data cannot be had.
     """
+    _check_validation(config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the run builds them again, and then they are heard
         for key in ("train_dataloader", "val_dataloader"):
@@ -71,6 +73,16 @@ def try_networks(config: Mapping[str, Any], copies: int = COPIES) -> None:
         )
 
 
+def _check_validation(config: Config) -> None:
+    there = [key for key in VALIDATION if config.get(key) is not None]
+    if there and len(there) < len(VALIDATION):
+        missing = next(key for key in VALIDATION if key not in there)
+        whole = ", ".join(VALIDATION)
+        raise ConfigError(
+            f"{missing}=None, and there is {there[0]}: a validation needs {whole}; set all to None, or none"
+        )
+
+
 def _try_losses(config: Config) -> None:
     """But for those with pretrained weights, which may take a download."""
     for side in ("generator_losses", "discriminator_losses"):
@@ -88,6 +100,7 @@ def _try_optimization(config: Config) -> None:
     for name, group in groups.items():
         with explained(f"optim_wrapper.{name}.optimizer"):
             optimizers[name] = OPTIMIZERS.build({**group["optimizer"], "params": [nn.Parameter(torch.zeros(1))]})
+    iterations = config["train_cfg"]["max_iters"]
     schedules: Any = config.get("param_scheduler") or []
     by_group = isinstance(schedules, Mapping) and "type" not in schedules
     for name, optimizer in optimizers.items():
@@ -95,8 +108,9 @@ def _try_optimization(config: Config) -> None:
             raise ConfigError(f"param_scheduler={short(schedules)}: none for '{name}': give {name}=[], or one for all")
         own = schedules.get(name) or [] if by_group else schedules
         for index, one in enumerate([own] if isinstance(own, Mapping) else own):
-            with explained(f"param_scheduler.{name}.{index}" if by_group else f"param_scheduler.{index}"):
-                counted = count_iterations(one, config["train_cfg"]["max_iters"])
+            place = f"param_scheduler.{name}.{index}" if by_group else f"param_scheduler.{index}"
+            with explained(f"{place}, in a run of {iterations} iterations,"):
+                counted = count_iterations(one, iterations)
                 PARAM_SCHEDULERS.build({**counted, "optimizer": optimizer})
 
 

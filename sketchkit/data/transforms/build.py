@@ -70,7 +70,7 @@ class Only:
 
     def __init__(
         self,
-        keys: Sequence[str] = ("target",),
+        keys: str | Sequence[str] = ("target",),
         transform: Mapping[str, Any] | Transform | Sequence[Mapping[str, Any] | Transform] | None = None,
     ) -> None:
         self.keys = (keys,) if isinstance(keys, str) else tuple(keys)
