@@ -6,6 +6,7 @@ import difflib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from sketchkit.declared import declarations, misfit_within
@@ -97,6 +98,7 @@ def misfit(entry: Any, option: str, value: Any) -> tuple[str, str] | None:
     return None if is_default else misfit_within(value, annotation)
 
 
+@lru_cache(maxsize=1024)
 def options_of(entry: Any) -> tuple[dict[str, inspect.Parameter], bool]:
     """The options `entry` names, and whether it takes others as well.
 

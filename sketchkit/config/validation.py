@@ -142,7 +142,7 @@ SECTIONS = {
     "visualizer": optional(entry(registry.VISUALIZERS,
                                  vis_backends=optional(listed(entry(registry.VISBACKENDS, "save_dir"))))),
     "log_processor": optional(entry(registry.LOG_PROCESSORS, default="LogProcessor")),
-    "randomness": fields(Runner.set_randomness, seed=plain(Seed | None)),
+    "randomness": fields(Runner.set_randomness, "seed", seed=plain(Seed | None)),
     "env_cfg": fields(nothing, cudnn_benchmark=plain(bool), mp_cfg=optional(PROCESSES), dist_cfg=optional(anything),
                       resource_limit=plain(Count)),
     "log_level": plain(LEVELS),
