@@ -61,7 +61,7 @@ def read_config(path: str | Path) -> Config:
         if path.suffix == ".json":
             return parse_config(path.read_text(encoding="utf-8"), str(path))
         with named_bases():
-            return Config.fromfile(str(path), import_custom_modules=False)
+            return Config.fromfile(str(path), import_custom_modules=False, lazy_import=False)
     except SketchkitError:
         raise
     except (Exception, SystemExit) as error:
