@@ -80,7 +80,7 @@ def explained(place: str, prefix: bool = True) -> Iterator[None]:
         if not prefix or str(error).startswith(place):
             raise
         raise ConfigError(f"{place}: {error}") from error
-    except SketchkitError:
+    except (SketchkitError, OSError, MemoryError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:400]

@@ -83,7 +83,8 @@ def known(entries: Registry) -> Check:
 
     def check(value: Any, key: str) -> None:
         if not isinstance(value, str) or value not in entries:
-            raise Misfit(key, f"={short(value)}: no {entries.name}: {did_you_mean(str(value), entries.names())}")
+            closest = did_you_mean(str(value), entries.names())
+            raise Misfit(key, f"={short(value)}: no {entries.name} is named {short(value)}: {closest}")
 
     return check
 
