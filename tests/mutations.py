@@ -77,7 +77,7 @@ def refusal(act):
             warnings.simplefilter("ignore")
             act()
     except SketchkitError as error:
-        assert "\n" not in str(error) and 0 < len(str(error)) < 700, error
+        assert "\n" not in str(error) and 0 < len(str(error)) < 2000, error
         return str(error)
 
 
