@@ -12,17 +12,21 @@ from typing import Any
 import torch
 from mmengine.dist import is_main_process
 
+from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.errors import ConfigError, SketchkitError, TrainingStopped
+
+FILE = "failure.txt"
 
 
 @contextmanager
 def leaving_nothing(folder: Path) -> Iterator[None]:
-    """A run that is refused before it begins leaves no folder where there was none."""
+    """A run that is refused before it has anything to show leaves no folder where there was none."""
     is_new = not folder.exists()
     try:
         yield
     except ConfigError:
-        if is_new and is_main_process():
+        worth = [*folder.glob("*.pth"), *folder.glob(f"*/{FILE}"), *read_scalars(folder / SCALARS)]
+        if is_new and not worth and is_main_process():
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
@@ -41,7 +45,7 @@ def reported(runner: Any) -> Iterator[None]:
     except (SketchkitError, OSError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        file = Path(runner.log_dir) / "failure.txt"
+        file = Path(runner.log_dir) / FILE
         file.write_text(traceback.format_exc())
         kind = ConfigError if runner.iter == start else TrainingStopped
         reason = " ".join(str(error).split())[:400]

@@ -50,9 +50,9 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
     resuming = existing is not None if resume == "auto" else resume
     runner = _runner_config(config, folder, bool(resuming), launcher)
     try:
-        with deterministic_algorithms(runner.get("randomness", {}).get("deterministic", False)):
-            with leaving_nothing(folder):
-                built: Any = TranslationRunner.from_cfg(runner)
+        repeatable = deterministic_algorithms(runner.get("randomness", {}).get("deterministic", False))
+        with repeatable, leaving_nothing(folder):
+            built: Any = TranslationRunner.from_cfg(runner)
             with reported(built):
                 built.train()
         if is_main_process():

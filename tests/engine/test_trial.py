@@ -56,6 +56,7 @@ class Breaks(nn.Module):
         ("custom_hooks=[dict(type='WatchdogHook',actions={'black': 'foo'})]", "custom_hooks.0: watchdog.actions"),
         ("train_dataloader.dataset.pipeline=[dict(type='RandomHorizontalFlip',p=3)]", "train_dataloader.dataset"),
         ("val_dataloader.dataset.pipeline=[dict(type='RandomHorizontalFlip',p=3)]", "val_dataloader.dataset"),
+        ("param_scheduler=dict(type='StepLR',step_size=1)", "StepLR counts epochs"),
         ("val_dataloader=None", "val_dataloader=None, and there is val_evaluator"),
         ("backbone={'type': 'NeedsNumbers', 'scale': 'foo'}", "translator: NeedsNumbers cannot be built: TypeError"),
         ("generator_losses.gan.head=foo", "translator: generator_losses.gan: no head is named 'foo'"),
