@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
-from sketchkit.errors import ConfigError
+from sketchkit.declared import declarations, misfit_within
+from sketchkit.errors import ConfigError, SketchkitError
 
 LISTED = 40  # names that a message lists; timm has more than a thousand networks
 
@@ -48,7 +51,7 @@ def check_options(entry: Any, options: Mapping[str, Any]) -> None:
     """Refuse what `entry` cannot be called with, naming the closest option it has.
 
     Raises:
-        ConfigError: an unknown option, or a required one missing.
+        ConfigError: an unknown option, a required one missing, or a value that is not what the entry declares.
     """
     known, takes_any = options_of(entry)
     for option in options:
@@ -57,8 +60,45 @@ def check_options(entry: Any, options: Mapping[str, Any]) -> None:
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in options:
             raise ConfigError(f"{entry.__name__} needs the option '{name}'")
+    for option, value in options.items():
+        if wrong := misfit(entry, option, value):
+            raise ConfigError(option + "".join(wrong))
 
 
+@contextmanager
+def explained(place: str, prefix: bool = True) -> Iterator[None]:
+    """Say of what goes wrong while something is built where in a config it is; a constructor may raise anything.
+
+    prefix: whether what is said in a line already, a ConfigError, is given the place too.
+
+    Raises:
+        ConfigError: the place, and what was wrong, in one line.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        if not prefix or str(error).startswith(place):
+            raise
+        raise ConfigError(f"{place}: {error}") from error
+    except (SketchkitError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:400]
+        raise ConfigError(f"{place} cannot be built: {type(error).__name__}: {reason}") from error
+
+
+def misfit(entry: Any, option: str, value: Any) -> tuple[str, str] | None:
+    """Where a value is not what `entry` declares of the option, and what is wrong, to stand behind the option's name.
+
+    Where: '' for the whole value, '.0' within a list. None: it fits.
+    """
+    annotation, default = declarations(entry).get(option, (Any, ...))
+    # What an entry says itself is right, whatever it declares.
+    is_default = type(value) is type(default) and value == default
+    return None if is_default else misfit_within(value, annotation)
+
+
+@lru_cache(maxsize=1024)
 def options_of(entry: Any) -> tuple[dict[str, inspect.Parameter], bool]:
     """The options `entry` names, and whether it takes others as well.
 

@@ -24,7 +24,7 @@ from mmengine.registry import Registry
 from torch import Tensor
 
 from sketchkit.errors import ConfigError, PluginError
-from sketchkit.options import check_options, did_you_mean
+from sketchkit.options import check_options, did_you_mean, explained
 
 SCOPE = "sketchkit"
 BUILT_IN = "sketchkit_plugins"
@@ -124,11 +124,16 @@ class SketchRegistry(Registry):
         """Build what `cfg['type']` names.
 
         Raises:
-            ConfigError: an unknown type; or a `_scope_`, for which mmengine would import a package of that name.
+            ConfigError: no type or an unknown one, what its constructor refuses, or a `_scope_`, for which mmengine
+                would import a package of that name.
         """
         if isinstance(cfg, Mapping) and "_scope_" in cfg:
             raise ConfigError(f"a {self.name} has a _scope_, which would import a package: leave it out")
-        return super().build(cfg, *args, **kwargs)
+        kind = cfg.get("type") if isinstance(cfg, Mapping) else None
+        if kind is None:
+            raise ConfigError(f"a {self.name} needs a type: {did_you_mean('', self.names())}")
+        with explained(f"{self.name} {kind}", prefix=False):
+            return super().build(cfg, *args, **kwargs)
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self.find(key) is not None
@@ -155,7 +160,8 @@ class PluginRegistry(SketchRegistry):
             raise ConfigError(f"a {self.name} needs a type: {did_you_mean('', self.names())}")
         entry = self.get(name) if isinstance(name, str) else name
         check_options(entry, options)
-        return entry(*args, **options)
+        with explained(entry.__name__, prefix=False):
+            return entry(*args, **options)
 
 
 BACKBONES = PluginRegistry("backbone")

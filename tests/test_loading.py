@@ -242,7 +242,10 @@ def trap(tmp_path, monkeypatch):
 @pytest.mark.parametrize("type_", ["trap", "trap.function.run", "trap.run"])
 @pytest.mark.parametrize("key", ["collate_fn", "worker_init_fn"])
 def test_no_function_of_a_data_loader_is_imported(key, type_, trap, tiny_config, tmp_path):
-    config = tiny_config(f"+train_dataloader.{key}={{'type': '{type_}'}}")
+    with pytest.raises(ConfigError, match="no function is named 'trap"):
+        tiny_config(f"+train_dataloader.{key}={{'type': '{type_}'}}")
+    config = tiny_config()
+    config.train_dataloader[key] = {"type": type_}
     with pytest.raises(ConfigError, match="no function is named 'trap"):
         train(config, tmp_path / "run")
 

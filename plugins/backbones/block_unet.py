@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sketchkit.declared import Channels, NotNegative, Range
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES
 
@@ -46,16 +48,16 @@ class BlockUNet(nn.Module):
 
     def __init__(
         self,
-        in_channels: int = 1,
-        out_channels: int = 2,
-        encoder: Sequence[Sequence[int]] = ((64, 64, 64), (128, 128, 128)),
-        decoder: Sequence[Sequence[int]] = ((64, 32),),
-        last_kernel: int = 3,
+        in_channels: Channels = 1,
+        out_channels: Channels = 2,
+        encoder: Sequence[Sequence[Channels]] = ((64, 64, 64), (128, 128, 128)),
+        decoder: Sequence[Sequence[Channels]] = ((64, 32),),
+        last_kernel: Annotated[int, Range(1, 63)] = 3,
         norm: Norm = "batch",
         activation: Activation = "relu",
         upsampling: Upsampling = "transposed",
         init: str = "normal",
-        init_gain: float = 0.02,
+        init_gain: NotNegative = 0.02,
     ) -> None:
         super().__init__()
         _check_levels(encoder, decoder, last_kernel)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sketchkit.declared import Channels, Side
 from sketchkit.options import one_of
 from sketchkit.registry import BACKBONES
 
@@ -53,15 +54,15 @@ class MRUGenerator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 64,
-        num_classes: int = 125,
-        in_channels: int = 3,
-        out_channels: int = 3,
-        width: int = 64,
+        image_size: Side = 64,
+        num_classes: Channels = 125,
+        in_channels: Channels = 3,
+        out_channels: Channels = 3,
+        width: Channels = 64,
         variant: str = "paper",
         norm: Norm = CONDITIONAL,
         start: str = "label",
-        noise_channels: int | None = None,
+        noise_channels: Channels | None = None,
         activation: Activation = "leaky_relu",
     ) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sketchkit.declared import Channels, Side
 from sketchkit.errors import ConfigError
 from sketchkit.options import whole_number
 from sketchkit.registry import BACKBONES
@@ -26,7 +27,7 @@ DECODER_WIDTHS = (1, 2, 2, 4, 6)  # times the width, largest map first; deeper l
 class NoiseMap(nn.Module):
     """Noise vectors to maps: linear, conditional batch norm, activation, then C x 4 x 4."""
 
-    def __init__(self, noise_channels: int, channels: int, num_classes: int, activation: Activation) -> None:
+    def __init__(self, noise_channels: Channels, channels: int, num_classes: int, activation: Activation) -> None:
         super().__init__()
         self.linear = nn.Linear(noise_channels, channels * NOISE_SIDE**2)
         self.norm = ConditionalBatchNorm2d(channels * NOISE_SIDE**2, num_classes)
@@ -60,12 +61,12 @@ class OfficialMRUGenerator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 64,
-        num_classes: int = 50,
-        in_channels: int = 3,
-        out_channels: int = 3,
-        width: int = 64,
-        noise_channels: int = 256,
+        image_size: Side = 64,
+        num_classes: Channels = 50,
+        in_channels: Channels = 3,
+        out_channels: Channels = 3,
+        width: Channels = 64,
+        noise_channels: Channels = 256,
         activation: Activation = "smooth_relu",
     ) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from sketchkit.declared import Blocks, Channels, Halvings, MoreChannels, NotNegative
 from sketchkit.deterministic import reflection_pad
 from sketchkit.errors import ConfigError
 from sketchkit.options import one_of, whole_number
@@ -16,7 +17,7 @@ from ..layers.blur import BlurDownsampling
 from ..layers.initialize import initialize
 from ..layers.norm import Norm, make_norm, needs_bias
 from ..layers.upsampling import Upsampling, check_size, make_upsampling
-from .unet import check_dropout, with_hint
+from .unet import Dropout, check_dropout, with_hint
 
 
 class ReflectConv2d(nn.Conv2d):
@@ -61,19 +62,19 @@ class ResNetGenerator(nn.Module):
 
     def __init__(
         self,
-        in_channels: int = 3,
-        out_channels: int = 3,
-        width: int = 64,
-        num_blocks: int = 9,
-        num_downs: int = 2,
+        in_channels: Channels = 3,
+        out_channels: Channels = 3,
+        width: Channels = 64,
+        num_blocks: Blocks = 9,
+        num_downs: Halvings = 2,
         norm: Norm = "instance",
-        dropout: float = 0.0,
+        dropout: Dropout = 0.0,
         upsampling: Upsampling = "transposed",
         antialias: bool = False,
-        hint_channels: int = 0,
+        hint_channels: MoreChannels = 0,
         activation: Activation = "relu",
         init: str = "normal",
-        init_gain: float = 0.02,
+        init_gain: NotNegative = 0.02,
     ) -> None:
         super().__init__()
         whole_number("width", width, 1)

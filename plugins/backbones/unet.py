@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from sketchkit.declared import Channels, MoreChannels, NotNegative, Range
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import whole_number
 from sketchkit.registry import BACKBONES
@@ -16,6 +18,7 @@ from ..layers.initialize import initialize
 from ..layers.norm import Norm, check_variance, make_norm, needs_bias
 from ..layers.upsampling import Upsampling, check_size, make_upsampling
 
+Dropout = Annotated[float, Range(0, below=1)]
 UNDROPPED = 4  # the levels next to the picture that have no dropout
 
 
@@ -72,20 +75,20 @@ class UNetGenerator(nn.Module):
 
     def __init__(
         self,
-        in_channels: int = 3,
-        out_channels: int = 3,
-        width: int = 64,
-        num_downs: int = 8,
+        in_channels: Channels = 3,
+        out_channels: Channels = 3,
+        width: Channels = 64,
+        num_downs: Annotated[int, Range(2, 12)] = 8,
         norm: Norm = "batch",
-        dropout: float = 0.5,
+        dropout: Dropout = 0.5,
         upsampling: Upsampling = "transposed",
         bias: bool | None = None,
         norm_innermost: bool = False,
-        hint_channels: int = 0,
+        hint_channels: MoreChannels = 0,
         down_activation: Activation = "leaky_relu",
         up_activation: Activation = "relu",
         init: str = "normal",
-        init_gain: float = 0.02,
+        init_gain: NotNegative = 0.02,
     ) -> None:
         super().__init__()
         whole_number("width", width, 1)

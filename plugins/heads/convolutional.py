@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sketchkit.declared import Channels, MoreChannels, NotNegative, Side
 from sketchkit.errors import ConfigError
 from sketchkit.registry import HEADS, HeadOutput
 
@@ -33,18 +34,18 @@ class ConvDiscriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 64,
-        channels: Sequence[int] = (32, 64, 128),
-        strides: Sequence[int] = (2, 2, 2),
+        image_size: Side = 64,
+        channels: Sequence[Channels] = (32, 64, 128),
+        strides: Sequence[Side] = (2, 2, 2),
         norm: Norm = "batch",
         norm_first: bool = False,
-        image_channels: int = 3,
-        source_channels: int = 3,
+        image_channels: Channels = 3,
+        source_channels: MoreChannels = 3,
         complete_with_source: bool = False,
         spectral_norm: bool = False,
         activation: Activation = "leaky_relu",
         init: str = "normal",
-        init_gain: float = 0.02,
+        init_gain: NotNegative = 0.02,
     ) -> None:
         super().__init__()
         if complete_with_source and not source_channels:
@@ -82,7 +83,7 @@ class ConvDiscriminator(nn.Module):
         return HeadOutput(self.real(features[-1].flatten(1)), features=features)
 
 
-def last_side(image_size: int, channels: Sequence[int], strides: Sequence[int]) -> int:
+def last_side(image_size: int, channels: Sequence[int], strides: Sequence[Side]) -> int:
     """The side of the last map: ceil(side / stride) after each convolution.
 
     Raises:

@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from sketchkit.declared import Channels, MoreChannels, Side
 from sketchkit.errors import ConfigError
 from sketchkit.options import one_of
 from sketchkit.registry import HEADS, HeadOutput
@@ -35,11 +36,11 @@ class MRUDiscriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 64,
-        num_classes: int = 125,
-        image_channels: int = 3,
-        source_channels: int = 3,
-        width: int = 64,
+        image_size: Side = 64,
+        num_classes: Channels = 125,
+        image_channels: Channels = 3,
+        source_channels: MoreChannels = 3,
+        width: Channels = 64,
         variant: str = "paper",
         norm: Norm = None,
         spectral_norm: bool = True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from sketchkit.declared import Channels, Side
 from sketchkit.options import one_of, whole_number
 from sketchkit.registry import HEADS, HeadOutput
 
@@ -35,10 +36,10 @@ class OfficialMRUDiscriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 64,
-        num_classes: int = 50,
-        image_channels: int = 3,
-        width: int = 64,
+        image_size: Side = 64,
+        num_classes: Channels = 50,
+        image_channels: Channels = 3,
+        width: Channels = 64,
         spectral_norm: bool = True,
         class_head: str | None = "auxiliary",
         activation: Activation = "prelu",

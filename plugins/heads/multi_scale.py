@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from torch import Tensor, nn
 
+from sketchkit.declared import Range
 from sketchkit.options import whole_number
 from sketchkit.registry import HEADS, HeadOutput
 
@@ -24,7 +25,7 @@ class MultiScaleDiscriminator(nn.Module):
         ConfigError: no scale; see also `PatchDiscriminator`.
     """
 
-    def __init__(self, num_scales: int = 2, norm: Norm = "instance", **options: Any) -> None:
+    def __init__(self, num_scales: Annotated[int, Range(1, 12)] = 2, norm: Norm = "instance", **options: Any) -> None:
         super().__init__()
         whole_number("num_scales", num_scales, 1)
         self.scales = nn.ModuleList(PatchDiscriminator(norm=norm, **options) for _ in range(num_scales))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from sketchkit.declared import Channels, MoreChannels, NotNegative, Range
 from sketchkit.errors import ConfigError
 from sketchkit.options import whole_number
 from sketchkit.registry import HEADS, HeadOutput
@@ -62,10 +64,10 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(
         self,
-        num_layers: int = 3,
-        width: int = 64,
-        image_channels: int = 3,
-        source_channels: int = 3,
+        num_layers: Annotated[int, Range(1, 12)] = 3,
+        width: Channels = 64,
+        image_channels: Channels = 3,
+        source_channels: MoreChannels = 3,
         norm: Norm = "batch",
         bias: bool | None = None,
         last_kernel: int = 4,
@@ -73,7 +75,7 @@ class PatchDiscriminator(nn.Module):
         antialias: bool = False,
         activation: Activation = "leaky_relu",
         init: str = "normal",
-        init_gain: float = 0.02,
+        init_gain: NotNegative = 0.02,
     ) -> None:
         super().__init__()
         whole_number("width", width, 1)

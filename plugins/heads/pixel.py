@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from sketchkit.declared import Channels, MoreChannels, NotNegative
 from sketchkit.options import whole_number
 from sketchkit.registry import HEADS, HeadOutput
 
@@ -26,13 +27,13 @@ class PixelDiscriminator(nn.Module):
 
     def __init__(
         self,
-        width: int = 64,
-        image_channels: int = 3,
-        source_channels: int = 3,
+        width: Channels = 64,
+        image_channels: Channels = 3,
+        source_channels: MoreChannels = 3,
         norm: Norm = "batch",
         activation: Activation = "leaky_relu",
         init: str = "normal",
-        init_gain: float = 0.02,
+        init_gain: NotNegative = 0.02,
     ) -> None:
         super().__init__()
         whole_number("width", width, 1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sketchkit.declared import NotNegative, Share
 from sketchkit.errors import ConfigError
 from sketchkit.registry import LOSSES, HeadOutput
 
@@ -59,10 +60,10 @@ class AdversarialLoss(nn.Module):
     def __init__(
         self,
         mode: str = "vanilla",
-        real_label: float | Sequence[float] = 1.0,
-        fake_label: float | Sequence[float] = 0.0,
-        label_noise: float = 0.0,
-        flip_probability: float = 0.0,
+        real_label: float | tuple[float, float] = 1.0,
+        fake_label: float | tuple[float, float] = 0.0,
+        label_noise: NotNegative = 0.0,
+        flip_probability: Share = 0.0,
     ) -> None:
         super().__init__()
         choose("mode", mode, {**GAMES, **LABELED})

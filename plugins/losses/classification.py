@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sketchkit.declared import NotNegative
 from sketchkit.errors import ConfigError
 from sketchkit.registry import LOSSES, HeadOutput
 
@@ -21,7 +22,7 @@ class AuxiliaryClassificationLoss(nn.Module):
         ConfigError: a negative gamma.
     """
 
-    def __init__(self, focal_gamma: float = 0.0, on_fake: bool = False) -> None:
+    def __init__(self, focal_gamma: NotNegative = 0.0, on_fake: bool = False) -> None:
         super().__init__()
         if focal_gamma < 0:
             raise ConfigError(f"focal_gamma={focal_gamma} must not be negative: 0 is plain cross-entropy")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sketchkit.declared import Positive
 from sketchkit.errors import ConfigError
 from sketchkit.registry import LOSSES
 
@@ -26,7 +27,7 @@ class PatchNCELoss(nn.Module):
         ConfigError: a temperature that is not positive.
     """
 
-    def __init__(self, temperature: float = 0.07) -> None:
+    def __init__(self, temperature: Positive = 0.07) -> None:
         super().__init__()
         if not temperature > 0:
             raise ConfigError(f"temperature={temperature} must be positive: 0.07 is the paper's")

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from sketchkit.declared import Side
 from sketchkit.errors import ConfigError
 from sketchkit.pretrained.feature_network import PRETRAINED, FeatureNetwork
 from sketchkit.registry import LOSSES
@@ -39,7 +40,7 @@ class PerceptualLoss(nn.Module):
         layers: Sequence[str | int] = ("conv2d_2a", "mixed_4a", "mixed_5b"),
         distance: str = "l1",
         weights: str | Path | None = PRETRAINED,
-        resize: int | None = 299,
+        resize: Side | None = 299,
         normalize: bool = True,
         layer_weights: Sequence[float] | None = None,
         reduction: str = "mean",

@@ -49,7 +49,7 @@ class FeatureComparison(nn.Module):
     what seeing nothing costs, in any layer of any network, so that weights carry over from one network to another.
     """
 
-    def __init__(self, layers: Sequence[Layer], layer_weights: Sequence[float] | None, reduction: str) -> None:
+    def __init__(self, layers: Layer | Sequence[Layer], layer_weights: Sequence[float] | None, reduction: str) -> None:
         super().__init__()
         self.layers: tuple[Layer, ...] = (layers,) if isinstance(layers, str | int) else tuple(layers)
         self.layer_weights = tuple(layer_weights or [1.0] * len(self.layers))
@@ -78,7 +78,10 @@ class ContentLoss(FeatureComparison):
     """
 
     def __init__(
-        self, layers: Sequence[Layer] = (3,), layer_weights: Sequence[float] | None = None, reduction: str = "sum"
+        self,
+        layers: Layer | Sequence[Layer] = (3,),
+        layer_weights: Sequence[float] | None = None,
+        reduction: str = "sum",
     ) -> None:
         super().__init__(layers, layer_weights, reduction)
 
@@ -103,7 +106,7 @@ class StyleLoss(FeatureComparison):
 
     def __init__(
         self,
-        layers: Sequence[Layer] = (1, 4, 6, 7),
+        layers: Layer | Sequence[Layer] = (1, 4, 6, 7),
         layer_weights: Sequence[float] | None = (20000.0, 500.0, 12.0, 1.0),
         statistic: str = "gram",
         reduction: str = "sum",

@@ -9,6 +9,7 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
+from sketchkit.declared import Count, Recipe
 from sketchkit.errors import ConfigError
 from sketchkit.options import whole_number
 from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
@@ -67,14 +68,14 @@ class ConditionalTranslator(AdversarialTranslator):
 
     def __init__(
         self,
-        backbone: Mapping[str, Any],
-        heads: Mapping[str, Mapping[str, Any]] | None = None,
+        backbone: Recipe,
+        heads: Mapping[str, Recipe] | None = None,
         generator_losses: Terms | None = None,
         discriminator_losses: Terms | None = None,
-        data_preprocessor: Mapping[str, Any] | None = None,
-        ema: Mapping[str, Any] | None = None,
-        discriminator_steps: int = 1,
-        accumulate: int = 1,
+        data_preprocessor: Recipe | None = None,
+        ema: Recipe | None = None,
+        discriminator_steps: Count = 1,
+        accumulate: Count = 1,
     ) -> None:
         super().__init__(data_preprocessor, accumulate)
         self.backbone = BACKBONES.build(backbone)

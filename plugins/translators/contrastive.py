@@ -9,6 +9,7 @@ import torch
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
+from sketchkit.declared import Channels, Count
 from sketchkit.errors import ConfigError
 from sketchkit.options import whole_number
 from sketchkit.registry import MODELS, HeadOutput
@@ -75,8 +76,8 @@ class ContrastiveTranslator(ConditionalTranslator):
         self,
         *,
         layers: Sequence[str],
-        num_patches: int = 256,
-        channels: int = 256,
+        num_patches: Count = 256,
+        channels: Channels = 256,
         flip_equivariance: bool = False,
         **options: Any,
     ) -> None:

@@ -9,6 +9,7 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
+from sketchkit.declared import Count, Recipe, Whole
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
 from sketchkit.translators.adversarial import (
@@ -63,15 +64,15 @@ class CycleTranslator(AdversarialTranslator):
 
     def __init__(
         self,
-        backbone: Mapping[str, Any],
-        heads: Mapping[str, Mapping[str, Any]] | None = None,
+        backbone: Recipe,
+        heads: Mapping[str, Recipe] | None = None,
         generator_losses: Terms | None = None,
         discriminator_losses: Terms | None = None,
-        data_preprocessor: Mapping[str, Any] | None = None,
-        ema: Mapping[str, Any] | None = None,
-        pool_size: int = 50,
+        data_preprocessor: Recipe | None = None,
+        ema: Recipe | None = None,
+        pool_size: Whole = 50,
         reverse: Mapping[str, Any] | None = None,
-        accumulate: int = 1,
+        accumulate: Count = 1,
     ) -> None:
         super().__init__(data_preprocessor, accumulate)
         if getattr(self.data_preprocessor, "makes_source", False):

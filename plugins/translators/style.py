@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
+from sketchkit.declared import Count, NotNegative, Positive, Range, Recipe, Share, Side, Whole
 from sketchkit.errors import ConfigError, TrainingStopped
 from sketchkit.options import one_of
 from sketchkit.pretrained.feature_network import PRETRAINED
@@ -65,16 +66,16 @@ class StyleTranslator(Painter):
         network: str = "squeezenet1_1",
         weights: str | Path | None = PRETRAINED,
         space: str = "picture",
-        iterations: int = 200,
-        optimizer: Mapping[str, Any] | None = None,
-        decay: Sequence[float] | None = None,
+        iterations: Count = 200,
+        optimizer: Recipe | None = None,
+        decay: tuple[Share, NotNegative] | None = None,
         init: str = "content",
-        pyramid: int | None = None,
-        ema: float = 0.0,
-        style_scale: float = 1.0,
+        pyramid: Side | None = None,
+        ema: Annotated[float, Range(0, below=1)] = 0.0,
+        style_scale: Positive = 1.0,
         padding: str = "zeros",
         pooling: str = "max",
-        tile: int = 0,
+        tile: Whole = 0,
     ) -> None:
         super().__init__()
         one_of("space", space, ("picture", "network"))

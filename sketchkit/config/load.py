@@ -9,23 +9,28 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.config.config import RESERVED_KEYS
 
 from sketchkit import registry
 from sketchkit.config.bases import named_bases
+from sketchkit.config.checks import TERM_OPTIONS
 from sketchkit.config.names import find_config
 from sketchkit.config.plugins import KEYS, load_kept, load_named
+from sketchkit.config.validation import validate
+from sketchkit.declared import Count, fits, short
 from sketchkit.errors import ConfigError, SketchkitError
 from sketchkit.options import did_you_mean, options_of
 
-TERM_OPTIONS = ("weight", "head")
-BUILDER_KEYS = ("type", "requires_grad")  # what mmengine's and MMCV's builders take out of a dict
 DATA = ".json"
 TOP_LEVEL = ("load_from", "launcher", "categories", "work_dir")
+# What Python has no literal for, or writes otherwise.
+WORDS = {"true": True, "false": False, "none": None, "nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 # `key=value` as it is typed, or a key and a value.
 Override = str | tuple[str, Any]
 
@@ -45,7 +50,8 @@ def load_config(
         trust_code: whether a run's code may run that was not trained with here.
 
     Raises:
-        ConfigError: the file is missing or broken, an override's key does not exist, or a `$name` is unknown.
+        ConfigError: the file is missing or broken, an override's key does not exist, a `$name` is unknown, or a value
+            is none that fits.
         PluginError: a plugin that the call or the config asks for fails to load.
     """
     path = find_config(path)
@@ -56,8 +62,9 @@ def load_config(
         load_named(config, plugin_files, path.resolve().parent)
     for override in overrides:
         apply_override(config, override)
-    config = resolve(config)
-    check_types(config.to_dict())
+    references: dict[str, str] = {}
+    config = resolve(config, references)
+    validate(config.to_dict(), references)
     return config
 
 
@@ -66,15 +73,28 @@ def read_config(path: str | Path) -> Config:
     path = find_config(path)
     if path.suffix not in (DATA, ".py"):
         raise ConfigError(f"{path} is no config: give a Python config (.py), or the config.json of a run")
-    if path.suffix == DATA:
-        return Config(json.loads(path.read_text()), filename=str(path))
     try:
+        if path.suffix == DATA:
+            return parse_config(path.read_text(encoding="utf-8"), str(path))
         with named_bases():
-            return Config.fromfile(str(path), import_custom_modules=False)
+            return Config.fromfile(str(path), import_custom_modules=False, lazy_import=False)
     except SketchkitError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{path} is not a readable config: {type(error).__name__}: {_one_line(error)}") from error
+
+
+def parse_config(text: str, filename: str | None = None) -> Config:
+    """A config kept as JSON.
+
+    Raises:
+        ValueError: it is no JSON, or no dict.
+        RecursionError: it is nested too deeply.
+    """
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise ValueError(f"it is {short(content)}, and a config is a dict")
+    return Config(content, filename=filename)
 
 
 def apply_override(config: Config, override: Override) -> None:
@@ -86,6 +106,10 @@ def apply_override(config: Config, override: Override) -> None:
     key, value = _split(override) if isinstance(override, str) else override
     adding = key.startswith("+")
     *parents, last = key.lstrip("+").split(".")
+    if not all([*parents, last]):
+        raise ConfigError(f"no config key '{key}': a key is names and indices with dots between them")
+    if [*parents, last][0] in RESERVED_KEYS:
+        raise ConfigError(f"no config key '{key}': mmengine keeps that name for itself")
     if [*parents, last][0] in KEYS:
         raise ConfigError(f"{key} is read before all else: name plugins in the config itself, or with --plugin FILE")
     place: Any = config
@@ -113,8 +137,8 @@ def parse_value(text: str) -> Any:
     """A Python literal, `dict(key=literal)` calls included; anything else is a string."""
     try:
         return _literal(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError):
-        return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return WORDS.get(text.lower(), text)
 
 
 def parse_pairs(words: Sequence[str]) -> dict[str, Any]:
@@ -126,35 +150,20 @@ def parse_pairs(words: Sequence[str]) -> dict[str, Any]:
     return dict(map(_split, words))
 
 
-def resolve(config: Config) -> Config:
+def resolve(config: Config, references: dict[str, str] | None = None) -> Config:
     """A copy with every `"$name"` replaced; `$num_classes` is how many `categories` names.
+
+    Args:
+        references: filled with key -> the name that stood there.
 
     Raises:
         ConfigError: a `$name` that the top level does not have.
     """
-    values = {key: value for key, value in config.items() if not isinstance(value, Mapping)}
+    values = dict(config.items())
     categories = values.get("categories")
     values["num_classes"] = _count_classes(categories) if "categories" in values else None
-    return Config(_replace(config.to_dict(), values, ""), filename=config.filename)
-
-
-def check_types(value: Any, path: str = "") -> None:
-    """Refuse options that what a `type` names does not have, before anything is built.
-
-    Raises:
-        ConfigError: names the place, and the closest option.
-    """
-    if isinstance(value, Mapping):
-        if "_scope_" in value:
-            raise ConfigError(f"{path}._scope_ would import a package: leave it out, names are found without it")
-        known, more = _options_of(value)
-        for key, item in value.items():
-            if not more and key not in {*BUILDER_KEYS, *known}:
-                raise ConfigError(f"{path}: {value['type']} has no option '{key}': {did_you_mean(key, known)}")
-            check_types(item, f"{path}.{key}".lstrip("."))
-    elif isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            check_types(item, f"{path}.{i}")
+    found = {} if references is None else references
+    return Config(_replace(config.to_dict(), values, "", found), filename=config.filename)
 
 
 def _step(place: Any, name: str, path: str) -> Any:
@@ -167,7 +176,7 @@ def _step(place: Any, name: str, path: str) -> Any:
 
 
 def _index(place: list, name: str, path: str) -> int:
-    if not name.isdigit() or int(name) >= len(place):
+    if not (name.isascii() and name.isdigit()) or int(name) >= len(place):
         raise ConfigError(f"no config key '{path}': the list has the indices 0 to {len(place) - 1}")
     return int(name)
 
@@ -186,7 +195,7 @@ def _options_of(place: Mapping | Config) -> tuple[set[str], bool]:
 
 def _literal(node: ast.AST) -> Any:
     is_dict_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict"
-    if is_dict_call and not node.args:  # type: ignore[attr-defined]
+    if is_dict_call and not node.args and all(word.arg for word in node.keywords):  # type: ignore[attr-defined]
         return {word.arg: _literal(word.value) for word in node.keywords}  # type: ignore[attr-defined]
     if isinstance(node, ast.List | ast.Tuple):
         items = [_literal(item) for item in node.elts]
@@ -198,21 +207,24 @@ def _literal(node: ast.AST) -> Any:
 
 
 def _count_classes(categories: Any) -> int:
-    if isinstance(categories, int) and categories > 0:
+    if not categories or not fits(categories, Count | str | Sequence[str]):
+        raise ConfigError(f"categories={short(categories)}: give a number (the first so many) or names")
+    if isinstance(categories, int):
         return categories
-    if not categories or isinstance(categories, int):
-        raise ConfigError(f"categories={categories!r}: give a number (the first so many) or names")
     return 1 if isinstance(categories, str) else len(categories)
 
 
-def _replace(value: Any, values: Mapping[str, Any], path: str) -> Any:
+def _replace(value: Any, values: Mapping[str, Any], path: str, references: dict[str, str]) -> Any:
     if isinstance(value, Mapping):
-        return {key: _replace(item, values, f"{path}.{key}".lstrip(".")) for key, item in value.items()}
+        return {key: _replace(item, values, f"{path}.{key}".lstrip("."), references) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_replace(item, values, f"{path}.{i}") for i, item in enumerate(value)]
+        return [_replace(item, values, f"{path}.{i}", references) for i, item in enumerate(value)]
     if isinstance(value, str) and value.startswith("$"):
         if value[1:] not in values:
             raise ConfigError(f"{path} = '{value}': {did_you_mean(value[1:], values)}")
+        if isinstance(values[value[1:]], Mapping):
+            raise ConfigError(f"{value[1:]}={short(values[value[1:]])}: it is given as {path}, where no dict can stand")
+        references[path] = value[1:]
         return values[value[1:]]
     return value
 

@@ -16,6 +16,7 @@ from typing import Any
 from mmengine.config import Config
 
 from sketchkit import loading
+from sketchkit.config.validation import validate_plugins
 from sketchkit.errors import PluginError
 from sketchkit.plugin_code import PluginCode, code_of_file, code_of_import, copy_code, is_intact
 from sketchkit.trust import private_folder, trained_in, trust, trusted_copy
@@ -33,7 +34,8 @@ def load_named(config: Config, files: Sequence[str | Path], folder: Path) -> Non
     Raises:
         PluginError: one is missing or fails.
     """
-    given = [folder / file for file in config.pop("plugin_files", [])]
+    validate_plugins(config)
+    given = [folder / file for file in config.pop("plugin_files", None) or ()]
     codes = [code_of_file(file) for file in (*given, *files)]
     codes += [code_of_import(name, folder) for name in _imports(config.pop("custom_imports", None))]
     loading.load_codes([(code, Path(code.folder)) for code in codes])

@@ -18,6 +18,7 @@ from torchvision.tv_tensors import Image as Picture
 from sketchkit.data.image_io import UnusablePicture, read_image
 from sketchkit.data.randomness import seeded
 from sketchkit.data.transforms.build import Transform, build_pipeline
+from sketchkit.declared import Seed, Whole
 from sketchkit.errors import ConfigError, DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -62,8 +63,8 @@ class FileDataset(Dataset[dict[str, Any]]):
         samples: int,
         files: Iterable[Path],
         pipeline: Sequence[Mapping[str, Any] | Transform] = (),
-        seed: int = 0,
-        max_unreadable: int = 10,
+        seed: Seed = 0,
+        max_unreadable: Whole = 10,
     ) -> None:
         self.root, self.samples = root, samples
         self.pipeline = build_pipeline(pipeline)

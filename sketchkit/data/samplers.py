@@ -11,6 +11,7 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
 from sketchkit.data.randomness import stable_seed
+from sketchkit.declared import Seed
 from sketchkit.registry import DATA_SAMPLERS
 
 
@@ -23,7 +24,7 @@ class ResumableSampler(Sampler[tuple[int, int]]):
     only the training loop knows what was used; it says so with `skip`.
     """
 
-    def __init__(self, dataset: Sized, shuffle: bool = True, seed: int | None = None) -> None:
+    def __init__(self, dataset: Sized, shuffle: bool = True, seed: Seed | None = None) -> None:
         self.size = len(dataset)
         self.shuffle = shuffle
         self.seed = sync_random_seed() if seed is None else seed

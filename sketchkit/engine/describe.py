@@ -10,6 +10,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from sketchkit.engine.trial import try_networks
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES, HEADS, LOSSES
 from sketchkit.translators.padding import PaddedGenerator
@@ -25,6 +26,7 @@ def describe(config: Config) -> dict[str, Any]:
     """
     if not config.get("backbone"):
         raise ConfigError(f"{config.filename} names no backbone")
+    try_networks(config)
     size = _pair(config.get("image_size", 256))
     backbone = BACKBONES.build(config["backbone"]).eval()
     source = torch.zeros(1, backbone.in_channels, *size)

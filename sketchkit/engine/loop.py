@@ -10,6 +10,7 @@ from mmengine.dist import all_reduce, broadcast, get_world_size
 from mmengine.runner import BaseLoop
 from torch import nn
 
+from sketchkit.declared import Count, Whole
 from sketchkit.engine import interruption
 from sketchkit.errors import DataError
 from sketchkit.registry import LOOPS
@@ -31,9 +32,9 @@ class TrainLoop(BaseLoop):
         self,
         runner: Any,
         dataloader: Any,
-        max_iters: int,
-        val_interval: int = 1000,
-        val_begin: int = 1,
+        max_iters: Count,
+        val_interval: Count = 1000,
+        val_begin: Whole = 1,
         val_at_start: bool = False,
     ) -> None:
         super().__init__(runner, dataloader)

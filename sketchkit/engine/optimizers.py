@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from mmengine.dist import all_reduce_params, get_world_size
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from torch import Tensor, nn
 
+from sketchkit.declared import Choices, Positive
 from sketchkit.errors import ConfigError
 from sketchkit.options import did_you_mean
 from sketchkit.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
@@ -40,11 +41,11 @@ class SyncedOptimWrapper(OptimWrapper):
     def __init__(
         self,
         optimizer: torch.optim.Optimizer,
-        amp: str | None = None,
+        amp: Annotated[str, Choices(PRECISIONS)] | None = None,
         allow_slow_amp: bool = False,
         clip_grad: dict[str, Any] | None = None,
-        clip_weights: float | None = None,
-        loss_scale: float = 2.0**16,
+        clip_weights: Positive | None = None,
+        loss_scale: Positive = 2.0**16,
     ) -> None:
         super().__init__(optimizer, clip_grad=clip_grad)
         if amp not in (None, *PRECISIONS):

@@ -22,6 +22,7 @@ from sketchkit.config.plugins import changed_code
 from sketchkit.engine import checkpoints
 from sketchkit.engine.schedules import count_iterations, plateau_state, restore_plateau
 from sketchkit.errors import CheckpointError, ConfigError
+from sketchkit.options import explained
 from sketchkit.registry import FUNCTIONS, RUNNERS
 
 CALL_KEYS = ("model", "work_dir", "resume", "launcher", "experiment_name", "default_scope")
@@ -48,6 +49,26 @@ class TranslationRunner(Runner):
                 handler.addFilter(lambda record: "deprecated in future" not in record.getMessage())
         return logger
 
+    def build_model(self, model: Any) -> nn.Module:
+        """mmengine's; what goes wrong is said in a line."""
+        with explained("translator"):
+            return super().build_model(model)
+
+    def build_visualizer(self, visualizer: Any = None) -> Any:
+        """mmengine's; what goes wrong is said in a line."""
+        with explained("visualizer"):
+            return super().build_visualizer(visualizer)
+
+    def build_train_loop(self, loop: Any) -> Any:
+        """mmengine's; what goes wrong is said in a line."""
+        with explained("train_cfg"):
+            return super().build_train_loop(loop)
+
+    def build_val_loop(self, loop: Any) -> Any:
+        """mmengine's; what goes wrong is said in a line."""
+        with explained("val_evaluator"):
+            return super().build_val_loop(loop)
+
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """The model on its device, the same on every rank; gradients are averaged by the optimiser wrapper."""
         model = on_device(model, get_device())
@@ -68,7 +89,8 @@ class TranslationRunner(Runner):
                 if isinstance(function, Mapping):
                     FUNCTIONS.get(str(function.get("type")))
             dataloader = ConfigDict({"pin_memory": torch.cuda.is_available(), **dataloader})
-        return Runner.build_dataloader(dataloader, *args, **kwargs)
+        with explained("train_dataloader or val_dataloader"):
+            return Runner.build_dataloader(dataloader, *args, **kwargs)
 
     def dump_config(self) -> None:
         """Write the resolved config as JSON, which `sketchkit` reads back without running it."""

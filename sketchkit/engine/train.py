@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import uuid
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,18 @@ from mmengine.dist import is_main_process
 from sketchkit.config.parts import model_config
 from sketchkit.deterministic import deterministic_algorithms
 from sketchkit.engine.checkpoints import latest_checkpoint
+from sketchkit.engine.failures import leaving_nothing, reported
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.runner import TranslationRunner
 from sketchkit.engine.scores import VAL
+from sketchkit.engine.trial import try_building
 from sketchkit.errors import ConfigError
 from sketchkit.options import did_you_mean
-from sketchkit.registry import DATASETS, MODELS, translator_names
+from sketchkit.registry import MODELS, translator_names
 from sketchkit.translators.base import Painter, Translator
 
 NEEDED = ("translator", "backbone", "generator_losses", "train_dataloader", "train_cfg", "optim_wrapper")
 MMENGINES_OWN = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
-LEAST = {"batch_size": 1, "num_workers": 0, "image_size": 1, "train_cfg.max_iters": 1, "train_cfg.val_interval": 1}
 
 
 def train(config: Config, work_dir: str | Path | None = None, resume: bool | str = False) -> Path:
@@ -50,8 +50,11 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
     resuming = existing is not None if resume == "auto" else resume
     runner = _runner_config(config, folder, bool(resuming), launcher)
     try:
-        with deterministic_algorithms(runner.get("randomness", {}).get("deterministic", False)):
-            TranslationRunner.from_cfg(runner).train()
+        repeatable = deterministic_algorithms(runner.get("randomness", {}).get("deterministic", False))
+        with repeatable, leaving_nothing(folder):
+            built: Any = TranslationRunner.from_cfg(runner)
+            with reported(built):
+                built.train()
         if is_main_process():
             _summarize(folder)
     finally:
@@ -65,7 +68,7 @@ def check(config: Config, folder: Path, existing: Path | None, resume: bool) -> 
     """Refuse what cannot work, before the networks are built, whose pretrained weights may take a download.
 
     Raises:
-        ConfigError: a part is missing or no number, or the folder holds a run and this is no resume.
+        ConfigError: a part is missing or cannot be built, or the folder holds a run and this is no resume.
         DataError: the training data cannot be had.
     """
     kind = (config.get("translator") or {}).get("type")
@@ -77,18 +80,10 @@ def check(config: Config, folder: Path, existing: Path | None, resume: bool) -> 
     for key in NEEDED:
         if not config.get(key):
             raise ConfigError(f"{config.filename} has no {key}")
-    for key, least in LEAST.items():
-        place, _, last = key.rpartition(".")
-        value = (config[place] if place else config).get(last, least)
-        for number in value if isinstance(value, list | tuple) and value else [value]:
-            if not isinstance(number, int) or number < least:
-                raise ConfigError(f"{key}={value!r}: give a whole number of {least} or more")
     if not resume and (existing or any(row["iter"] > 0 for row in read_scalars(folder / SCALARS))):
         name = existing.name if existing else SCALARS
         raise ConfigError(f"{folder} already holds a run ({name}): go on with --resume, or choose --work-dir")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the runner builds it again, and then they are heard
-        DATASETS.build(config["train_dataloader"]["dataset"])
+    try_building(config)
 
 
 def _runner_config(config: Config, folder: Path, resume: bool, launcher: str) -> Config:

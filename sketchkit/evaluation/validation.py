@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from mmengine.device import get_device
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from sketchkit.declared import Choices, HasType
 from sketchkit.engine.scores import MEANS, VAL
 from sketchkit.errors import ConfigError
 from sketchkit.evaluation.build import Spec, make_metrics
 from sketchkit.evaluation.features.extraction import extract_batch
 from sketchkit.evaluation.metric import FeatureExtractor, Features, PictureMetric, Setup
-from sketchkit.registry import METRICS
+from sketchkit.registry import METRICS, PICTURE_METRICS
 from sketchkit.translators.pictures import to_bytes
 
 
@@ -48,7 +49,7 @@ class Validation(BaseMetric):
 
     def __init__(
         self,
-        picture_metrics: Sequence[Spec] = (),
+        picture_metrics: Sequence[Annotated[Spec, Choices(PICTURE_METRICS.names), HasType()]] = (),
         weights: Mapping[str, str | Path] | None = None,
         allow_random_weights: bool = False,
     ) -> None:

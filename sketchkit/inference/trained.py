@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +12,12 @@ from mmengine.config import Config
 from torch import Tensor
 from torch.nn import functional as F
 
-from sketchkit.config.load import check_types
+from sketchkit.config.load import parse_config
 from sketchkit.config.parts import model_config
 from sketchkit.config.plugins import load_kept
+from sketchkit.config.validation import validate
 from sketchkit.engine.checkpoints import latest_checkpoint, load_strictly, read_checkpoint
+from sketchkit.engine.trial import try_networks
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.options import did_you_mean, one_of
 from sketchkit.registry import MODELS, translator_names
@@ -57,10 +58,10 @@ class TrainedTranslator:
         self.path = _find(Path(run))
         content = read_checkpoint(self.path)
         if config is None:
-            config = Config(json.loads(content["config"]))
+            config = _kept_config(content["config"], self.path)
             load_kept(config, plugin_files, self.path, trust_code)
-            check_types(config.to_dict())
         self.config = config
+        _check(self.config, self.path)
         self.classes: list[str] = content["classes"]
         self.iteration: int = content["iter"]
         whole = model_config(self.config)
@@ -166,6 +167,25 @@ class TrainedTranslator:
         if label not in self.classes:
             raise ConfigError(f"this run has no class '{label}': {did_you_mean(label, self.classes)}")
         return self.classes.index(label)
+
+
+def _kept_config(text: str, path: Path) -> Config:
+    try:
+        return parse_config(text)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise CheckpointError(f"{path} holds a config that cannot be read: {reason}") from error
+
+
+def _check(config: Config, path: Path) -> None:
+    try:
+        validate(config.to_dict())
+        for key in ("translator", "backbone"):
+            if not config.get(key):
+                raise ConfigError(f"there is no {key}")
+        try_networks({"backbone": config["backbone"]}, copies=1)
+    except ConfigError as error:
+        raise CheckpointError(f"{path} holds a config that nothing can be built of: {error}") from error
 
 
 def _for_inference(state: Mapping[str, Any], model: Translator) -> dict[str, Any]:

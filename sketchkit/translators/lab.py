@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from sketchkit.declared import Choices, Positive
 from sketchkit.options import one_of
 from sketchkit.registry import MODELS
 from sketchkit.translators.preprocessing import with_hint
@@ -53,7 +54,7 @@ class LabPreprocessor(BaseDataPreprocessor):
     needs_statistics = False
     makes_source = True
 
-    def __init__(self, predicted: str = "ab", ab_range: float = 110.0) -> None:
+    def __init__(self, predicted: Annotated[str, Choices(PREDICTED)] = "ab", ab_range: Positive = 110.0) -> None:
         super().__init__(non_blocking=True)
         one_of("predicted", predicted, PREDICTED)
         self.predicted, self.ab_range = predicted, ab_range

@@ -125,7 +125,8 @@ def test_the_pyramid_of_a_preset_paints(pictures, tmp_path, capsys):
         (["{content}", "{style}", "translator.itrations=3"], 2, "did you mean 'iterations'"),
         (["{content}", "{style}", "--config", "configs/sketchygan_demo.py"], 2, "does not paint"),
         (["{content}", "{style}", "--size", "12"], 1, "a picture of 12 x 8 pixels is too small"),
-        (["{content}", "{style}", "generator_losses.style.weight=1e400"], 1, "no longer finite"),
+        (["{content}", "{style}", "generator_losses.style.weight=1e300"], 1, "no longer finite"),
+        (["{content}", "{style}", "generator_losses.style.weight=1e400"], 2, "style.weight=inf: give a finite number"),
         (["{content}", "{style}", "translator.weights=nowhere.pth"], 1, "no weights of squeezenet1_1 at nowhere.pth"),
     ],
 )

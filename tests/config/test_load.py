@@ -1,4 +1,5 @@
 import json
+import math
 import re
 from pathlib import Path
 
@@ -70,10 +71,16 @@ def test_an_unknown_reference_is_refused():
         ("some/path", "some/path"), ("dict(type='X', weight=2)", {"type": "X", "weight": 2}),
         ("dict(a=dict(b=1))", {"a": {"b": 1}}), ("__import__('os')", "__import__('os')"), ("", ""),
         ("[dict(a=1), {'b': dict(c=(2, dict(d=3)))}]", [{"a": 1}, {"b": {"c": (2, {"d": 3})}}]),
+        ("inf", math.inf), ("-inf", -math.inf), ("{[1]: 2}", "{[1]: 2}"), ("dict(**{'a': 1})", "dict(**{'a': 1})"),
+        ("(" * 999, "(" * 999), ("-" * 9999 + "1", "-" * 9999 + "1"), ("\0", "\0"),
     ],
 )  # fmt: skip
 def test_values_are_literals(text, value):
     assert parse_value(text) == value
+
+
+def test_nan_is_a_number_that_is_none():
+    assert math.isnan(parse_value("nan")) and math.isnan(parse_value("NaN"))
 
 
 @pytest.mark.parametrize(
@@ -85,6 +92,10 @@ def test_values_are_literals(text, value):
         ("image_sise=8", "did you mean 'image_size'"),
         ("train_dataloader.dataset.pipeline.9.size=8", "indices 0 to 3"),
         ("seed.deeper=8", "it has no 'deeper' to set"),
+        ("train_dataloader.dataset.pipeline.\u00b2.p=8", "indices 0 to 3"),
+        ("=8", "no config key '': a key is names"),
+        ("backbone..width=8", "a key is names"),
+        ("+filename=8", "mmengine keeps that name"),
         ("image_size", "not of the form key=value"),
     ],
 )
@@ -121,6 +132,38 @@ def test_a_broken_config_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match=r"broken\.py is not a readable config: SyntaxError") as caught:
         read_config(tmp_path / "broken.py")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[1, 2]", "ValueError: it is [1, 2], and a config is a dict"),
+        ("5", "ValueError: it is 5, and a config is a dict"),
+        ('{"a":', "JSONDecodeError"),
+        ('{"filename": 1}', "KeyError"),
+        ('{"a": ' * 100_000 + "1" + "}" * 100_000, "RecursionError"),
+        ("\udcff", "UnicodeDecodeError"),
+    ],
+)
+def test_kept_json_that_is_no_config_is_one_line(tmp_path, text, reason):
+    (tmp_path / "config.json").write_text(text, errors="surrogateescape")
+    with pytest.raises(ConfigError, match=rf"config\.json is not a readable config: {re.escape(reason)}") as caught:
+        load_config(tmp_path / "config.json")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["raise SystemExit(3)", "backbone = 1 / 0", "import no_such_module_anywhere"])
+def test_a_config_that_fails_is_one_line(tmp_path, text):
+    (tmp_path / "config.py").write_text(text)
+    with pytest.raises(ConfigError, match=r"config\.py is not a readable config"):
+        load_config(tmp_path / "config.py")
+
+
+@pytest.mark.parametrize("key", ["plugin_files", "custom_imports"])
+def test_what_names_no_plugin_is_refused(tmp_path, key):
+    (tmp_path / "config.json").write_text(json.dumps({key: 5}))
+    with pytest.raises(ConfigError, match=f"{key}=5: give"):
+        load_config(tmp_path / "config.json")
 
 
 def test_custom_imports_come_from_the_configs_folder(tmp_path):

@@ -189,7 +189,7 @@ def test_a_run_that_has_no_checkpoint_yet_is_not_overwritten_either(tiny_config,
         ("image_size=0", "image_size=0: give"),
         ("train_cfg.max_iters=abc", r"train_cfg\.max_iters='abc': give"),
         ("translator={'type': 'StyleTranslator'}", "sketchkit stylize"),
-        ("train_dataloader=None", "has no train_dataloader"),
+        ("train_dataloader=None", "train_dataloader=None: give a dict"),
         ("generator_losses=None", "has no generator_losses"),
     ],
 )
@@ -200,7 +200,7 @@ def test_a_config_that_cannot_work_is_refused_first(tiny_config, tmp_path, overr
 
 
 def test_a_rate_that_no_optimiser_takes_is_one_line(tiny_config, tmp_path):
-    with pytest.raises(ConfigError, match=r"optim_wrapper cannot be built: .*-1"):
+    with pytest.raises(ConfigError, match=r"optim_wrapper\.generator\.optimizer: .*Invalid learning rate: -1"):
         train(tiny_config("optim_wrapper.generator.optimizer.lr=-1"), tmp_path / "run")
 
 

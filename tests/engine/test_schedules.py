@@ -57,5 +57,5 @@ def test_step_and_cosine(tiny_config, tmp_path, schedule, expected):
 
 def test_a_schedule_that_this_run_is_too_short_for_is_one_line(tiny_config, tmp_path):
     short = dict(type="LinearLR", by_epoch=False, start_factor=0.1, begin=0, end=0.01)
-    with pytest.raises(ConfigError, match=r"param_scheduler, in a run of 6 iterations: end should be larger"):
+    with pytest.raises(ConfigError, match=r"param_scheduler\.0, in a run of 6 iterations.*: end should be larger"):
         train(tiny_config(f"param_scheduler=[{short}]"), tmp_path / "run")

@@ -81,8 +81,12 @@ def _draw_sample(kind: str, setting: Setting) -> list[Row]:
 
 def system_config(name: str, setting: Setting, *more: str) -> Config:
     """A shipped config on its sample set; terms that need pretrained weights have random ones."""
-    path = ROOT / f"configs/{name}.py"
-    config = read_config(path)
+    return load_config(ROOT / f"configs/{name}.py", [*system_options(name, setting), *more])
+
+
+def system_options(name: str, setting: Setting) -> list[str]:
+    """What `system_config` changes of a shipped config."""
+    config = read_config(ROOT / f"configs/{name}.py")
     dataset: Any = DATASETS.get(config.train_dataloader.dataset.type)
     kind = dataset.kind
     options = [f"data_root={setting.folder / kind}", "num_workers=0"]
@@ -93,7 +97,7 @@ def system_config(name: str, setting: Setting, *more: str) -> Config:
             options.append(f"generator_losses.{term}.weights=None")
             small = ["network=squeezenet1_1", "layers=[3]", "resize=None"] if setting.tiny else []
             options += [f"generator_losses.{term}.{option}" for option in small]
-    return load_config(path, [*options, *(small_options(name) if setting.tiny else []), *more])
+    return [*options, *(small_options(name) if setting.tiny else [])]
 
 
 @dataclass

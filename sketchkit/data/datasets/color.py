@@ -14,6 +14,7 @@ from sketchkit.data.prepare.colorfulness import Selection, sort_out
 from sketchkit.data.prepare.sides import is_gray
 from sketchkit.data.splits import read_list, split_files
 from sketchkit.data.transforms.build import Transform
+from sketchkit.declared import Count, NotNegative, Seed, Share, Whole
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import did_you_mean
 from sketchkit.registry import DATASETS
@@ -58,15 +59,15 @@ class ColorDataset(FileDataset):
         data_root: str | Path = "data/color",
         split: str | None = "train",
         split_file: str | Path | None = None,
-        split_ratios: Sequence[float] | None = None,
-        split_seed: int = 0,
+        split_ratios: Sequence[Share] | None = None,
+        split_seed: Seed = 0,
         list_file: str | Path | None = None,
-        min_colorfulness: float | None = None,
+        min_colorfulness: NotNegative | None = None,
         colorfulness_opponent: str = "absolute",
         pipeline: Sequence[Mapping[str, Any] | Transform] = (),
-        seed: int = 0,
-        max_unreadable: int = 10,
-        max_samples: int | None = None,
+        seed: Seed = 0,
+        max_unreadable: Whole = 10,
+        max_samples: Count | None = None,
     ) -> None:
         root = Path(data_root)
         if split_file is not None and split_ratios:

@@ -12,6 +12,7 @@ from sketchkit.data.image_io import UnusablePicture, read_image
 from sketchkit.data.prepare.sides import find_source_side, is_gray
 from sketchkit.data.splits import PARTS
 from sketchkit.data.transforms.build import Transform
+from sketchkit.declared import Count, Positive, Seed, Whole
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import one_of
 from sketchkit.registry import DATASETS
@@ -92,14 +93,14 @@ class PairsDataset(FileDataset):
         split_file: str | Path | None = None,
         layout: str = "auto",
         source_side: str = "left",
-        side_ratio: float | None = 1.0,
-        folders: Sequence[str] = ("A", "B"),
+        side_ratio: Positive | None = 1.0,
+        folders: tuple[str, str] = ("A", "B"),
         direction: str = "AtoB",
         needs_color: bool = False,
         pipeline: Sequence[Mapping[str, Any] | Transform] = (),
-        seed: int = 0,
-        max_unreadable: int = 10,
-        max_samples: int | None = None,
+        seed: Seed = 0,
+        max_unreadable: Whole = 10,
+        max_samples: Count | None = None,
     ) -> None:
         one_of("layout", layout, LAYOUTS)
         one_of("source_side", source_side, SIDES)

@@ -14,6 +14,7 @@ from sketchkit.data.datasets import sketchy_layout as layout
 from sketchkit.data.datasets.sketchy_layout import ALIGNED, FLAGS, Pair
 from sketchkit.data.image_io import read_image
 from sketchkit.data.transforms.build import Transform
+from sketchkit.declared import Count, Seed, Whole
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import did_you_mean
 from sketchkit.registry import DATASETS
@@ -67,14 +68,14 @@ class SketchyDataset(FileDataset):
         self,
         data_root: str | Path = "data/sketchy",
         split: str = "train",
-        categories: int | Sequence[str] | None = None,
+        categories: Count | str | Sequence[str] | None = None,
         photo_tx: str = ALIGNED,
         sketch_tx: str = ALIGNED,
         drop: Sequence[str] = ("error",),
         pipeline: Sequence[Mapping[str, Any] | Transform] = (),
-        seed: int = 0,
-        max_unreadable: int = 10,
-        max_samples: int | None = None,
+        seed: Seed = 0,
+        max_unreadable: Whole = 10,
+        max_samples: Count | None = None,
     ) -> None:
         _check_words("split", (split,), SPLITS)
         _check_words("drop", drop, FLAGS)

@@ -11,6 +11,7 @@ from sketchkit.data.datasets.folders import check_direction, require_root, some_
 from sketchkit.data.randomness import stable_seed
 from sketchkit.data.splits import PARTS
 from sketchkit.data.transforms.build import Transform
+from sketchkit.declared import Count, Seed, Whole
 from sketchkit.errors import DataError
 from sketchkit.registry import DATASETS
 
@@ -57,13 +58,13 @@ class UnpairedDataset(FileDataset):
         self,
         data_root: str | Path = "data/unpaired",
         split: str | None = "train",
-        folders: Sequence[str] = ("A", "B"),
+        folders: tuple[str, str] = ("A", "B"),
         direction: str = "AtoB",
         serial: bool = False,
         pipeline: Sequence[Mapping[str, Any] | Transform] = (),
-        seed: int = 0,
-        max_unreadable: int = 10,
-        max_samples: int | None = None,
+        seed: Seed = 0,
+        max_unreadable: Whole = 10,
+        max_samples: Count | None = None,
     ) -> None:
         root = Path(data_root)
         names = tuple(reversed(folders)) if check_direction(direction) else tuple(folders)

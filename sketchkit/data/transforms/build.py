@@ -10,11 +10,13 @@ Randomness comes from torch's generator alone, which the data set seeds for ever
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torchvision.transforms import v2
 
+from sketchkit.declared import FOREIGN, Side
 from sketchkit.errors import ConfigError
 from sketchkit.options import check_options, did_you_mean
 from sketchkit.registry import TRANSFORMS
@@ -26,6 +28,8 @@ Transform = Callable[[Sample], Sample]
 for _name, _class in vars(v2).items():
     if isinstance(_class, type) and issubclass(_class, v2.Transform) and _class is not v2.Transform:
         TRANSFORMS.register_module(name=_name, module=_class)
+        if "size" in inspect.signature(_class).parameters:
+            FOREIGN[_class] = {"size": Side | Sequence[Side] | None}
 
 
 def build_transform(config: Mapping[str, Any] | Transform) -> Transform:
@@ -66,7 +70,7 @@ class Only:
 
     def __init__(
         self,
-        keys: Sequence[str] = ("target",),
+        keys: str | Sequence[str] = ("target",),
         transform: Mapping[str, Any] | Transform | Sequence[Mapping[str, Any] | Transform] | None = None,
     ) -> None:
         self.keys = (keys,) if isinstance(keys, str) else tuple(keys)

@@ -6,6 +6,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from sketchkit.data.transforms.build import Sample
+from sketchkit.declared import Side
 from sketchkit.errors import ConfigError
 from sketchkit.registry import TRANSFORMS
 
@@ -20,7 +21,7 @@ class ResizeAndCrop:
         ConfigError: load_size is less than size.
     """
 
-    def __init__(self, size: int = 256, load_size: int | None = None) -> None:
+    def __init__(self, size: Side = 256, load_size: Side | None = None) -> None:
         load = round(size * 286 / 256) if load_size is None else load_size
         if load < size:
             raise ConfigError(
@@ -37,7 +38,7 @@ class ResizeAndCrop:
 class ResizeWidth:
     """Pictures of this width and of their own shape; the height is rounded to a multiple of `multiple`."""
 
-    def __init__(self, width: int = 256, multiple: int = 1) -> None:
+    def __init__(self, width: Side = 256, multiple: Side = 1) -> None:
         self.width, self.multiple = width, multiple
 
     def __call__(self, sample: Sample) -> Sample:

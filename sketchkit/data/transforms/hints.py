@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from sketchkit.data.image_io import read_image
+from sketchkit.declared import Blocks, Positive, Range, Share
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import did_you_mean
 from sketchkit.registry import TRANSFORMS
@@ -48,13 +49,13 @@ class ColorHints:
 
     def __init__(
         self,
-        max_blocks: int = 50,
-        block: Sequence[float] = (5, 10),
-        strokes: int = 3,
-        width: Sequence[float] = (3, 8),
-        blur: float = 9,
-        white: int = 235,
-        probability: float = 0.9,
+        max_blocks: Blocks = 50,
+        block: tuple[Positive, Positive] = (5, 10),
+        strokes: Blocks = 3,
+        width: tuple[Positive, Positive] = (3, 8),
+        blur: Annotated[float, Range(1, 2**14)] = 9,
+        white: Annotated[int, Range(0, 256)] = 235,
+        probability: Share = 0.9,
     ) -> None:
         for option, value in {"max_blocks": max_blocks, "strokes": strokes}.items():
             _check(value >= 0, option, value, "0 or more")

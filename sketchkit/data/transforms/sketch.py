@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import cv2
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from sketchkit.data.transforms.build import Sample
+from sketchkit.declared import Range
 from sketchkit.registry import TRANSFORMS
 
 
@@ -34,7 +37,7 @@ class DistanceField:
 
     for_use = ("source",)
 
-    def __init__(self, threshold: int = 128) -> None:
+    def __init__(self, threshold: Annotated[int, Range(0, 256)] = 128) -> None:
         self.threshold = threshold
 
     def __call__(self, sample: Sample) -> Sample:

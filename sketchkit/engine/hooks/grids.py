@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
+from sketchkit.declared import Count
 from sketchkit.engine.plots import draw_grid
 from sketchkit.engine.showcase import Showcase
 from sketchkit.registry import HOOKS
@@ -21,7 +22,7 @@ class SampleGridHook(Hook):
         samples: how many held-out samples, spread evenly over the data set; without held-out data, training samples.
     """
 
-    def __init__(self, interval: int = 1000, samples: int = 12) -> None:
+    def __init__(self, interval: Count = 1000, samples: Count = 12) -> None:
         self.interval, self.samples = interval, samples
 
     def before_train(self, runner: Any) -> None:

@@ -15,6 +15,7 @@ from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
 
+from sketchkit.declared import Count
 from sketchkit.registry import HOOKS
 
 SCALARS = "scalars.jsonl"
@@ -29,7 +30,7 @@ class ProgressHook(Hook):
 
     priority = "BELOW_NORMAL"
 
-    def __init__(self, interval: int = 50) -> None:
+    def __init__(self, interval: Count = 50) -> None:
         self.interval = interval
         self._resumed: dict[str, Any] | None = None
 

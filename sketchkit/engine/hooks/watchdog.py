@@ -12,6 +12,7 @@ from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
 
+from sketchkit.declared import Count, Whole
 from sketchkit.engine.plots import draw_grid
 from sketchkit.errors import CheckpointError, ConfigError, TrainingStopped
 from sketchkit.registry import HOOKS
@@ -54,11 +55,11 @@ class WatchdogHook(Hook):
 
     def __init__(
         self,
-        interval: int = 50,
-        begin: int = 500,
-        patience: int = 3,
+        interval: Count = 50,
+        begin: Whole = 500,
+        patience: Count = 3,
         actions: Mapping[str, str] | None = None,
-        max_roll_backs: int = 3,
+        max_roll_backs: Whole = 3,
     ) -> None:
         self.interval, self.begin, self.patience = interval, begin, patience
         self.actions = {**self.defaults, **(actions or {})}

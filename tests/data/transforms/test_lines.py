@@ -143,8 +143,8 @@ def test_a_flat_picture_of_any_size_is_blank(method, size, value):
         ("xdog", {"sigm": 1}, "XDoG has no option 'sigm': did you mean 'sigma'"),
         ("canny", {"epsilon": 1}, "Canny has no option 'epsilon'"),
         ("xdog", {"sigma": 0}, "XDoG has sigma=0: give a number from 0.1 to 100"),
-        ("sobel", {"gain": float("nan")}, "Sobel has gain=nan"),
-        ("sobel", {"sigma": "big"}, "Sobel has sigma='big'"),
+        ("sobel", {"gain": float("nan")}, "gain=nan: give a finite number"),
+        ("sobel", {"sigma": "big"}, "sigma='big': give a finite number"),
         ("canny", {"low": 0.5}, "Canny has low=0.5 above high=0.4"),
     ],
 )
