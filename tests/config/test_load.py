@@ -161,9 +161,9 @@ def test_a_config_that_fails_is_one_line(tmp_path, text):
 
 @pytest.mark.parametrize("key", ["plugin_files", "custom_imports"])
 def test_what_names_no_plugin_is_refused(tmp_path, key):
-    (tmp_path / "config.json").write_text(json.dumps({key: 5}))
+    (tmp_path / "config.py").write_text(f"{key} = 5")
     with pytest.raises(ConfigError, match=f"{key}=5: give"):
-        load_config(tmp_path / "config.json")
+        load_config(tmp_path / "config.py")
 
 
 def test_custom_imports_come_from_the_configs_folder(tmp_path):
