@@ -36,6 +36,7 @@ class Findings:
 
     Attributes:
         kind: what the data set calls itself.
+        options: those of the data set that the call gives.
         counts: by name; what was found out.
         problems: a line for each picture that cannot be used, and for all else that training would refuse.
         notes: a line for what training takes, and a person should know.
@@ -44,6 +45,7 @@ class Findings:
     """
 
     kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -52,7 +54,8 @@ class Findings:
 
     def add(self, error: DataError) -> None:
         """Another problem; of one that no neighbour of the picture takes the place of, that training refuses it."""
-        self.problems.append(str(error))
+        if str(error) not in self.problems:
+            self.problems.append(str(error))
         self.is_refused |= not isinstance(error, UnusablePicture)
 
 

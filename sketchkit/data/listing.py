@@ -181,9 +181,9 @@ def _left_out(entry: os.DirEntry[str], ending: str) -> str:
         # macOS keeps its own notes on a file as ._NAME.
         return "hidden" if looks and not entry.name.startswith("._") else ""
     if ending in SUFFIXES and not _is_file(entry):
-        return "no regular files"
+        return "not regular files"
     if ending in OTHERS and ending not in SUFFIXES:
-        return f"{ending}, which is not read"
+        return f"ending in {ending}"
     if not ending and _starts_like_one(entry):
         return "without an ending"
     return ""

@@ -6,6 +6,8 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -15,6 +17,7 @@ from sketchkit.data.lists import Names, read_lines, read_text
 from sketchkit.data.randomness import stable_seed
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import did_you_mean
+from sketchkit.problems import first_few
 
 PARTS = ("train", "val", "test")
 FORMAT = "sketchkit split"
@@ -133,6 +136,25 @@ def shared(trained: Iterable[Path], held_out: Iterable[Path]) -> str:
         f"{len(both)} of the {len(held_out)} held-out files are trained on too, first {both[0]}: what is measured on "
         "them says how well they are remembered"
     )
+
+
+def copies(trained: Iterable[Path], held_out: Iterable[Path]) -> str:
+    """A line on held-out files that hold the very bytes of others that are trained on; empty where none do."""
+    by_size: dict[int, list[Path]] = {}
+    for file in trained:
+        by_size.setdefault(file.stat().st_size, []).append(file)
+    held_out, digest = list(held_out), lru_cache(maxsize=None)(lambda file: sha256(file.read_bytes()).digest())
+    twins = (
+        (file, other)
+        for file in held_out
+        for other in by_size.get(file.stat().st_size, ())
+        if digest(file) == digest(other)
+    )
+    first = {file: other for file, other in twins}
+    if not first:
+        return ""
+    some = first_few(f"{file} is {other}" for file, other in first.items())
+    return f"{len(first)} of the {len(held_out)} held-out files are copies of files that are trained on: {some}"
 
 
 def check_files(names: Iterable[str], root: str | Path, said_by: str) -> None:

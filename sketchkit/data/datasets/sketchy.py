@@ -65,13 +65,16 @@ class SketchyDataset(FileDataset):
     def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         """Both splits in one, with the sketches that are flagged."""
         keys = {name: value for name, value in options.items() if name != "test_ratio"}
-        yield "all", {"split": "all", "drop": (), **_transformations(root, options), **keys}
+        chosen = {"split": "all", "drop": (), **_transformations(root, options), **keys}
+        if options.get("categories") is None:
+            chosen["categories"] = _usable_classes(_open(root, chosen))
+        yield "all", chosen
 
     @classmethod
     def settings(cls, root: Path, **options: Any) -> dict[str, Any]:
         """The classes that there are; what replaces the transformations and the files of `info` that there are not."""
         chosen = {**_transformations(root, options), **options}
-        folder = layout.open_folder(root, chosen.get("photo_tx", ALIGNED), chosen.get("sketch_tx", ALIGNED))
+        folder = _open(root, chosen)
         if options.get("categories") is None:
             chosen["categories"] = _usable_classes(folder)
         drop = options.get("drop", ["error"])
@@ -83,6 +86,8 @@ class SketchyDataset(FileDataset):
     def examine(self, name: str, findings: Findings, look: Looking) -> None:
         """Count classes, photos and sketches by flag, and read every file once."""
         findings.counts |= self.describe()
+        if findings.options.get("categories") is None and (empty := self.folder.empty(self.folder.categories())):
+            findings.problems.append(f"{layout.EmptyClasses(self.folder.root, empty)}")
         for file in look(self.files()):
             try:
                 read_image(file)
@@ -209,8 +214,9 @@ def _transformations(root: Path, options: Mapping[str, Any]) -> dict[str, str]:
 def _usable_classes(folder: layout.SketchyFolder) -> int | list[str]:
     """How many classes there are; the names of those that have pairs, where some have none."""
     known = folder.categories()
-    try:
-        folder.pairs(known)
-    except layout.EmptyClasses as error:
-        return [name for name in known if name not in error.names]
-    return len(known)
+    empty = folder.empty(known)
+    return [name for name in known if name not in empty] if 0 < len(empty) < len(known) else len(known)
+
+
+def _open(root: Path, options: Mapping[str, Any]) -> layout.SketchyFolder:
+    return layout.open_folder(root, options.get("photo_tx", ALIGNED), options.get("sketch_tx", ALIGNED))

@@ -76,22 +76,21 @@ class SketchyFolder:
         """
         flagged = {flag: self.listed(f"invalid-{flag}.txt", self._sketch_names()) for flag in FLAGS}
         test = self.listed(TEST_SET, self._photo_names()) if test_ratio is None else self._share(categories, test_ratio)
-        pairs, orphans, empty = list[Pair](), list[Path](), []
+        if empty := self.empty(categories):
+            raise EmptyClasses(self.root, empty)
+        pairs, orphans = list[Pair](), list[Path]()
         for category in categories:
-            photos = self._by_stem(self.photos, category)
-            before = len(pairs)
-            for stem, sketch in self._by_stem(self.sketches, category).items():
-                photo = photos.get(stem) or photos.get(stem.rpartition("-")[0])
+            for stem, sketch, photo in self._matched(category):
                 if photo is None:
                     orphans.append(sketch)
                     continue
                 flags = frozenset(flag for flag in FLAGS if stem in flagged[flag])
                 pairs.append(Pair(category, sketch, photo, flags, f"{category}/{canonical(photo.stem)}" in test))
-            if len(pairs) == before:
-                empty.append(category)
-        if empty:
-            raise EmptyClasses(self.root, empty)
         return pairs, orphans
+
+    def empty(self, categories: Sequence[str]) -> list[str]:
+        """Those of the classes that have no sketch with a photo."""
+        return [name for name in categories if all(photo is None for _, _, photo in self._matched(name))]
 
     def listed(self, name: str, known: Iterable[str]) -> frozenset[str]:
         """Those of the known names that a file of `info` has; none when it is absent."""
@@ -139,6 +138,12 @@ class SketchyFolder:
             chosen.update(sorted(names, key=lambda name: (stable_seed(0, name), name))[:count])
         return chosen
 
+    def _matched(self, category: str) -> Iterator[tuple[str, Path, Path | None]]:
+        """The sketches of a class, by their stems, each with its photo."""
+        photos = self._by_stem(self.photos, category)
+        for stem, sketch in self._by_stem(self.sketches, category).items():
+            yield stem, sketch, photos.get(stem) or photos.get(stem.rpartition("-")[0])
+
     def _by_stem(self, folder: Path, category: str) -> dict[str, Path]:
         found: dict[str, Path] = {}
         for file in self.files[folder].get(category, ()):
@@ -158,7 +163,7 @@ class SketchyFolder:
 
 
 class EmptyClasses(DataError):
-    """Classes without a sketch that has a photo; `names` are they."""
+    """Classes have no sketch with a photo."""
 
     def __init__(self, root: Path, names: Sequence[str]) -> None:
         them = f"class '{names[0]}' of {root} has" if len(names) == 1 else f"{len(names)} classes of {root} have"
@@ -167,7 +172,6 @@ class EmptyClasses(DataError):
             f"{them} no sketch with a photo{which}: remove the folders, or name the classes to use with "
             "categories=[...]"
         )
-        self.names = list(names)
 
 
 def open_folder(root: str | Path, photo_tx: str = ALIGNED, sketch_tx: str = ALIGNED) -> SketchyFolder:

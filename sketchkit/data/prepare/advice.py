@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,4 +62,6 @@ def _typed(root: Path) -> str:
 
 
 def _literal(value: Any) -> str:
-    return f"[{','.join(map(repr, value))}]" if isinstance(value, list | tuple) else str(value)
+    return (
+        json.dumps(value, ensure_ascii=False, separators=(",", ":")) if isinstance(value, list | tuple) else str(value)
+    )

@@ -10,7 +10,7 @@ from typing import Any
 from sketchkit.data.base import FileDataset, Findings, Looking
 from sketchkit.data.listing import list_pictures
 from sketchkit.data.prepare.advice import training_command
-from sketchkit.data.splits import shared
+from sketchkit.data.splits import copies, shared
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import check_options, did_you_mean
 from sketchkit.problems import first_few
@@ -32,6 +32,10 @@ def find_kind(root: Path) -> str:
     """
     if not root.is_dir():
         raise DataError(f"no data at {root}: check the path")
+    if (root / "config.json").is_file() and (root / "scalars.jsonl").is_file():
+        raise DataError(
+            f"{root} is the folder of a run: name the folder of its data, or measure it with `sketchkit eval`"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whoever reads the pictures says it again
         sure = {name: entry.recognize(root) for name, entry in kinds().items()}
@@ -60,7 +64,7 @@ def check_folder(root: Path, kind: str, look: Looking = iter, options: Mapping[s
         raise ConfigError(f"no data set is called '{kind}': {did_you_mean(kind, known)}")
     entry, options = known[kind], dict(options or {})
     check_options(entry, options)
-    findings = Findings(kind)
+    findings = Findings(kind, options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         seen = _read_all(entry, root, options, look, findings)
@@ -93,7 +97,7 @@ def _advise(entry: type[FileDataset], root: Path, options: Mapping[str, Any], fi
         findings.add(error)
         return
     for one in built.values():
-        if isinstance(one, DataError) and str(one) not in findings.problems:
+        if isinstance(one, DataError):
             findings.add(one)
     sets = [one for one in built.values() if isinstance(one, FileDataset)]
     if findings.is_refused or len(sets) < 2:
@@ -103,8 +107,8 @@ def _advise(entry: type[FileDataset], root: Path, options: Mapping[str, Any], fi
         findings.notes.append(f"a training ends at more than {most} pictures that it cannot use (max_unreadable)")
         return
     findings.command = command
-    if said := shared(*(one.files() for one in sets)):
-        findings.notes.append(said)
+    train, held_out = (one.files() for one in sets)
+    findings.notes += filter(None, [shared(train, held_out) or copies(train, held_out)])
 
 
 def _beside(root: Path, seen: set[Path]) -> list[str]:
