@@ -150,7 +150,7 @@ def copies(trained: Iterable[Path], held_out: Iterable[Path]) -> str:
         for other in by_size.get(file.stat().st_size, ())
         if digest(file) == digest(other)
     )
-    first = {file: other for file, other in twins}
+    first = dict(twins)
     if not first:
         return ""
     some = first_few(f"{file} is {other}" for file, other in first.items())

@@ -259,12 +259,10 @@ def _share_names(first: Path, second: Path) -> bool:
 
 def _side_in(dataset: PairsDataset) -> dict[str, str]:
     """The key that says on which side the sketches lie; none where that cannot be told, or does not matter."""
+    if not dataset.is_side_by_side:
+        return {}
     try:
-        return (
-            {"source_side": find_source_side([pair[0] for pair in dataset.pairs]).side}
-            if dataset.is_side_by_side
-            else {}
-        )
+        return {"source_side": find_source_side([pair[0] for pair in dataset.pairs]).side}
     except DataError:
         return {}
 

@@ -131,7 +131,8 @@ def _side_of(file: Path, read: Callable[[Path], np.ndarray]) -> str | None:
 
 def _refuse_mixed(side: str, few: Sequence[Path], many: Sequence[Path]) -> None:
     if few:
+        names = first_few(few)
         raise DataError(
-            f"the sketch is the {side} half in {len(many)} files and the other in {len(few)}, {first_few(few)}: mend or "
-            f"remove these, or set source_side='{side}' if they are misjudged"
+            f"the sketch is the {side} half in {len(many)} files and the other in {len(few)}, {names}: mend or remove "
+            f"these, or set source_side='{side}' if they are misjudged"
         )
