@@ -108,7 +108,9 @@ class SketchyDataset(FileDataset):
         max_unreadable: int = 10,
         max_samples: int | None = None,
     ) -> None:
-        refuse_empty(data_root=str(data_root), split=split, photo_tx=photo_tx, sketch_tx=sketch_tx)
+        refuse_empty(
+            data_root=str(data_root), split=split, categories=categories, photo_tx=photo_tx, sketch_tx=sketch_tx
+        )
         if isinstance(drop, str):
             raise ConfigError(f"drop={drop!r}: give a list, such as ['error'], or [] to leave none out")
         if test_ratio is not None and not (isinstance(test_ratio, float) and 0 < test_ratio < 1):

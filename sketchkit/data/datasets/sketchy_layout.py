@@ -197,7 +197,7 @@ def choose_categories(known: Sequence[str], wanted: int | Sequence[str] | None, 
 
     Raises:
         DataError: there are fewer than asked for.
-        ConfigError: a name that is not there, none at all, or a count below one.
+        ConfigError: a name that is not there, or a count below one.
     """
     if not known:
         raise DataError(f"{root} has no class folder under photo and sketch: is it the right folder?")
@@ -209,8 +209,6 @@ def choose_categories(known: Sequence[str], wanted: int | Sequence[str] | None, 
     for name in names:
         if name not in known:
             raise ConfigError(f"{root} has no class '{name}': {did_you_mean(name, known)}")
-    if not names:
-        raise ConfigError("categories=[] leaves no class: name some, or leave the option out for all")
     return sorted(set(names))
 
 
