@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 
 def canonical(name: str) -> str:
@@ -15,7 +15,9 @@ def canonical(name: str) -> str:
 
 def without_ending(name: str) -> str:
     """`folder/name.png` -> `folder/name`."""
-    return str(PurePosixPath(name).with_suffix(""))
+    folder, slash, last = name.rpartition("/")
+    stem, _, _ = last.rpartition(".")
+    return f"{folder}{slash}{stem}" if stem else name
 
 
 def names_of(files: Iterable[Path], base: Path) -> dict[Path, str]:
@@ -23,7 +25,9 @@ def names_of(files: Iterable[Path], base: Path) -> dict[Path, str]:
 
     It keeps the ending where two would be alike, and is in Unicode's composed form unless two would be alike by that.
     """
-    raw = {file: file.relative_to(base).as_posix() for file in files}
+    # As text: a large set has more names than paths can be taken apart in a second.
+    start = "" if base == Path() else f"{base.as_posix().rstrip('/')}/"
+    raw = {file: file.as_posix().removeprefix(start) for file in files}
     whole = {file: canonical(name) for file, name in raw.items()}
     short = {file: without_ending(name) for file, name in whole.items()}
     forms = Counter(whole.values())
