@@ -20,7 +20,7 @@ from sketchkit.data.image_io import UnusablePicture, read_image
 from sketchkit.data.names import names_of
 from sketchkit.data.randomness import seeded
 from sketchkit.data.transforms.build import Transform, build_pipeline
-from sketchkit.errors import ConfigError, DataError
+from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.problems import first_few
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -52,7 +52,7 @@ class Findings:
     command: str | None = None
     is_refused: bool = False
 
-    def add(self, error: DataError) -> None:
+    def add(self, error: SketchkitError) -> None:
         """Another problem; of one that no neighbour of the picture takes the place of, that training refuses it."""
         if str(error) not in self.problems:
             self.problems.append(str(error))

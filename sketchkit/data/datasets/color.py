@@ -189,12 +189,12 @@ def _divide(root: Path, split: str | None, ratios: Sequence[float], seed: int) -
 
 def _division(root: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """The keys that say which pictures are for training, and which are held out."""
-    if "split_file" in options:
-        return {"split_ratios": None}
     if "split_ratios" in options:
         return {}
-    if parts := _folders(root):
-        return {"split_ratios": None, "train_split": "train", "val_split": parts[1], "test_split": parts[-1]}
+    if parts := [*read_split(options["split_file"])] if "split_file" in options else _folders(root):
+        train, *others = parts
+        held_out = others or [train]
+        return {"split_ratios": None, "train_split": train, "val_split": held_out[0], "test_split": held_out[-1]}
     count = len(pictures_in(root))
     if count < 3:
         return {"split_ratios": None, "train_split": None, "val_split": None, "test_split": None}

@@ -83,8 +83,6 @@ class PairsDataset(FileDataset):
     def settings(cls, root: Path, **options: Any) -> dict[str, Any]:
         """Which folders are for training and held out, and on which side the sketches lie where that can be told."""
         made = SKETCHED if made_by_sketch(root) else {}
-        if "split_file" in options:
-            return {**made, **options}
         parts = _parts(root, options) or [None]
         train = "train" if "train" in parts else parts[0]
         held_out = [part for part in parts if part != train] or [train]

@@ -10,7 +10,7 @@ from typing import Any
 
 from sketchkit.config.load import load_config, parse_value
 from sketchkit.data.base import FileDataset
-from sketchkit.errors import DataError
+from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.registry import DATASETS
 
 # Of a data set, that a call chooses and no training.
@@ -19,7 +19,7 @@ _OWN = ("data_root", "split", "serial", "pipeline", "seed", "max_samples")
 
 def training_command(
     entry: type[FileDataset], root: Path, options: Mapping[str, Any], config: str | None = None
-) -> tuple[str | None, dict[str, FileDataset | DataError]]:
+) -> tuple[str | None, dict[str, FileDataset | SketchkitError]]:
     """The command that trains on the folder, and the data sets that it would build, or why it could not.
 
     Args:
@@ -48,10 +48,10 @@ def training_command(
     return " ".join(["sketchkit train", name, *map(shlex.quote, words)]), built
 
 
-def _built(options: Mapping[str, Any]) -> FileDataset | DataError:
+def _built(options: Mapping[str, Any]) -> FileDataset | SketchkitError:
     try:
         return DATASETS.build(dict(options))
-    except DataError as error:
+    except (DataError, ConfigError) as error:
         return error
 
 

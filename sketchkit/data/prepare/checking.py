@@ -11,7 +11,7 @@ from sketchkit.data.base import FileDataset, Findings, Looking
 from sketchkit.data.listing import list_pictures
 from sketchkit.data.prepare.advice import training_command
 from sketchkit.data.splits import copies, shared
-from sketchkit.errors import ConfigError, DataError
+from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.options import check_options, did_you_mean
 from sketchkit.problems import first_few
 from sketchkit.registry import DATASETS
@@ -97,7 +97,7 @@ def _advise(entry: type[FileDataset], root: Path, options: Mapping[str, Any], fi
         findings.add(error)
         return
     for one in built.values():
-        if isinstance(one, DataError):
+        if isinstance(one, SketchkitError):
             findings.add(one)
     sets = [one for one in built.values() if isinstance(one, FileDataset)]
     if findings.is_refused or len(sets) < 2:

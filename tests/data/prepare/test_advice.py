@@ -268,6 +268,24 @@ def test_options_of_the_call_are_in_the_command(tmp_path):
     assert found["all"] == 4
 
 
+@pytest.mark.parametrize("make", [pairs, lambda root, part, count: single(root, count)])
+def test_what_data_split_writes_is_checked_and_trained_on(make, tmp_path):
+    make(tmp_path / "data", "", 4)
+    file = tmp_path / "split.json"
+    for sizes in ("2,1,1", "3,0,1"):
+        assert CliRunner().invoke(cli, ["data", "split", str(tmp_path / "data"), "--counts", sizes, "-o", str(file)])
+        parts = json.loads(file.read_text())["counts"]
+        file.write_text("\ufeff" + file.read_text(), encoding="utf-8")
+        found = check(tmp_path / "data", f"split_file={file}")
+        if sizes == "2,1,1":
+            config, words = words_of(found["command"])
+            resolved = load_config(config, words)
+            built = [DATASETS.build(resolved[f"{part}_dataloader"]["dataset"]) for part in ("train", "val")]
+            assert list(map(len, built)) == [parts["train"], parts["val"]] and f"split_file={file}" in words
+        else:
+            assert found["command"] is None and "part 'val' of" in " ".join(found["unreadable"])
+
+
 def test_lines_alone_and_the_folder_of_a_run_are_no_data(tmp_path):
     photos = photos_in(tmp_path / "photos", "a.png", "b.png")
     words = ["data", "sketch", str(photos), str(tmp_path / "lines"), "--lines-only", "--workers", "0"]

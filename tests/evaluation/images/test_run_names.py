@@ -3,6 +3,8 @@
 import unicodedata
 
 from sketchkit.data.datasets.color import ColorDataset
+from sketchkit.evaluation.images.image_set import read_set
+from sketchkit.evaluation.images.pairing import are_pairs
 from sketchkit.evaluation.images.run_images import RunImages
 from sketchkit.inference import TrainedTranslator
 from tests.data.test_listing import picture
@@ -19,6 +21,14 @@ def test_two_pictures_of_one_name_are_both_translated(runs, tmp_path):
     made = judge.translate(workers=0)
     assert sorted(made.fake.pictures) == [f"testA/{name}" for name in ("a.bmp", "a.png", "a.png.jpg", "é")]
     assert len({picture.probe.digest for picture in made.fake.pictures.values()}) == 4
+
+
+def test_pairs_are_found_in_whatever_form_their_names_are_written(tmp_path):
+    for number, name in enumerate(("café", "naïve", "plain")):
+        picture(tmp_path / "real" / f"{unicodedata.normalize('NFC', name)}.png", number)
+        picture(tmp_path / "fake" / f"{unicodedata.normalize('NFD', name)}.png", number)
+    real, fake = read_set(tmp_path / "real"), read_set(tmp_path / "fake")
+    assert are_pairs(real, fake) and list(real.pictures) == list(fake.pictures)
 
 
 def test_keys_are_names_that_no_other_has(tmp_path):
