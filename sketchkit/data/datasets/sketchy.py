@@ -127,7 +127,8 @@ class SketchyDataset(FileDataset):
         self.pairs = spread(_select(self.all_pairs, split, drop), max_samples)
         if not self.pairs:
             raise DataError(
-                f"no sample of {data_root} is left by split='{split}', drop={list(drop)}: change categories, drop or test_ratio"
+                f"no sample of {data_root} is left by split='{split}', drop={list(drop)}: change categories, drop or "
+                "test_ratio"
             )
         files = (file for pair in self.pairs for file in (pair.sketch, pair.photo))
         super().__init__(self.folder.root, len(self.pairs), files, pipeline, seed, max_unreadable)
