@@ -13,6 +13,8 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from sketchkit.config.parts import model_config
+from sketchkit.data.base import FileDataset
+from sketchkit.data.splits import shared
 from sketchkit.deterministic import deterministic_algorithms
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.failures import leaving_nothing, reported
@@ -83,7 +85,9 @@ def check(config: Config, folder: Path, existing: Path | None, resume: bool) -> 
     if not resume and (existing or any(row["iter"] > 0 for row in read_scalars(folder / SCALARS))):
         name = existing.name if existing else SCALARS
         raise ConfigError(f"{folder} already holds a run ({name}): go on with --resume, or choose --work-dir")
-    try_building(config)
+    files = [one.files() for one in try_building(config) if isinstance(one, FileDataset)]
+    if len(files) == 2 and (said := shared(*files)):
+        warnings.warn(said, stacklevel=2)
 
 
 def _runner_config(config: Config, folder: Path, resume: bool, launcher: str) -> Config:

@@ -22,8 +22,11 @@ COPIES = 4  # of every weight while Adam trains it: itself, its gradient, and tw
 NOT_BUILT = ("priority",)  # the runner's own key of a hook
 
 
-def try_building(config: Config) -> None:
+def try_building(config: Config) -> list[Any]:
     """Build the parts of a resolved config without their memory and their weights.
+
+    Returns:
+        The data sets: of training, and of a validation if there is one.
 
     Raises:
         ConfigError: the section, and what is wrong with it; or networks that are too large for this machine.
@@ -32,16 +35,18 @@ def try_building(config: Config) -> None:
     _check_validation(config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the run builds them again, and then they are heard
+        datasets = []
         for key in ("train_dataloader", "val_dataloader"):
             if config.get(key):
                 with explained(f"{key}.dataset"):
-                    DATASETS.build(config[key]["dataset"])
+                    datasets.append(DATASETS.build(config[key]["dataset"]))
         try_networks(config)
         _try_losses(config)
         _try_optimization(config)
         for key, hook in _hooks(config):
             with explained(key):
                 HOOKS.build({name: value for name, value in hook.items() if name not in NOT_BUILT})
+    return datasets
 
 
 def try_networks(config: Mapping[str, Any], copies: int = COPIES) -> None:

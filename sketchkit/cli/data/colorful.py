@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sketchkit.data.prepare.colorfulness import Selection
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
+NEXT = "\n  "
 
 
 @click.command(epilog=example("data colorful photos -o colorful.txt"))
@@ -33,7 +34,7 @@ def command(
     root: Path, output: Path, minimum: float, opponent: str, workers: int | None, as_json: bool, quiet: bool
 ) -> None:
     """List the pictures below ROOT with colour enough to learn from, and those without."""
-    from sketchkit.data.base import pictures_in
+    from sketchkit.data.listing import pictures_in
     from sketchkit.data.prepare.colorfulness import sort_out
     from sketchkit.data.splits import names_below
     from sketchkit.errors import DataError
@@ -86,13 +87,15 @@ def _counts(found: Selection) -> dict[str, Any]:
 
 
 def _table(said: dict[str, Any], root: Path) -> str:
+    from sketchkit.problems import first_few
+
     bad = said["unreadable"]
     return "\n".join([
         f"{'pictures':14} {said['pictures']}",
         f"{'kept':14} {said['kept']}  {said['list']}",
         f"{'dropped':14} {said['dropped']}  {said['dropped_list']}",
         f"{'unreadable':14} {len(bad)}",
-        *(f"  {line}" for line in bad),
+        *([f"  {first_few(bad, NEXT)}"] if bad else []),
         f"{'colourfulness':14} " + ", ".join(f"{q} {value:.1f}" for q, value in said["quantiles"].items()),
         f"split them: sketchkit data split {root} --list {said['list']} --ratios 0.8,0.1,0.1 -o split.json",
     ])  # fmt: skip
