@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import uuid
+import warnings
 from pathlib import Path
 from typing import Any
 
