@@ -86,6 +86,7 @@ def train(
     work_dir: str | Path | None = None,
     resume: bool | str = False,
     plugin_files: Sequence[str | Path] = (),
+    trust_code: bool = False,
 ) -> Path:
     """Train what a config describes; returns the run folder.
 
@@ -93,7 +94,7 @@ def train(
         config: a config's file, or the bare name of one that comes with sketchkit.
         options: keys of the config -> values, such as {"data_root": "data", "train_cfg.max_iters": 1000}.
         work_dir, resume: see `sketchkit.engine.train.train`.
-        plugin_files: Python files that register plugins.
+        plugin_files, trust_code: see `load_config`.
 
     Raises:
         SketchkitError: see `load_config` and `sketchkit.engine.train.train`.
@@ -105,17 +106,24 @@ def train(
     from sketchkit.config.load import load_config
     from sketchkit.engine import train as engine
 
-    return engine.train(load_config(config, _changes(options), [str(file) for file in plugin_files]), work_dir, resume)
+    return engine.train(load_config(config, _changes(options), plugin_files, trust_code), work_dir, resume)
 
 
 def evaluate(
-    real: str | Path, fake: str | Path | None = None, metrics: Sequence[str | Mapping[str, Any]] = (), **setup: Any
+    real: str | Path,
+    fake: str | Path | None = None,
+    metrics: Sequence[str | Mapping[str, Any]] = (),
+    plugin_files: Sequence[str | Path] = (),
+    trust_code: bool = False,
+    **setup: Any,
 ) -> dict[str, float]:
     """Measure the pictures in `fake` against those in `real`, or with `real` alone a trained run.
 
     Args:
         real, fake: folders, or text files with a path a line; or a run folder, or a checkpoint.
         metrics: names, or dict(type=NAME, ...); default: those whose weights are at hand.
+        plugin_files: Python files that register plugins, such as metrics.
+        trust_code: whether plugin code of the run may run that was not trained with here.
         setup: `device` (default: a GPU when there is one), `weights`, `seed`; see `Setup`.
 
     Returns:
@@ -133,10 +141,16 @@ def evaluate(
     from sketchkit.evaluation.evaluate import EvaluationCall
     from sketchkit.evaluation.metric import Setup
     from sketchkit.inference.trained import usable_device
+    from sketchkit.loading import load_file
 
+    for file in plugin_files:
+        load_file(file)
     device = usable_device(setup.pop("device", None) or get_device())
     call = EvaluationCall(Setup(str(device), **setup), metrics=metrics)
-    outcome = call.run(Path(real)) if fake is None else call.folders(Path(real), Path(fake))
+    if fake is None:
+        outcome = call.run(Path(real), plugin_files=plugin_files, trust_code=trust_code)
+    else:
+        outcome = call.folders(Path(real), Path(fake))
     return {name: metric["value"] for name, metric in outcome.result["metrics"].items()}
 
 

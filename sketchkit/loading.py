@@ -2,34 +2,34 @@
 
 A plugin is a module that registers backbones, heads or losses (or anything else a registry holds). They come from the
 entry-point group `sketchkit.plugins` (a package's modules are loaded one by one), from a checkout's `plugins/` folder,
-and from a person's own code (`sketchkit.plugin_code`): a config's `custom_imports`, or `--plugin FILE`. Loading is a
+and from user code (`sketchkit.plugin_code`): a config's `custom_imports`, or `--plugin FILE`. Loading is a
 transaction: a module that fails leaves nothing registered, is reported by name, and stops only the runs that need it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
 import pkgutil
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
 from sketchkit import registry
 from sketchkit.errors import PluginError
-from sketchkit.plugin_code import PluginCode, code_of_file, is_persons
-from sketchkit.plugin_files import module_name
-from sketchkit.registry import BUILT_IN, FILES, Registration, registrations, restore
+from sketchkit.plugin_code import PluginCode, code_of_file, is_intact, is_user_code, with_files
+from sketchkit.plugin_files import module_name, spec_of
+from sketchkit.registry import BUILT_IN, Registration, registrations
+from sketchkit.transactions import kept_apart, on_path, set_aside, transaction
 
 GROUP = "sketchkit.plugins"
-SLOW = 5.0  # seconds after which an import is named
 # Modules of a package that are no plugins.
 TESTS = ("test", "tests", "conftest")
 
@@ -44,17 +44,23 @@ class Plugin:
 
 
 @dataclass(eq=False)
-class _Loaded:
-    """A person's code that runs: where it is from, what it is here, its modules, and what it has registered."""
+class _LoadedCode:
+    """User code that runs: what was asked for, what it is here with all that it imported, and what it registered."""
 
-    origin: str
+    asked: PluginCode
     code: PluginCode
     modules: dict[str, ModuleType] = field(default_factory=dict)
     entries: list[Registration] = field(default_factory=list)
 
+    def is_of(self, code: PluginCode) -> bool:
+        """Whether it is this code; what its source does not name and it has imported must be as it was."""
+        if code.digest == self.code.digest:
+            return True
+        return code.digest == self.asked.digest and is_intact(self.code, Path(self.code.folder))
+
 
 _seen: dict[str, Plugin] = {}
-_codes: list[_Loaded] = []
+_codes: list[_LoadedCode] = []
 _discovered = False
 
 
@@ -80,27 +86,39 @@ def load_file(path: str | Path) -> None:
     load_codes([(code, Path(code.folder))])
 
 
-def load_codes(codes: Sequence[tuple[PluginCode, Path | None]]) -> None:
-    """Load a person's code, each from a folder, or a module from where Python finds it.
+def load_codes(codes: Sequence[tuple[PluginCode, Path | None]]) -> list[PluginCode]:
+    """Load user code, each from a folder, or a module from where Python finds it.
 
     What was loaded before takes its names back from what came after it.
+
+    Returns:
+        The code of each, with the files of the folder that it has imported.
 
     Raises:
         PluginError: one of them fails, of which nothing stays registered; or two of them register one name.
     """
     load_all()
-    current: list[_Loaded] = []
+    current: list[_LoadedCode] = []
+    codes_here = []
     for code, folder in codes:
-        known = next((loaded for loaded in _codes if loaded.code.digest == code.digest), None)
+        known = next((loaded for loaded in _codes if loaded.is_of(code)), None)
         loaded = known or _run(code, folder, current)
         if loaded not in current:
             _use(loaded, current)
             current.append(loaded)
+        codes_here.append(loaded.code)
+    return codes_here
 
 
 def running(code: PluginCode) -> PluginCode:
-    """The code as it was loaded: it says where its files lie here."""
-    return next(loaded.code for loaded in _codes if loaded.code.digest == code.digest)
+    """The code as it was loaded: with the files as they were read."""
+    return next(loaded.code for loaded in _codes if loaded.is_of(code))
+
+
+def is_of_metrics(code: PluginCode) -> bool:
+    """Whether a code has registered metrics alone, which make no pictures."""
+    kinds = [one.registry for loaded in _codes if loaded.is_of(code) for one in loaded.entries]
+    return bool(kinds) and all(kind is registry.PICTURE_METRICS for kind in kinds)
 
 
 def plugins() -> list[Plugin]:
@@ -120,27 +138,39 @@ def distributions() -> dict[str, str]:
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module belongs to an installed package that declares plugins."""
-    return _top(module) in map(_top, _packages())
+    """Whether a module is a plugin of an installed package."""
+    load_all()
+    return module in _seen and _top(module) in map(_top, _packages())
 
 
-def _run(code: PluginCode, folder: Path | None, current: Sequence[_Loaded]) -> _Loaded:
-    """Run a code that does not run yet; an older state of it is gone afterwards."""
-    loaded = _Loaded(code.folder, code if folder is None else replace(code, folder=str(folder)))
-    older = [one for one in _codes if (one.origin, one.code.entry) == (code.folder, code.entry)]
-    with _set_aside([one for one in _codes if one not in current], gone=older), _on_path(folder):
+def _run(code: PluginCode, folder: Path | None, current: Sequence[_LoadedCode]) -> _LoadedCode:
+    """Run a code that does not run yet; an older version of it is unloaded."""
+    here = code if folder is None else replace(code, folder=str(folder))
+    others = [one for one in _codes if one not in current]
+    tops = set(map(_top, _packages()))
+    with ExitStack() as stack:
+        for other in others:
+            stack.enter_context(set_aside(other.entries, other.modules))
+        stack.enter_context(on_path(folder, list(code.files)))
         modules, known = set(sys.modules), {one.key for one in registrations()}
-        with _transaction(folder):
-            _raise_failure(_load(code.name, _importer(code, folder)))
-        loaded.modules = {name: sys.modules[name] for name in _of_folder(folder, set(sys.modules) - modules)}
-        loaded.entries = [one for one in registrations() if one.key not in known and not one.is_librarys]
-    _codes[:] = [one for one in _codes if one not in older] + [loaded]
+        with transaction(lambda name: _top(name) in tops or _lies_in(name, folder)):
+            _raise_failure(_load(code.name, _importer(here, folder)))
+        mine = {name: sys.modules[name] for name in {*sys.modules} - modules if _lies_in(name, folder)}
+        entries = [one for one in registrations() if one.key not in known and not one.from_library]
+    files = [Path(str(module.__file__)).resolve() for module in mine.values()]
+    loaded = _LoadedCode(code, with_files(here, files), mine, entries)
+    for older in [one for one in others if (one.asked.folder, one.asked.entry) == (code.folder, code.entry)]:
+        _codes.remove(older)
+        for entries_, name, entry in older.entries:
+            if entries_.module_dict.get(name) is entry:
+                del entries_.module_dict[name]
+    _codes.append(loaded)
     return loaded
 
 
-def _use(loaded: _Loaded, current: Sequence[_Loaded]) -> None:
+def _use(loaded: _LoadedCode, current: Sequence[_LoadedCode]) -> None:
     """Give a code its names, which later code may have taken."""
-    taken = {(id(r), name): one.code for one in current for r, name, _ in one.entries}
+    taken = {(id(one.registry), one.name): other.code for other in current for one in other.entries}
     for entries, name, entry in loaded.entries:
         if (id(entries), name) in taken:
             other = taken[id(entries), name]
@@ -153,20 +183,21 @@ def _importer(code: PluginCode, folder: Path | None) -> Callable[[], ModuleType]
     if folder is None or not code.is_file:
         return partial(importlib.import_module, code.entry)
     file = (folder / code.entry).resolve()
-    return partial(_execute, module_name(file), file)
+    return partial(_execute, spec_of(module_name(file), file), file)
 
 
 def _load(name: str, importer: Callable[[], ModuleType]) -> Plugin:
-    """Import a plugin, and write down how it went; what it prints is no result of the command."""
+    """Import a plugin, and write down how it went."""
     try:
-        with contextlib.redirect_stdout(sys.stderr), _named_when_slow(name):
+        with kept_apart(name):
             module = importer()
         plugin = Plugin(name, getattr(module, "__file__", None) or name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         # Also one that ends the program: a script that reads the command line, a test that skips itself.
-        plugin = Plugin(name, name, " ".join(f"{type(error).__name__}: {error}".split()))
+        said = traceback.format_exception_only(error)[-1].strip()
+        plugin = Plugin(name, name, " ".join(said.split()))
     _seen[name] = plugin
     if plugin.error is None:
         registry.failed_plugins.pop(name, None)
@@ -175,85 +206,13 @@ def _load(name: str, importer: Callable[[], ModuleType]) -> Plugin:
     return plugin
 
 
-@contextmanager
-def _transaction(folder: Path | None = None) -> Iterator[None]:
-    """A block of which nothing stays if it fails: no name in a registry, and no module that could give one."""
-    before, modules = registrations(), set(sys.modules)
-    try:
-        yield
-    except BaseException:
-        new = set(sys.modules) - modules
-        gone = {getattr(entry, "__module__", None) for entry in restore(before)}
-        for name in {*_of_folder(folder, new), *(name for name in new if name in gone or _is_plugin(name))}:
-            sys.modules.pop(name, None)
-        raise
-
-
-@contextmanager
-def _set_aside(codes: Sequence[_Loaded], gone: Sequence[_Loaded]) -> Iterator[None]:
-    """A block in which other persons' code is not there: its names and its modules' names are free.
-
-    They come back afterwards where they are free still; those of `gone` do so only if the block fails.
-    """
-    for loaded in codes:
-        for entries, name, entry in loaded.entries:
-            if entries.module_dict.get(name) is entry:
-                del entries.module_dict[name]
-        for name, module in loaded.modules.items():
-            if sys.modules.get(name) is module:
-                del sys.modules[name]
-    back = list(codes)
-    try:
-        yield
-        back = [loaded for loaded in codes if loaded not in gone]
-    finally:
-        for loaded in back:
-            for entries, name, entry in loaded.entries:
-                entries.module_dict.setdefault(name, entry)
-            for name, module in loaded.modules.items():
-                sys.modules.setdefault(name, module)
-
-
-@contextmanager
-def _on_path(folder: Path | None) -> Iterator[None]:
-    """A block in which Python looks into the folder first; afterwards last, for what plugins import when they run."""
-    if folder is None:
-        yield
-        return
-    place, writes = str(folder), sys.dont_write_bytecode
-    sys.path.insert(0, place)
-    # Compiled files are told from older ones by the second: a file edited at once would not be read again.
-    sys.dont_write_bytecode = True
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = writes
-        sys.path[:] = [*(other for other in sys.path if other != place), place]
-
-
-@contextmanager
-def _named_when_slow(name: str) -> Iterator[None]:
-    """Say which plugin is being waited for, after a while."""
-    words = f"still importing plugin {name}, after {SLOW:g} s"
-    timer = threading.Timer(SLOW, partial(print, words, file=sys.stderr, flush=True))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _of_folder(folder: Path | None, names: Iterable[str]) -> list[str]:
-    """The modules among `names` that lie in a person's folder, and are nothing installed there."""
-    files = {name: getattr(sys.modules.get(name), "__file__", None) for name in names}
-    places = {name: Path(file).resolve() for name, file in files.items() if file}
-    return [name for name, file in places.items() if folder and file.is_relative_to(folder) and is_persons(file)]
-
-
-def _is_plugin(name: str) -> bool:
-    return _top(name) in map(_top, _packages()) or name.startswith(f"{FILES}.")
+def _lies_in(name: str, folder: Path | None) -> bool:
+    """Whether a module is a file of the user's in a folder, not of something that is installed there."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if not file or folder is None:
+        return False
+    place = Path(file).resolve()
+    return place.is_relative_to(folder) and is_user_code(place)
 
 
 def _top(module: str) -> str:
@@ -272,7 +231,7 @@ def _raise_failure(plugin: Plugin) -> None:
 def _load_package(name: str) -> None:
     """Load a module and, where it is a package that loads, what it holds, one by one; private modules are skipped."""
     try:
-        with _transaction():
+        with transaction(lambda module: _top(module) == _top(name)):
             _raise_failure(_load(name, partial(importlib.import_module, name)))
     except PluginError:
         return
@@ -286,17 +245,14 @@ def _use_checkout() -> None:
     """Make a checkout's `plugins/` importable under the name it is installed by."""
     file = Path(__file__).resolve().parents[1] / "plugins" / "__init__.py"
     if importlib.util.find_spec(BUILT_IN) is None and file.is_file():
-        _execute(BUILT_IN, file)
+        inner = [str(file.parent)]
+        _execute(importlib.util.spec_from_file_location(BUILT_IN, file, submodule_search_locations=inner), file)
 
 
-def _execute(name: str, file: Path) -> ModuleType:
-    is_package = file.name == "__init__.py"
-    spec = importlib.util.spec_from_file_location(
-        name, file, submodule_search_locations=[str(file.parent)] if is_package else None
-    )
+def _execute(spec: ModuleSpec | None, file: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise PluginError(f"{file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module

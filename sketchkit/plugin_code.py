@@ -9,14 +9,16 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sketchkit.atomic import whole
+from sketchkit.declared import short
 from sketchkit.errors import PluginError
 
 PACKAGE = Path(__file__).resolve().parent
@@ -33,13 +35,13 @@ class PluginCode:
         folder: where the files lay when they were trained with; on `sys.path` when they run.
         entry: the name of a file in the folder, or of a module to import.
         files: path within the folder -> SHA-256; empty for modules of installed packages.
-        sources: where files of it are that do not lie in `folder`.
+        contents: the files as they were read, where they were; copies are made of these.
     """
 
     folder: str
     entry: str
     files: Mapping[str, str]
-    sources: Mapping[str, Path] = field(default_factory=dict, compare=False)
+    contents: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def digest(self) -> str:
@@ -55,7 +57,7 @@ class PluginCode:
     @property
     def file_name(self) -> str:
         """The name of the file that runs first."""
-        return self.entry if self.is_file else f"{self.entry}.py"
+        return self.entry if self.is_file else f"{self.entry.rpartition('.')[2]}.py"
 
     @property
     def name(self) -> str:
@@ -73,15 +75,13 @@ class PluginCode:
         Raises:
             PluginError: it is nothing of that form, or names a file outside its folder.
         """
-        try:
-            code = cls(str(values["folder"]), str(values["entry"]), dict(values["files"]))
-            is_right = bool(code.entry) and all(map(_is_inside, code.files))
-            is_right = is_right and all(isinstance(digest, str) for digest in code.files.values())
-        except (TypeError, KeyError, ValueError) as error:
-            raise PluginError(f"plugin_code of the config is damaged: {type(error).__name__}: {error}") from error
-        if not is_right:
-            raise PluginError("plugin_code of the config is damaged: it names no file, or one outside its folder")
-        return code
+        given: Mapping[str, Any] = values if isinstance(values, Mapping) else {}
+        folder, entry, files = given.get("folder"), given.get("entry"), given.get("files")
+        is_named = isinstance(folder, str) and isinstance(entry, str) and bool(entry)
+        pairs = list(files.items()) if isinstance(files, Mapping) else None
+        if not is_named or pairs is None or not all(_is_inside(name) and _is_digest(digest) for name, digest in pairs):
+            raise PluginError(f"plugin_code={short(values)}: give its folder, entry, and files with their SHA-256")
+        return cls(str(folder), str(entry), dict(pairs))
 
 
 def code_of_file(path: str | Path) -> PluginCode:
@@ -103,7 +103,7 @@ def code_of_import(name: str, folder: str | Path) -> PluginCode:
     return _code(place, name, _module_files(name, [place]))
 
 
-def is_persons(path: Path) -> bool:
+def is_user_code(path: Path) -> bool:
     """Whether a path is none of an installed package, of Python itself or of sketchkit."""
     places = (LIBRARY, PACKAGE, PACKAGE.parent / "plugins")
     return not {*path.parts} & {*INSTALLED} and not any(map(path.is_relative_to, places))
@@ -125,38 +125,47 @@ def copy_code(code: PluginCode, folder: Path) -> None:
     for name, digest in code.files.items():
         place = folder / name
         if not place.is_file() or digest_of(place) != digest:
+            content = code.contents[name] if name in code.contents else (Path(code.folder) / name).read_bytes()
             place.parent.mkdir(parents=True, exist_ok=True)
             with whole(place) as temporary:
-                temporary.write_bytes(code.sources.get(name, Path(code.folder) / name).read_bytes())
+                temporary.write_bytes(content)
+
+
+def with_files(code: PluginCode, files: Iterable[Path]) -> PluginCode:
+    """The code and more files of its folder."""
+    folder = Path(code.folder)
+    contents = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    return replace(code, files={**digests, **code.files}, contents={**contents, **code.contents})
 
 
 def _roots(folder: Path) -> list[Path]:
-    """The folder, and what else Python looks through that holds a person's own modules."""
+    """The folder, and what else Python looks through that holds the user's own modules."""
     others = {Path(sysconfig.get_path("scripts")).resolve(), PACKAGE.parent, folder}
     places = [Path(place).resolve() for place in sys.path]
-    return [folder, *(place for place in places if place not in others and place.is_dir() and is_persons(place))]
+    return [folder, *(place for place in places if place not in others and place.is_dir() and is_user_code(place))]
 
 
 def _code(folder: Path, entry: str, starts: Iterable[tuple[Path, Path]]) -> PluginCode:
-    """The starts, what they import of a person's own modules, and what those import."""
+    """The starts, what they import of the user's own modules, and what those import."""
     roots = _roots(folder)
-    found: dict[str, Path] = {}
+    found: dict[str, bytes] = {}
     left = list(starts)
     while left:
         root, file = left.pop()
         name = file.relative_to(root).as_posix()
         if name not in found:
-            found[name] = file
-            left += [other for imported in _imports(file) for other in _module_files(imported, roots)]
-    sources = {name: file for name, file in found.items() if file != folder / name}
-    return PluginCode(str(folder), entry, {name: digest_of(found[name]) for name in sorted(found)}, sources)
+            found[name] = file.read_bytes()
+            left += [other for imported in _imports(found[name]) for other in _module_files(imported, roots)]
+    digests = {name: hashlib.sha256(found[name]).hexdigest() for name in sorted(found)}
+    return PluginCode(str(folder), entry, digests, found)
 
 
-def _imports(file: Path) -> Iterator[str]:
-    """The modules that a file names in import statements, anywhere in it; none of a file that is no Python."""
+def _imports(source: bytes) -> Iterator[str]:
+    """The modules that a file names in import statements, anywhere in it; none of what is no Python."""
     try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -171,7 +180,7 @@ def _module_files(name: str, roots: Sequence[Path]) -> list[tuple[Path, Path]]:
         place = root
         for part in name.split("."):
             if (place / part / "__init__.py").is_file():
-                return [(root, file) for file in sorted((place / part).rglob("*.py"))]
+                return [(root, file) for file in sorted((place / part).rglob("*.py")) if file.is_file()]
             if (place / f"{part}.py").is_file():
                 return [(root, place / f"{part}.py")]
             place /= part
@@ -179,5 +188,11 @@ def _module_files(name: str, roots: Sequence[Path]) -> list[tuple[Path, Path]]:
 
 
 def _is_inside(name: Any) -> bool:
-    parts = Path(str(name)).parts
-    return isinstance(name, str) and bool(parts) and ".." not in parts and not Path(name).is_absolute()
+    """Whether it is the name of a Python file within a folder."""
+    if not isinstance(name, str) or not name.endswith(".py") or not name.isprintable() or "\\" in name:
+        return False
+    return ".." not in Path(name).parts and not Path(name).is_absolute()
+
+
+def _is_digest(text: Any) -> bool:
+    return isinstance(text, str) and re.fullmatch("[0-9a-f]{64}", text) is not None

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from sketchkit.errors import ConfigError, PluginError
 from sketchkit.options import check_options, did_you_mean, explained
+from sketchkit.problems import first_few
 
 SCOPE = "sketchkit"
 BUILT_IN = "sketchkit_plugins"
@@ -54,8 +55,13 @@ class HeadOutput(NamedTuple):
 
 def is_own(entry: Any) -> bool:
     """Whether an entry comes with sketchkit or with what it is built on, not from a plugin of somebody else."""
+    return _origin(entry) in LIBRARIES
+
+
+def _origin(entry: Any) -> str:
+    """The package that an entry comes from; empty for a plugin file."""
     module = getattr(entry, "__module__", None) or ""
-    return module.partition(".")[0] in LIBRARIES and not module.startswith(f"{FILES}.")
+    return "" if module.startswith(f"{FILES}.") else module.partition(".")[0]
 
 
 # Plugins that failed to load, name -> error: a name that is not found may have been theirs. `sketchkit.loading` writes.
@@ -92,12 +98,13 @@ class SketchRegistry(Registry):
         self.inherits = inherits and parent is not None
 
     def _register_module(self, module: Any, module_name: Any = None, force: bool = False) -> None:
-        if not is_own(module):
-            # The names that are there from the start come first: no plugin may take one.
-            self.import_from_location()
+        if _origin(module) not in (SCOPE, BUILT_IN):
+            if not is_own(module):
+                # The names that are there from the start come first: no plugin may take one.
+                self.import_from_location()
             names = [module_name] if isinstance(module_name, str) else module_name or [module.__name__]
             for name in names:
-                if is_own(self.find(name)):
+                if is_own(_look_up(self, name, self.inherits)):
                     raise PluginError(
                         f"{name} is already registered in {self.name}, by sketchkit: give it another name"
                     )
@@ -116,8 +123,9 @@ class SketchRegistry(Registry):
         """
         found = self.find(key)
         if found is None:
-            broken = "".join(f"; plugin {name} failed to load ({error})" for name, error in failed_plugins.items())
-            raise ConfigError(f"no {self.name} is named '{key}': {did_you_mean(key, self.names())}{broken}")
+            broken = [f"plugin {name} failed to load ({error})" for name, error in failed_plugins.items()]
+            known = did_you_mean(key, self.names())
+            raise ConfigError(f"no {self.name} is named '{key}': {first_few([known, *broken], '; ')}")
         return found
 
     def build(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
@@ -233,10 +241,9 @@ class Registration(NamedTuple):
         return id(self.registry), self.name, id(self.entry)
 
     @property
-    def is_librarys(self) -> bool:
+    def from_library(self) -> bool:
         """Whether sketchkit or mmengine has registered it; of torch's classes, what mmengine's own registries hold."""
-        is_torchs = (getattr(self.entry, "__module__", None) or "").partition(".")[0] == "torch"
-        return is_own(self.entry) and (not is_torchs or self.registry in ROOTS)
+        return is_own(self.entry) and (_origin(self.entry) != "torch" or self.registry in ROOTS)
 
 
 ROOTS = tuple(root for root in vars(roots).values() if isinstance(root, Registry))
@@ -258,7 +265,7 @@ def restore(before: Iterable[Registration]) -> list[Any]:
     """
     kept = list(before)
     known = {one.key for one in kept}
-    gone = [one for one in registrations() if one.key not in known and not one.is_librarys]
+    gone = [one for one in registrations() if one.key not in known and not one.from_library]
     for entries, name, _ in gone:
         del entries.module_dict[name]
     for entries, name, entry in kept:

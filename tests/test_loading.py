@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 from mmengine import registry as roots
 
-from sketchkit import loading, registry
+from sketchkit import loading, registry, transactions
 from sketchkit.cli.plugins import command
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError, PluginError
@@ -105,7 +105,7 @@ def test_what_a_plugin_prints_is_no_result(tmp_path):
 
 
 def test_a_slow_plugin_is_named(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(loading, "SLOW", 0.05)
+    monkeypatch.setattr(transactions, "SLOW", 0.05)
     loading.load_file(write(tmp_path, "slow.py", "import time\ntime.sleep(0.3)\n"))
     assert f"still importing plugin {tmp_path / 'slow.py'}, after 0.05 s" in capsys.readouterr().err
 
@@ -321,7 +321,7 @@ def test_plugins_list_shows_every_entry_with_one_line():
 DISCOVERY = """
 import sys
 sys.path.insert(0, {root!r})
-from sketchkit import loading, registry
+from sketchkit import loading, registry, transactions
 assert registry.LOSSES.get("PixelLoss").__module__ == "sketchkit_plugins.losses.pixel"
 assert not any(p.name.startswith("sketchkit_plugins") for p in loading.failures())
 print([p.error for p in loading.failures()])
@@ -348,7 +348,7 @@ def test_a_bare_checkout_finds_its_plugins(tmp_path):
 FRESH = """
 import sys
 sys.path.insert(0, {root!r})
-from sketchkit import loading, registry
+from sketchkit import loading, registry, transactions
 from sketchkit.errors import PluginError
 try:
     @registry.LOSSES.register_module()

@@ -188,7 +188,7 @@ def _run_options(options: Mapping[str, Any]) -> dict[str, Any]:
     from sketchkit.config.load import load_config
 
     code = {name: options[name] for name in ("plugin_files", "trust_code")}
-    config = load_config(options["config"], options["overrides"], **code) if options["config"] else None
+    config = load_config(options["config"], options["overrides"], trains=False, **code) if options["config"] else None
     given = {name: options[name] for name in ("split", "data", "draws") if options[name]}
     return {"config": config, **given, **code}
 

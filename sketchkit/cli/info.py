@@ -40,7 +40,7 @@ def command(
     from sketchkit.config.load import load_config
     from sketchkit.engine.describe import describe
 
-    found = describe(load_config(config, [*overrides, *more], plugin_files, trust_code))
+    found = describe(load_config(config, [*overrides, *more], plugin_files, trust_code, trains=False))
     click.echo(json.dumps(found, indent=2) if as_json else _table(found))
 
 

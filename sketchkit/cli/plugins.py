@@ -14,7 +14,7 @@ from sketchkit.cli.groups import Group
 from sketchkit.cli.options import example, json_option, plugin_option
 
 # Whose names are listed only when asked for: there are a hundred.
-LIBRARIES = ("torch", "torchvision", "mmengine")
+HIDDEN = ("torch", "torchvision", "mmengine")
 
 
 @click.group(cls=Group, epilog=example("plugins list"))
@@ -49,14 +49,15 @@ def list_(with_libraries: bool, as_json: bool, plugin_files: tuple[str, ...]) ->
 
 
 def _is_library(entry: Any) -> bool:
-    return entry.__module__.partition(".")[0] in LIBRARIES
+    return (getattr(entry, "__module__", None) or "").partition(".")[0] in HIDDEN
 
 
 def _row(kind: str, entry: Any, name: str) -> dict[str, str]:
     from sketchkit.registry import is_own
 
     summary = (inspect.getdoc(entry) or "no description").splitlines()[0]
-    module = entry.__module__
-    file = inspect.getsourcefile(entry)
+    module, file = getattr(entry, "__module__", None) or "", None
+    with suppress(TypeError):  # what is built into Python has no source
+        file = inspect.getsourcefile(entry)
     source = module if is_own(entry) or not file else Path(file).name
     return {"kind": kind, "name": name, "summary": summary, "source": source}

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from mmengine.config import Config
 
 from sketchkit.config.names import SCOPE, find_base
+from sketchkit.errors import ConfigError
 
 
 @contextmanager
@@ -19,7 +20,10 @@ def named_bases() -> Iterator[None]:
     own = Config._get_cfg_path
 
     def find(base: str, file: str) -> tuple[str, str | None]:
-        return (str(find_base(base, file)), None) if base.startswith(SCOPE) else own(base, file)
+        found = (str(find_base(base, file)), None) if base.startswith(SCOPE) else own(base, file)
+        if not found[0].endswith(".py"):
+            raise ConfigError(f"{file}: _base_ = '{base}' is no Python config: what is data names no code")
+        return found
 
     Config._get_cfg_path = staticmethod(find)
     try:

@@ -21,7 +21,7 @@ from sketchkit import registry
 from sketchkit.config.bases import named_bases
 from sketchkit.config.checks import TERM_OPTIONS
 from sketchkit.config.names import find_config
-from sketchkit.config.plugins import KEYS, load_kept, load_named
+from sketchkit.config.plugins import KEYS, load_kept, load_named, may_train
 from sketchkit.config.validation import validate
 from sketchkit.declared import Count, fits, short
 from sketchkit.errors import ConfigError, SketchkitError
@@ -40,6 +40,7 @@ def load_config(
     overrides: Sequence[Override] = (),
     plugin_files: Sequence[str | Path] = (),
     trust_code: bool = False,
+    trains: bool = True,
 ) -> Config:
     """Read a config, load what it and the call name as plugins, apply the overrides, resolve it.
 
@@ -47,7 +48,8 @@ def load_config(
         path: a Python config, which is code, or the config.json of a run, which is data.
         overrides: `key=value` as it is typed, or a key and a value.
         plugin_files: Python files that register plugins; in place of the run's own.
-        trust_code: whether a run's code may run that was not trained with here.
+        trust_code: whether what a run names may run that was not trained with here.
+        trains: whether it is for a training, for which a config that is data has to be of one here too.
 
     Raises:
         ConfigError: the file is missing or broken, an override's key does not exist, a `$name` is unknown, or a value
@@ -57,6 +59,8 @@ def load_config(
     path = find_config(path)
     config = read_config(path)
     if path.suffix == DATA:
+        if trains:
+            may_train(path, trust_code)
         load_kept(config, plugin_files, path, trust_code)
     else:
         load_named(config, plugin_files, path.resolve().parent)

@@ -6,6 +6,7 @@ code that it names runs when it was trained with here, or when the call asks for
 
 from __future__ import annotations
 
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,15 +18,17 @@ from mmengine.config import Config
 
 from sketchkit import loading
 from sketchkit.config.validation import validate_plugins
+from sketchkit.declared import short
 from sketchkit.errors import PluginError
 from sketchkit.plugin_code import PluginCode, code_of_file, code_of_import, copy_code, is_intact
-from sketchkit.trust import private_folder, trained_in, trust, trusted_copy
+from sketchkit.problems import first_few
+from sketchkit.trust import is_trusted_text, private_folder, trained_in, trust, trust_text, trusted_copy
 
 CODE = "plugin_code"
 # What a Python config may name, and a config that is data may not.
 NAMED = ("custom_imports", "plugin_files")
 KEYS = (*NAMED, CODE)
-KEPT = "plugins"  # the folder of a run with the copies
+KEPT, DESCRIBED = "plugins", "config.json"  # the copies in a run's folder, and its config
 
 
 def load_named(config: Config, files: Sequence[str | Path], folder: Path) -> None:
@@ -38,8 +41,7 @@ def load_named(config: Config, files: Sequence[str | Path], folder: Path) -> Non
     given = [folder / file for file in config.pop("plugin_files", None) or ()]
     codes = [code_of_file(file) for file in (*given, *files)]
     codes += [code_of_import(name, folder) for name in _imports(config.pop("custom_imports", None))]
-    loading.load_codes([(code, Path(code.folder)) for code in codes])
-    _write_down(config, codes)
+    _load(config, [(code, Path(code.folder)) for code in codes])
 
 
 def load_kept(config: Config, files: Sequence[str | Path], origin: Path, trust_code: bool = False) -> None:
@@ -61,8 +63,7 @@ def load_kept(config: Config, files: Sequence[str | Path], origin: Path, trust_c
     names = {code.file_name for code in given}
     kept = [(code, _place(code, origin, trust_code)) for code in kept_codes(config) if code.file_name not in names]
     codes = [*kept, *((code, Path(code.folder)) for code in given)]
-    loading.load_codes(codes)
-    _write_down(config, [code for code, _ in codes])
+    _load(config, codes)
 
 
 def kept_codes(config: Mapping[str, Any]) -> Iterator[PluginCode]:
@@ -71,18 +72,38 @@ def kept_codes(config: Mapping[str, Any]) -> Iterator[PluginCode]:
     Raises:
         PluginError: it is damaged.
     """
-    yield from map(PluginCode.from_dict, config.get(CODE) or [])
+    codes = config.get(CODE) or []
+    if not isinstance(codes, list):
+        raise PluginError(f"plugin_code={short(codes)}: give a list")
+    yield from map(PluginCode.from_dict, codes)
 
 
 def keep(config: Mapping[str, Any], folder: Path) -> None:
-    """Copy the code that a run is trained with into its folder, and let it run unasked from now on."""
-    for number, code in enumerate(kept_codes(config)):
-        running = loading.running(code)
-        copy_code(running, folder / KEPT / str(number))
-        try:
-            trust(running)
-        except OSError as error:
-            warnings.warn(f"{error}: other commands will run {code.name} with --trust-code only", stacklevel=2)
+    """Copy the code that a run is trained with into its folder; from now on that, and its config, run unasked."""
+    codes = list(map(loading.running, kept_codes(config)))
+    if (folder / KEPT).is_dir():
+        shutil.rmtree(folder / KEPT)
+    for number, code in enumerate(codes):
+        copy_code(code, folder / KEPT / str(number))
+    try:
+        for code in codes:
+            trust(code)
+        trust_text((folder / DESCRIBED).read_text(encoding="utf-8"))
+    except OSError as error:
+        warnings.warn(f"{error}: other commands will run this run's code with --trust-code only", stacklevel=2)
+
+
+def may_train(path: Path, trust_code: bool) -> None:
+    """Refuse to train by a config that is data, but for one that a training here has written.
+
+    A training does more than translate: hooks write where they are told to, and a compiler is called.
+
+    Raises:
+        PluginError: says how to go on.
+    """
+    if not trust_code and not is_trusted_text(path.read_text(encoding="utf-8")):
+        raise PluginError(f"{path} was not written by a training here, and would say what a training runs and where it "
+                          "writes: read it, then add --trust-code")  # fmt: skip
 
 
 def changed_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -108,7 +129,7 @@ def _place(code: PluginCode, origin: Path, trust_code: bool) -> Path | None:
             print(f"{code.name} was changed or moved since: the copy is used that was trained with", file=sys.stderr)
         return there or copy
     if not trust_code:
-        files = ", ".join(f"{name} (sha256 {digest[:12]}...)" for name, digest in code.files.items()) or code.name
+        files = first_few([f"{name} (sha256 {digest})" for name, digest in code.files.items()] or [code.name], ", ")
         raise PluginError(
             f"{origin} wants to run code that was not trained with here: {files}; it runs with --trust-code, and "
             "--plugin FILE runs a file of yours of that name instead"
@@ -120,8 +141,13 @@ def _place(code: PluginCode, origin: Path, trust_code: bool) -> Path | None:
                           "give the file with --plugin")  # fmt: skip
     place = private_folder("code", code.digest)
     copy_code(replace(code, folder=str(source)), place)
+    if not is_intact(code, place):
+        raise PluginError(f"{code.name} changed while it was copied from {source}: try again")
     return place
 
 
-def _write_down(config: Config, codes: Sequence[PluginCode]) -> None:
-    config[CODE] = [code.to_dict() for code in codes]
+def _load(config: Config, codes: Sequence[tuple[PluginCode, Path | None]]) -> None:
+    """Load them, and write down which they are: with all that they import, and where they lay at first."""
+    loaded = loading.load_codes(codes)
+    named = [replace(one, folder=code.folder) for one, (code, _) in zip(loaded, codes, strict=True)]
+    config[CODE] = list({code.digest: code.to_dict() for code in named}.values())

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from sketchkit import registry
@@ -84,6 +83,13 @@ def optimization(value: Any, key: str) -> None:
     GROUP({name: item for name, item in value.items() if name not in groups}, key)
 
 
+def randomness(value: Any, key: str) -> None:
+    """What the runner's `set_randomness` takes."""
+    from mmengine.runner import Runner  # which takes as long to import as torch
+
+    fields(Runner.set_randomness, "seed", seed=plain(Seed | None))(value, key)
+
+
 def schedules(value: Any, key: str) -> None:
     """`param_scheduler`: a schedule, several, or those of each group."""
     by_group = isinstance(value, Mapping) and "type" not in value
@@ -142,7 +148,7 @@ SECTIONS = {
     "visualizer": optional(entry(registry.VISUALIZERS,
                                  vis_backends=optional(listed(entry(registry.VISBACKENDS, "save_dir"))))),
     "log_processor": optional(entry(registry.LOG_PROCESSORS, default="LogProcessor")),
-    "randomness": fields(Runner.set_randomness, "seed", seed=plain(Seed | None)),
+    "randomness": randomness,
     "env_cfg": fields(nothing, cudnn_benchmark=plain(bool), mp_cfg=optional(PROCESSES), dist_cfg=optional(anything),
                       resource_limit=plain(Count)),
     "log_level": plain(LEVELS),

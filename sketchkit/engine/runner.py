@@ -25,6 +25,7 @@ from sketchkit.errors import CheckpointError, ConfigError
 from sketchkit.options import explained
 from sketchkit.registry import FUNCTIONS, RUNNERS
 
+CHECKPOINTS = ("best_ckpt", "last_ckpt")  # what begins so among what a run knows is the path of a checkpoint
 CALL_KEYS = ("model", "work_dir", "resume", "launcher", "experiment_name", "default_scope")
 
 
@@ -150,7 +151,9 @@ class TranslationRunner(Runner):
             raise CheckpointError(f"{filename} was saved by {len(states)} processes; resume with as many")
         self.train_loop._iter = content["iter"]
         for key, value in content["runtime_info"].items():
-            self.message_hub.update_info(key, value)
+            # What is no file of this folder is not for this run to remove.
+            if not key.startswith(CHECKPOINTS) or Path(str(value)).parent.resolve() == self.folder.resolve():
+                self.message_hub.update_info(key, value)
         for side, wrapper in self.optim_wrapper.items():
             wrapper.load_state_dict(content["optimizers"][side])
         self._replay_schedules(content["iter"], content["schedulers"])

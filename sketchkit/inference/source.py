@@ -12,7 +12,7 @@ from torch import nn
 
 import sketchkit
 from sketchkit.config.plugins import kept_codes
-from sketchkit.loading import distributions
+from sketchkit.loading import distributions, is_of_metrics
 from sketchkit.registry import BUILT_IN, SCOPE
 
 
@@ -21,16 +21,16 @@ def code_record(config: Mapping[str, Any], networks: Iterable[nn.Module]) -> dic
 
     Returns:
         `sketchkit`: its version. `source`: the SHA-256 of its source, its plugins' and that of the networks' classes.
-        `plugins`: file -> SHA-256 of a person's own plugin code. `packages`: name -> version of installed ones.
+        `plugins`: of each user plugin but metrics, file -> SHA-256. `packages`: name -> version of installed ones.
     """
-    plugins = {name: digest for code in kept_codes(config) for name, digest in code.files.items()}
+    plugins = {code.entry: dict(code.files) for code in kept_codes(config) if not is_of_metrics(code)}
     source = _digest(_files(networks))
     return {"sketchkit": sketchkit.__version__, "source": source, "plugins": plugins, "packages": distributions()}
 
 
 def _files(networks: Iterable[nn.Module]) -> set[Path]:
     names = {type(module).__module__ for network in networks for module in network.modules()}
-    files = {getattr(sys.modules[name], "__file__", None) for name in names}
+    files = {getattr(sys.modules.get(name), "__file__", None) for name in names}
     folders = [folder for name in (SCOPE, BUILT_IN) for folder in sys.modules[name].__path__]
     own = {file.resolve() for folder in folders for file in Path(folder).rglob("*.py")}
     return own | {Path(file).resolve() for file in files if file}

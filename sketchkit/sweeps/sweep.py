@@ -172,7 +172,7 @@ class Sweep:
         for one in results:
             if latest_checkpoint(one.setting.folder) is None:
                 continue
-            translator = TrainedTranslator(one.setting.folder)
+            translator = TrainedTranslator(one.setting.folder, config=one.setting.config)
             showcase = _held_out(translator.config, samples)
             shown = showcase.shown_by(translator.model)
             if not columns:

@@ -227,7 +227,7 @@ def test_a_config_that_is_data_names_no_code(tmp_path):
     for key, value in (("custom_imports", {"imports": ["this"]}), ("plugin_files", ["this.py"])):
         (tmp_path / "config.json").write_text(json.dumps({key: value}))
         with pytest.raises(PluginError, match=f"config.json is data and names {key}: give the files with --plugin"):
-            load_config(tmp_path / "config.json")
+            load_config(tmp_path / "config.json", trains=False)
     (tmp_path / "config.yaml").write_text("a: !!python/object/apply:os.system ['true']")
     with pytest.raises(ConfigError, match=r"config\.yaml is no config: give a Python config"):
         load_config(tmp_path / "config.yaml")
