@@ -25,6 +25,7 @@ from mmengine.registry import DefaultScope
 from torch.nn import functional as F
 
 from sketchkit.atomic import write_whole
+from sketchkit.config.leaves import PLACES, leaves
 from sketchkit.config.load import load_config
 from sketchkit.config.parts import model_config
 from sketchkit.engine import interruption
@@ -37,11 +38,10 @@ from sketchkit.engine.train import check, train
 from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.inference.trained import TrainedTranslator
 from sketchkit.registry import DATASETS, MODELS, SCOPE
-from sketchkit.sweeps.words import file_name, leaves, parse_words, plain_keys, short_key
+from sketchkit.sweeps.words import file_name, parse_words, plain_keys, short_key
 
 RECORD, TABLE, PICTURE = "sweep.json", "table.csv", "sweep.png"
 COMPARED = (VAL, "G/")
-PLACES = ("plugin_files", "import_folder")
 
 
 @dataclass(frozen=True)

@@ -33,13 +33,14 @@ class ProgressHook(Hook):
         self.interval = interval
         self._resumed: dict[str, Any] | None = None
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Keep the interval under way: a resumed run reports the same averages as one never stopped."""
-        checkpoint["progress"] = {"sums": dict(self._sums), "counts": dict(self._counts)}
+    def before_save_own_state(self, runner: Any, state: dict[str, Any]) -> None:
+        """Keep this process's interval under way: a resumed run reports the same averages as one never stopped."""
+        sums = {name: torch.as_tensor(value).cpu() for name, value in self._sums.items()}
+        state["progress"] = {"sums": sums, "counts": dict(self._counts)}
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """See `before_save_checkpoint`."""
-        self._resumed = checkpoint["progress"]
+    def after_load_own_state(self, runner: Any, state: Mapping[str, Any]) -> None:
+        """See `before_save_own_state`."""
+        self._resumed = state.get("progress")
 
     def before_train(self, runner: Any) -> None:
         """Go on with the interval of a resumed run; drop the rows that it is about to write again."""
