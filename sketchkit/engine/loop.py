@@ -98,7 +98,8 @@ class TrainLoop(BaseLoop):
             ended = self._end_if_asked()
             if self._due() and not ended:
                 self._validate()
-                ended = self._end_if_asked()
+                # At the end of the run nothing is left to save.
+                ended = self._iter < self._max_iters and self._end_if_asked()
 
     def run_iter(self, data_batch: Sequence[dict]) -> None:
         """One iteration between its hooks."""
