@@ -19,7 +19,7 @@ def whole(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         # The name that people know; what fails in writing has none.
-        if error.filename in (None, str(temporary)):
+        if error.errno is not None and error.filename in (None, str(temporary)):
             error.filename = str(path)
         raise
     finally:

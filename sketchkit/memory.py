@@ -15,7 +15,7 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad
 NO_SHARED_MEMORY = ("shared memory", "Bus error", "/torch_")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 ALONE = "read without them (num_workers=0, --workers 0)"
-GENERAL = "take smaller pictures or batches, and fewer processes that read (--workers 0)"
+GENERAL = "take smaller pictures (translate: --size) or batches (batch_size), and read without processes (--workers 0)"
 
 
 @contextmanager
