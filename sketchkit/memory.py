@@ -53,6 +53,8 @@ def in_words(error: BaseException, mend: str = GENERAL) -> str | None:
 def no_room(path: str | Path | None) -> str:
     """The line for a file that no room is left for."""
     folder = Path(path).absolute().parent if path else Path.cwd()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
     return (
         f"{path or 'a file'} cannot be written: the disk is full ({free_space(folder)}): make room, or write elsewhere"
     )

@@ -39,7 +39,11 @@ CODE = ("unsupported global", "unsupported class", "unrecognized function", "can
 def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write under a temporary name, flush to the disk, rename: a kill leaves the old file or the new one."""
     with whole(path) as temporary, temporary.open("wb") as file:
-        torch.save({**content, "digest": digest(content, path)}, file)
+        try:
+            torch.save({**content, "digest": digest(content, path)}, file)
+        except RuntimeError as error:
+            # torch's writer miscounts after a disk that is full, and says that instead.
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
         file.flush()
         os.fsync(file.fileno())
 

@@ -1,5 +1,6 @@
 """Runs that are ended, wherever they are, and go on as if they had not been."""
 
+import errno
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ from sketchkit.engine.hooks.progress import read_scalars
 from sketchkit.engine.lock import held
 from sketchkit.engine.runner import TranslationRunner
 from sketchkit.engine.train import train
-from sketchkit.errors import ConfigError
+from sketchkit.errors import ConfigError, ShortageError
 from tests.conftest import ROOT, TINY, tiny_overrides
 from tests.forks import Fork, succeeded, training_together
 
@@ -136,6 +137,26 @@ def test_a_kill_at_any_stage_of_a_save_leaves_a_checkpoint(stage, sample_root, t
     train(config, folder, resume=True)
     assert [path.name for path in folder.glob("iter_*.pth")] == ["iter_6.pth"]
     assert not [*folder.rglob(".*.part")]
+
+
+@pytest.mark.slow
+def test_a_full_disk_costs_no_checkpoint(sample_root, tmp_path, monkeypatch):
+    kept = ["default_hooks.checkpoint.interval=2", "default_hooks.checkpoint.max_keep_ckpts=1"]
+    config = load_config(ROOT / "configs/sketchygan_demo.py", tiny_overrides(sample_root, *kept), [TINY])
+    save = torch.save
+
+    def full(content, file):
+        if content["iter"] < 4:
+            return save(content, file)
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        finally:
+            raise RuntimeError("unexpected pos 22208 vs 22160")  # as torch does
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(ShortageError, match=r"iter_4\.pth cannot be written: the disk is full \(\d+ MiB free\)"):
+        train(config, tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").glob("*iter_*")] == ["iter_2.pth"]
 
 
 @pytest.mark.slow
