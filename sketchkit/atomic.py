@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,10 +28,26 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what calls that were killed have left half written in a folder in which nobody else writes now."""
+    """Remove what calls that were killed have left half written in a folder."""
     for file in folder.glob(".*.part"):
-        if file.name.split(".")[-2].isdigit():
+        pid = file.name.split(".")[-2]
+        if pid.isdecimal() and not is_alive(int(pid)):
             file.unlink(missing_ok=True)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether another process of this machine has that number."""
+    if pid == os.getpid():
+        return False
+    if sys.platform == "win32":
+        return True  # to ask is to interrupt there
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_whole(path: str | Path, text: str) -> None:

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import torch
 
+from sketchkit.atomic import is_alive
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.files import parse_json
 
@@ -111,15 +112,5 @@ def _lock(file: IO[str], pid: Any) -> bool:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         # Some shared file systems have no locks: there the process's number has to do.
-        return error.errno in NO_LOCKS and not (isinstance(pid, int) and pid != os.getpid() and _is_alive(pid))
-    return True
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
+        return error.errno in NO_LOCKS and not (isinstance(pid, int) and is_alive(pid))
     return True
