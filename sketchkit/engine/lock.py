@@ -59,6 +59,10 @@ def _held_by_this_process(folder: Path, refusal: list[str | None]) -> Iterator[N
         refusal[0] = f"{folder} is being written by this very process: choose another --work-dir"
         yield
         return
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        refusal[0] = f"{folder / FILE} is no regular file: remove it"  # a link could name anything, and be emptied
+        yield
+        return
     with path.open("a+", encoding="utf-8") as file:
         refusal[0] = _claimed(folder, file)
         if refusal[0]:

@@ -198,6 +198,12 @@ def test_what_another_machine_has_left_is_for_people_to_judge(tmp_path):
     (tmp_path / ".lock").write_text('{"pid": 1, "ho')
     with held(tmp_path):
         pass
+    (tmp_path / "own").write_text("mine")
+    (tmp_path / ".lock").unlink()
+    (tmp_path / ".lock").symlink_to(tmp_path / "own")
+    with pytest.raises(ConfigError, match=r"\.lock is no regular file: remove it"), held(tmp_path):
+        pass
+    assert (tmp_path / "own").read_text() == "mine"
 
 
 @pytest.mark.slow
