@@ -8,7 +8,6 @@ every place that needs it.
 from __future__ import annotations
 
 import ast
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from sketchkit.config.plugins import KEYS, load_kept, load_named, may_train
 from sketchkit.config.validation import validate
 from sketchkit.declared import Count, fits, short
 from sketchkit.errors import ConfigError, SketchkitError
+from sketchkit.files import read_json
 from sketchkit.options import did_you_mean, options_of
 
 DATA = ".json"
@@ -77,9 +77,9 @@ def read_config(path: str | Path) -> Config:
     path = find_config(path)
     if path.suffix not in (DATA, ".py"):
         raise ConfigError(f"{path} is no config: give a Python config (.py), or the config.json of a run")
+    if path.suffix == DATA:
+        return config_of(read_json(path, error=ConfigError), path)
     try:
-        if path.suffix == DATA:
-            return parse_config(path.read_text(encoding="utf-8"), str(path))
         with named_bases():
             return Config.fromfile(str(path), import_custom_modules=False, lazy_import=False)
     except SketchkitError:
@@ -88,17 +88,15 @@ def read_config(path: str | Path) -> Config:
         raise ConfigError(f"{path} is not a readable config: {type(error).__name__}: {_one_line(error)}") from error
 
 
-def parse_config(text: str, filename: str | None = None) -> Config:
-    """A config kept as JSON.
+def config_of(content: Mapping[str, Any], origin: str | Path) -> Config:
+    """What JSON holds, as a config.
 
     Raises:
-        ValueError: it is no JSON, or no dict.
-        RecursionError: it is nested too deeply.
+        ConfigError: it has a key that mmengine keeps for itself.
     """
-    content = json.loads(text)
-    if not isinstance(content, dict):
-        raise ValueError(f"it is {short(content)}, and a config is a dict")
-    return Config(content, filename=filename)
+    if taken := sorted({*RESERVED_KEYS} & content.keys()):
+        raise ConfigError(f"{origin} is no config: mmengine keeps the key '{taken[0]}' for itself")
+    return Config(dict(content), filename=str(origin))
 
 
 def apply_override(config: Config, override: Override) -> None:

@@ -16,6 +16,7 @@ from sketchkit.atomic import write_whole
 from sketchkit.data.lists import Names, read_lines, read_text
 from sketchkit.data.randomness import stable_seed
 from sketchkit.errors import ConfigError, DataError
+from sketchkit.files import parse_json
 from sketchkit.options import did_you_mean
 from sketchkit.problems import first_few
 
@@ -226,10 +227,9 @@ def _refuse_twice(names: Iterable[str], where: str) -> None:
 
 
 def _parsed(path: Path) -> dict[str, list[str]]:
-    try:
-        content: Any = json.loads(read_text(path, "split"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is damaged ({error}): write it again with `sketchkit data split`") from error
+    if not path.exists():
+        raise DataError(f"cannot read the split {path} (No such file): write it with `sketchkit data split`")
+    content = parse_json(read_text(path, "split"), path, object, mend="write it again with `sketchkit data split`")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{path} is no split file: write one with `sketchkit data split`")
     parts = content.get("parts")

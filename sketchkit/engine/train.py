@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from sketchkit.atomic import remove_parts
 from sketchkit.config.parts import model_config
 from sketchkit.data.base import FileDataset
 from sketchkit.data.splits import shared
@@ -20,16 +21,19 @@ from sketchkit.deterministic import deterministic_algorithms
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.failures import leaving_nothing, reported
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
+from sketchkit.engine.lock import held
 from sketchkit.engine.runner import TranslationRunner
 from sketchkit.engine.scores import VAL
 from sketchkit.engine.trial import try_building
 from sketchkit.errors import ConfigError
+from sketchkit.memory import shortages
 from sketchkit.options import did_you_mean
 from sketchkit.registry import MODELS, translator_names
 from sketchkit.translators.base import Painter, Translator
 
 NEEDED = ("translator", "backbone", "generator_losses", "train_dataloader", "train_cfg", "optim_wrapper")
 MMENGINES_OWN = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
+MEND = "lower batch_size, or split each batch with translator.accumulate=2; num_workers=0 takes least"
 
 
 def train(config: Config, work_dir: str | Path | None = None, resume: bool | str = False) -> Path:
@@ -41,25 +45,27 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
         resume: True goes on from the folder's latest checkpoint, 'auto' does so when there is one.
 
     Raises:
-        ConfigError: the folder already holds a run and `resume` is False.
+        ConfigError: the folder already holds a run and `resume` is False, or another process is writing there.
+        CheckpointError: there is nothing to resume from, or nothing that can be used.
+        ShortageError: memory or room on the disk ran out; what was saved before is there.
         TrainingStopped: the watchdog ended it.
     """
     folder = Path(work_dir or config.get("work_dir") or Path("runs") / Path(config.filename or "run").stem)
     existing = latest_checkpoint(folder)
     check(config, folder, existing, bool(resume))
-    if resume and existing and int(existing.stem[5:]) >= config["train_cfg"].get("max_iters", 0):
-        print(f"{folder} is trained to iteration {existing.stem[5:]} already: raise train_cfg.max_iters to go on")
     launcher = _start_processes()
     resuming = existing is not None if resume == "auto" else resume
     runner = _runner_config(config, folder, bool(resuming), launcher)
     try:
         repeatable = deterministic_algorithms(runner.get("randomness", {}).get("deterministic", False))
-        with repeatable, leaving_nothing(folder):
+        with leaving_nothing(folder), held(folder), shortages(MEND), repeatable:
+            for place in (folder, folder / "grids"):
+                remove_parts(place)
             built: Any = TranslationRunner.from_cfg(runner)
-            with reported(built):
+            with reported(built), shortages(MEND):
                 built.train()
-        if is_main_process():
-            _summarize(folder)
+            if is_main_process():
+                _summarize(folder)
     finally:
         # Left to the interpreter's end, gloo's threads may abort the process.
         if torch.distributed.is_initialized():

@@ -12,13 +12,14 @@ from mmengine.config import Config
 from torch import Tensor
 from torch.nn import functional as F
 
-from sketchkit.config.load import parse_config
+from sketchkit.config.load import config_of
 from sketchkit.config.parts import model_config
 from sketchkit.config.plugins import load_kept
 from sketchkit.config.validation import validate
-from sketchkit.engine.checkpoints import latest_checkpoint, load_strictly, read_checkpoint
+from sketchkit.engine.checkpoints import load_strictly, read_checkpoint, read_latest, refuse_other_sizes
 from sketchkit.engine.trial import try_networks
 from sketchkit.errors import CheckpointError, ConfigError, DataError
+from sketchkit.files import parse_json
 from sketchkit.options import did_you_mean, one_of
 from sketchkit.registry import MODELS, translator_names
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
@@ -55,8 +56,7 @@ class TrainedTranslator:
         plugin_files: Sequence[str | Path] = (),
         trust_code: bool = False,
     ) -> None:
-        self.path = _find(Path(run))
-        content = read_checkpoint(self.path)
+        self.path, content = _find(Path(run))
         if config is None:
             config = _kept_config(content["config"], self.path)
             load_kept(config, plugin_files, self.path, trust_code)
@@ -67,7 +67,9 @@ class TrainedTranslator:
         whole = model_config(self.config)
         one_of(f"{self.path}: translator", whole["type"], translator_names())
         kind: Any = MODELS.get(whole["type"])
-        self.model: Translator = MODELS.build(kind.inference_config(whole))
+        parts = kind.inference_config(whole)
+        refuse_other_sizes(lambda: MODELS.build(parts), content["model"], self.path)
+        self.model: Translator = MODELS.build(parts)
         load_strictly(self.model, _for_inference(content["model"], self.model), self.path)
         self.device = usable_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model.to(self.device).eval()
@@ -171,10 +173,9 @@ class TrainedTranslator:
 
 def _kept_config(text: str, path: Path) -> Config:
     try:
-        return parse_config(text)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise CheckpointError(f"{path} holds a config that cannot be read: {reason}") from error
+        return config_of(parse_json(text, path), path)
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def _check(config: Config, path: Path) -> None:
@@ -206,15 +207,13 @@ def usable_device(device: str | torch.device) -> torch.device:
         raise ConfigError(f"device={device} cannot be used: {str(error).splitlines()[0]}") from error
 
 
-def _find(run: Path) -> Path:
+def _find(run: Path) -> tuple[Path, dict[str, Any]]:
+    """The checkpoint that is meant, and its content; a file that is named is the one that is meant."""
     if run.is_dir():
-        latest = latest_checkpoint(run)
-        if latest is None:
-            raise CheckpointError(f"{run} holds no checkpoint (iter_*.pth): name a run folder that was trained")
-        return latest
-    if not run.is_file():
+        return read_latest(run)
+    if not run.exists():
         raise CheckpointError(f"no run at {run}: name a run folder or a checkpoint")
-    return run
+    return run, read_checkpoint(run)
 
 
 def _preparation(pipeline: Sequence[Mapping[str, Any]]) -> Preparation | None:

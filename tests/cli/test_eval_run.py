@@ -11,6 +11,7 @@ import timm
 import torch
 
 from sketchkit.data.image_io import read_image
+from sketchkit.engine.checkpoints import write_checkpoint
 from sketchkit.inference import TrainedTranslator
 from tests.conftest import ROOT
 from tests.eval_command import FEATURES, NETWORK, call, failed, measured
@@ -98,7 +99,7 @@ def test_another_checkpoint_split_or_part_has_a_folder_of_its_own(copies, capsys
     for key, tensor in content["model"].items():
         if key.startswith("backbone.") and tensor.is_floating_point():
             tensor.mul_(1.5)
-    torch.save({**content, "iter": 4}, run / "iter_4.pth")
+    write_checkpoint(run / "iter_4.pth", {**content, "iter": 4})
     second = measured(capsys, run, "-m", "l1")
     assert second["generator"]["iteration"] == 4 and values(second) != values(first)
     third = measured(capsys, run, "-m", "l1", "--split", "train")
