@@ -15,13 +15,11 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 from torchvision.tv_tensors import Image as Picture
 
+from sketchkit.data.formats import SUFFIXES
 from sketchkit.data.image_io import UnusablePicture, read_image
 from sketchkit.data.randomness import seeded
 from sketchkit.data.transforms.build import Transform, build_pipeline
 from sketchkit.errors import ConfigError, DataError
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-
 
 # Wraps what is walked through, to show how far that is.
 Looking = Callable[[Sequence[Any]], Iterable[Any]]

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sketchkit.data.formats import SUFFIXES
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import did_you_mean
 
 FLAGS = ("error", "ambiguous", "pose", "context")
 ALIGNED = "tx_000000000000"
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 
 @dataclass(frozen=True)

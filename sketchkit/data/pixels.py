@@ -1,0 +1,126 @@
+"""A Pillow image in any mode, depth and orientation -> upright sRGB pixels of 8 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import TiffImageFile
+
+from sketchkit.data.profiles import to_srgb
+
+UPRIGHT = 1
+# Of TIFF 6.0: PhotometricInterpretation, SampleFormat, PlanarConfiguration.
+_WHITE_IS_ZERO, _SIGNED, _PLANAR = 0, 2, 2
+_BAND = 2**20  # pixels that are laid on white at a time
+
+
+class Unusable(ValueError):
+    """A whole picture of a kind whose numbers do not say what they look like."""
+
+
+def straight(image: Image.Image, name: str = "the picture") -> np.ndarray:
+    """(H, W, 3) RGB or, where there is transparency, (H, W, 4) straight RGBA; uint8, upright, in sRGB.
+
+    16 bits are divided by 257 and rounded. Of several pictures in a file it is the first.
+
+    Raises:
+        Unusable: its numbers have no range of their own: 32 bits, signed, or with fractions.
+    """
+    image.load()
+    turned = orientation(image)  # after loading: Pillow turns a TIFF by itself
+    image = _eight_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("LA") if image.mode == "La" else image
+        alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+        pixels = cv2.merge([*cv2.split(np.asarray(to_srgb(image, name))), alpha])
+    else:
+        pixels = np.array(to_srgb(image, name))
+    return turn(pixels, turned)
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; what is no such number says nothing, and the picture is upright (1)."""
+    try:
+        value: Any = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # tags can be damaged in any way, and the picture be whole
+        return UPRIGHT
+    return int(value) if value in range(1, 9) else UPRIGHT
+
+
+def turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """(H, W, C) as it is to be looked at: 5 to 8 lie on their side, see the orientations of EXIF 2.3, section 4.6.4."""
+    if orientation > 4:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def on_white(pixels: np.ndarray) -> np.ndarray:
+    """Straight RGBA laid on white; RGB as it is."""
+    if pixels.shape[2] == 3:
+        return pixels
+    laid = np.empty((*pixels.shape[:2], 3), np.uint8)
+    rows = max(1, _BAND // pixels.shape[1])
+    for start in range(0, len(pixels), rows):
+        color, alpha = np.split(pixels[start : start + rows].astype(np.uint32), [3], axis=2)
+        laid[start : start + rows] = (color * alpha + 255 * (255 - alpha) + 127) // 255
+    return laid
+
+
+def to_eight_bits(values: np.ndarray, largest: int = 65535) -> np.ndarray:
+    """Whole numbers 0 to `largest` as 0 to 255, rounded."""
+    # Through a table: without large copies between.
+    table = (np.arange(largest + 1, dtype=np.uint32) * 255 + largest // 2) // largest
+    return table.astype(np.uint8)[np.minimum(values, largest)]
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    _check_kind(image)
+    if image.mode != "I" and not image.mode.startswith("I;16"):
+        return image
+    values = np.asarray(image).astype(np.uint16)
+    gray = Image.fromarray(to_eight_bits(values, 2 ** _depth(image) - 1))
+    if _is_negative(image):
+        gray = Image.fromarray(255 - np.asarray(gray))
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        gray.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    if "icc_profile" in image.info:
+        gray.info["icc_profile"] = image.info["icc_profile"]
+    return gray
+
+
+def _check_kind(image: Image.Image) -> None:
+    """Refuse what Pillow reads without telling what black and white are, or reads wrong."""
+    mend = "save it with 8 or 16 bits, without a sign"
+    if image.mode == "F":
+        raise Unusable(f"it holds fractions, which have no range of their own: {mend}")
+    # Pillow has these two readers bring whatever is deeper to 16 bits.
+    if image.mode == "I" and image.format not in ("PPM", "PNG"):
+        raise Unusable(f"it holds whole numbers of 32 bits or with a sign, which have no range of their own: {mend}")
+    if _SIGNED in _tag(image, ExifTags.Base.SampleFormat, ()):
+        raise Unusable(f"it holds numbers with a sign, which have no range of their own: {mend}")
+    is_planar = _tag(image, ExifTags.Base.PlanarConfiguration, 1) == _PLANAR
+    if is_planar and max(_tag(image, ExifTags.Base.BitsPerSample, (8,))) > 8:
+        raise Unusable("its channels of 16 bits lie one behind the other: save it with 8 bits, or not in planes")
+
+
+def _depth(image: Image.Image) -> int:
+    """Bits a sample, of which TIFF also has 12."""
+    bits = _tag(image, ExifTags.Base.BitsPerSample, (16,))
+    return bits[0] if bits in ((12,), (16,)) else 16
+
+
+def _tag(image: Image.Image, tag: int, default: Any) -> Any:
+    return image.tag_v2.get(tag, default) if isinstance(image, TiffImageFile) else default
+
+
+def _is_negative(image: Image.Image) -> bool:
+    """Whether a deep TIFF counts from white, which Pillow minds in those of 8 bits alone."""
+    return _tag(image, ExifTags.Base.PhotometricInterpretation, None) == _WHITE_IS_ZERO
