@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import TiffImageFile
@@ -14,7 +14,7 @@ from sketchkit.data.profiles import to_srgb
 UPRIGHT = 1
 # Of TIFF 6.0: PhotometricInterpretation, SampleFormat, PlanarConfiguration.
 _WHITE_IS_ZERO, _SIGNED, _PLANAR = 0, 2, 2
-_BAND = 2**20  # pixels that are laid on white at a time
+_BAND = 2**18  # pixels
 
 
 class Unusable(ValueError):
@@ -24,7 +24,8 @@ class Unusable(ValueError):
 def straight(image: Image.Image, name: str = "the picture") -> np.ndarray:
     """(H, W, 3) RGB or, where there is transparency, (H, W, 4) straight RGBA; uint8, upright, in sRGB.
 
-    16 bits are divided by 257 and rounded. Of several pictures in a file it is the first.
+    16 bits are divided by 257 and rounded (of colour TIFFs the upper 8 are taken). Of several pictures in a file it is
+    the first.
 
     Raises:
         Unusable: its numbers have no range of their own: 32 bits, signed, or with fractions.
@@ -32,12 +33,13 @@ def straight(image: Image.Image, name: str = "the picture") -> np.ndarray:
     image.load()
     turned = orientation(image)  # after loading: Pillow turns a TIFF by itself
     image = _eight_bits(image)
-    if image.has_transparency_data:
-        image = image.convert("LA") if image.mode == "La" else image
-        alpha = np.asarray(image.convert("RGBA").getchannel("A"))
-        pixels = cv2.merge([*cv2.split(np.asarray(to_srgb(image, name))), alpha])
-    else:
+    if not image.has_transparency_data:
         pixels = np.array(to_srgb(image, name))
+    else:
+        image = image.convert("LA") if image.mode == "La" else image
+        pixels = np.array(image.convert("RGBA"))
+        if image.info.get("icc_profile"):
+            pixels[..., :3] = to_srgb(image, name)
     return turn(pixels, turned)
 
 
@@ -65,19 +67,31 @@ def on_white(pixels: np.ndarray) -> np.ndarray:
     """Straight RGBA laid on white; RGB as it is."""
     if pixels.shape[2] == 3:
         return pixels
-    laid = np.empty((*pixels.shape[:2], 3), np.uint8)
-    rows = max(1, _BAND // pixels.shape[1])
-    for start in range(0, len(pixels), rows):
-        color, alpha = np.split(pixels[start : start + rows].astype(np.uint32), [3], axis=2)
-        laid[start : start + rows] = (color * alpha + 255 * (255 - alpha) + 127) // 255
-    return laid
+    return _by_bands(_lay, pixels, (*pixels.shape[:2], 3))
 
 
 def to_eight_bits(values: np.ndarray, largest: int = 65535) -> np.ndarray:
-    """Whole numbers 0 to `largest` as 0 to 255, rounded."""
-    # Through a table: without large copies between.
-    table = (np.arange(largest + 1, dtype=np.uint32) * 255 + largest // 2) // largest
-    return table.astype(np.uint8)[np.minimum(values, largest)]
+    """Whole numbers 0 to `largest`, (H, W) or (H, W, C), as 0 to 255, rounded."""
+
+    def scale(band: np.ndarray) -> np.ndarray:
+        return (np.minimum(band, largest).astype(np.uint32) * 255 + largest // 2) // largest
+
+    return _by_bands(scale, values, values.shape)
+
+
+def _lay(band: np.ndarray) -> np.ndarray:
+    # At most 255 * 255 + 127, which 16 bits hold.
+    color, alpha = np.split(band.astype(np.uint16), [3], axis=2)
+    return (color * alpha + 255 * (255 - alpha) + 127) // 255
+
+
+def _by_bands(function: Callable[[np.ndarray], np.ndarray], values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """What the function makes of some rows at a time, so that its wider numbers need little memory."""
+    made = np.empty(shape, np.uint8)
+    rows = max(1, _BAND // values.shape[1])
+    for start in range(0, len(values), rows):
+        made[start : start + rows] = function(values[start : start + rows])
+    return made
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -107,8 +121,8 @@ def _check_kind(image: Image.Image) -> None:
     if _SIGNED in _tag(image, ExifTags.Base.SampleFormat, ()):
         raise Unusable(f"it holds numbers with a sign, which have no range of their own: {mend}")
     is_planar = _tag(image, ExifTags.Base.PlanarConfiguration, 1) == _PLANAR
-    if is_planar and max(_tag(image, ExifTags.Base.BitsPerSample, (8,))) > 8:
-        raise Unusable("its channels of 16 bits lie one behind the other: save it with 8 bits, or not in planes")
+    if is_planar and (image.mode == "LA" or max(_tag(image, ExifTags.Base.BitsPerSample, (8,))) > 8):
+        raise Unusable("its channels lie in planes, of which only colours of 8 bits are read: save it otherwise")
 
 
 def _depth(image: Image.Image) -> int:

@@ -21,7 +21,7 @@ def to_srgb(image: Image.Image, name: str) -> Image.Image:
     """
     profile = image.info.get("icc_profile")
     if not profile or image.mode == "LAB":  # which is a profile of its own
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     try:
         mode, transform = _transform(profile)
         return transform.apply(_in_mode(image, mode))
