@@ -12,7 +12,8 @@ from pathlib import Path
 def whole(path: str | Path) -> Iterator[Path]:
     """The name to write to; what is there when the block ends takes the place of `path`, and nothing if it fails."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Short enough for a file system that allows the name itself.
+    temporary = path.with_name(f".{path.name[:50]}.{os.getpid()}.part")
     try:
         yield temporary
         temporary.replace(path)

@@ -42,6 +42,11 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: ascii(_byte_of(found[0]))[1:-1], text)
 
 
+def is_text(name: str) -> bool:
+    """Whether a name is UTF-8, which file systems do not ask for."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
 def _byte_of(letter: str) -> str:
     """A byte of a name that is no UTF-8 as that byte's number."""
     return chr(ord(letter) - 0xDC00) if "\udc80" <= letter <= "\udcff" else letter

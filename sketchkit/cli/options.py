@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from sketchkit.config.names import config_names, find_config
 from sketchkit.errors import CheckpointError, DataError, PluginError
+from sketchkit.files import printable
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C has ended
 OVERRIDES = "--cfg-options"
@@ -123,6 +124,11 @@ def require_run(run: str | Path) -> None:
     """
     if not Path(run).exists():
         raise CheckpointError(f"no run at {run}: name a run folder or a checkpoint")
+
+
+def say(line: str, err: bool = False) -> None:
+    """Print a line that may hold the names of files, which are shown escaped where they would move the cursor."""
+    click.echo(printable(line), err=err)
 
 
 def example(words: str) -> str:

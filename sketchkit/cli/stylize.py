@@ -18,6 +18,7 @@ from sketchkit.cli.options import (
     overrides_option,
     plugin_option,
     quiet_option,
+    say,
     seed_option,
 )
 from sketchkit.config.names import DEFAULT_PRESET, preset_file, presets
@@ -112,7 +113,7 @@ def _watch(strokes: Iterable[Stroke], target: Path, save_every: int | None, quie
     write_image(target, pixels)
     height, width = pixels.shape[:2]
     stopped = f" (stopped by {signal} after {done} of {iterations} iterations)" if signal else ""
-    click.echo(f"{target}: {width} x {height}{stopped}")
+    say(f"{target}: {width} x {height}{stopped}")
 
 
 def _line(stroke: Stroke, elapsed: float) -> str:
@@ -138,11 +139,10 @@ def _sort(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _check_target(target: Path, files: Sequence[str]) -> None:
-    import cv2
-
+    from sketchkit.data.image_io import can_write
     from sketchkit.errors import ConfigError
 
-    if not cv2.haveImageWriter(target.name):
+    if not can_write(target):
         raise ConfigError(f"cannot write {target}: no image format ends in '{target.suffix}', use .png or .jpg")
     if target.resolve() in [Path(file).resolve() for file in files]:
         raise ConfigError(f"{target} is one of the pictures to read: write to another file")

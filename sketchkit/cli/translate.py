@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sketchkit.cli.options import PicturePath, RunPath, device_option, example, output_option, quiet_option
+from sketchkit.cli.options import PicturePath, RunPath, device_option, example, output_option, quiet_option, say
 
 
 @click.command(epilog=example("translate runs/pix2pix_facades labels.png -o facade.png"))
@@ -74,24 +74,23 @@ def command(
             place.parent.mkdir(parents=True, exist_ok=True)
             write_image(place, image)
     for line in dict.fromkeys(failed):
-        click.echo(f"error: {line}", err=True)
+        say(f"error: {line}", err=True)
     if done := len(jobs) - len(failed):
-        click.echo(f"{done} picture{'s' if done > 1 else ''} in {output}")
+        say(f"{done} picture{'s' if done > 1 else ''} in {output}")
     if failed:
         raise SystemExit(1)
 
 
 def _jobs(source: Path, output: Path, samples: int) -> Iterator[tuple[Path, int, Path]]:
     """Each picture to make: its source, which draw of the noise, and where it goes."""
-    import cv2
-
     from sketchkit.data.datasets.folders import some_pictures
+    from sketchkit.data.image_io import can_write
     from sketchkit.errors import ConfigError
 
     is_one = not source.is_dir()
     files = [source] if is_one else some_pictures(source)
     is_picture = is_one and bool(output.suffix) and not output.is_dir()
-    if is_picture and not cv2.haveImageWriter(output.name):
+    if is_picture and not can_write(output):
         raise ConfigError(f"cannot write {output}: no image format ends in '{output.suffix}', use .png or .jpg")
     for file in files:
         for draw in range(samples):

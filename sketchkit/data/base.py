@@ -245,7 +245,7 @@ def pictures_in(folder: Path) -> list[Path]:
 def hash_files(root: Path, files: Iterable[Path]) -> str:
     """SHA-256, in hex, over the sorted names relative to `root` with their sizes in bytes."""
     lines = sorted(f"{file.relative_to(root).as_posix()} {file.stat().st_size}\n" for file in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def spread(items: list[Any], count: int | None) -> list[Any]:

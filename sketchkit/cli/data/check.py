@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketchkit.cli.options import PicturePath, example, json_option, plugin_option, quiet_option
+from sketchkit.cli.options import PicturePath, example, json_option, plugin_option, quiet_option, say
 
 if TYPE_CHECKING:
     from sketchkit.data.base import Findings
@@ -57,4 +57,4 @@ def _show(findings: Findings) -> None:
             click.echo(f"{name:14} {count}")
     click.echo(f"{'unreadable':14} {len(findings.problems)}")
     for line in findings.problems:
-        click.echo(f"  {line}")
+        say(f"  {line}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sketchkit.cli.options import PicturePath, example, json_option, output_option, quiet_option
+from sketchkit.files import printable
 
 if TYPE_CHECKING:
     from sketchkit.data.prepare.colorfulness import Selection
@@ -87,7 +88,7 @@ def _counts(found: Selection) -> dict[str, Any]:
 
 def _table(said: dict[str, Any], root: Path) -> str:
     bad = said["unreadable"]
-    return "\n".join([
+    return "\n".join(map(printable, [
         f"{'pictures':14} {said['pictures']}",
         f"{'kept':14} {said['kept']}  {said['list']}",
         f"{'dropped':14} {said['dropped']}  {said['dropped_list']}",
@@ -95,4 +96,4 @@ def _table(said: dict[str, Any], root: Path) -> str:
         *(f"  {line}" for line in bad),
         f"{'colourfulness':14} " + ", ".join(f"{q} {value:.1f}" for q, value in said["quantiles"].items()),
         f"split them: sketchkit data split {root} --list {said['list']} --ratios 0.8,0.1,0.1 -o split.json",
-    ])  # fmt: skip
+    ]))  # fmt: skip

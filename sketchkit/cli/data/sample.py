@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sketchkit.cli.options import example, quiet_option, seed_option
+from sketchkit.cli.options import example, quiet_option, say, seed_option
 
 CONFIGS = {
     "sketchy": "sketchygan_demo",
@@ -44,8 +44,8 @@ def command(out: Path, kind: str, seed: int, photos: int | None, sketches: int |
             )
         else:
             new, said = _other(kind, out, OTHER if photos is None else photos, sketches, options)
-    click.echo(f"{out}: {said}" + ("" if new else " (was there already)"))
-    click.echo(f"train on it: sketchkit train {CONFIGS[kind]} data_root={out}")
+    say(f"{out}: {said}" + ("" if new else " (was there already)"))
+    say(f"train on it: sketchkit train {CONFIGS[kind]} data_root={out}")
 
 
 def _sketchy(out: Path, photos: int, sketches: int, options: dict[str, Any]) -> tuple[bool, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketchkit.cli.options import PicturePath, example, on_error_option, plugin_option, quiet_option, seed_option
+from sketchkit.cli.options import PicturePath, example, on_error_option, plugin_option, quiet_option, say, seed_option
 
 if TYPE_CHECKING:
     from sketchkit.data.prepare.sketching import SketchWriter
@@ -67,7 +67,7 @@ def command(
     _tell(out, writer, there, bad)
     if not lines_only:
         more = "" if (out / "val").is_dir() else " val_split=train"
-        click.echo(f"train on it: sketchkit train autopainter_lineart data_root={out}{more}")
+        say(f"train on it: sketchkit train autopainter_lineart data_root={out}{more}")
     if len(bad) == len(writer) and not there:
         raise SystemExit(1)
 
@@ -116,8 +116,8 @@ def _write_all(writer: SketchWriter, workers: int, on_error: str, quiet: bool) -
 def _tell(out: Path, writer: SketchWriter, there: int, bad: Sequence[str]) -> None:
     parts = Counter(job.file.parent.name for job in writer.jobs if job.file.exists())
     said = ", ".join(f"{count} in {part}" for part, count in sorted(parts.items())) or "none"
-    click.echo(f"{out}: wrote {said}" + (f"; {there} were there already" if there else ""))
+    say(f"{out}: wrote {said}" + (f"; {there} were there already" if there else ""))
     if bad:
         click.echo(f"{len(bad)} could not be read:")
     for line in bad:
-        click.echo(f"  {line}")
+        say(f"  {line}")

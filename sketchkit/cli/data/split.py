@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from sketchkit.cli.options import PicturePath, example, output_option, seed_option
+from sketchkit.cli.options import PicturePath, example, output_option, say, seed_option
 
 Number = TypeVar("Number", int, float)
 
@@ -35,7 +35,7 @@ def command(root: Path, output: Path, counts: str | None, ratios: str | None, se
     write_split(output, root, parts, seed)
     left = len(names) - sum(map(len, parts.values()))
     said = ", ".join(f"{part} {len(files)}" for part, files in parts.items())
-    click.echo(f"{output}: {said}" + (f"; {left} of {len(names)} left out" if left else ""))
+    say(f"{output}: {said}" + (f"; {left} of {len(names)} left out" if left else ""))
 
 
 def _names(root: Path, listed: Path | None) -> list[str]:
