@@ -13,7 +13,7 @@ from sketchkit import __version__
 from sketchkit.cli.groups import LazyGroup
 from sketchkit.cli.options import INTERRUPTED, example, say
 from sketchkit.errors import SketchkitError
-from sketchkit.files import printable
+from sketchkit.names import printable
 
 COMMANDS = {
     "configs": "List the configs that come with sketchkit, or show one.",

@@ -17,7 +17,7 @@ from sketchkit.atomic import whole
 from sketchkit.data import pixels
 from sketchkit.data.formats import TooLarge, check_bytes, open_picture
 from sketchkit.errors import DataError, SketchkitError
-from sketchkit.files import check_regular
+from sketchkit.files import regular_file
 
 T = TypeVar("T")
 JPEG_START = b"\xff\xd8\xff"
@@ -98,8 +98,8 @@ def image_to_rgb(image: Image.Image) -> np.ndarray:
 def _understood(path: str | Path, reader: Callable[[bytes], T]) -> T:
     """What `reader` makes of the file's bytes, its failures in words that name the file."""
     try:
-        check_bytes(check_regular(path))
-        data = Path(path).read_bytes()
+        check_bytes(Path(path).stat().st_size)
+        data = regular_file(path).read_bytes()
     except OSError as error:
         raise UnreadableImage(f"cannot read {path}: {error.strerror or error}") from error
     except TooLarge as error:

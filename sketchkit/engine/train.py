@@ -20,7 +20,7 @@ from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.runner import TranslationRunner
 from sketchkit.engine.scores import VAL
 from sketchkit.errors import ConfigError
-from sketchkit.files import is_text
+from sketchkit.names import is_text
 from sketchkit.options import did_you_mean
 from sketchkit.registry import DATASETS, MODELS, translator_names
 from sketchkit.translators.base import Painter, Translator
@@ -44,9 +44,7 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
     """
     folder = Path(work_dir or config.get("work_dir") or Path("runs") / Path(config.filename or "run").stem)
     if not is_text(str(folder)):
-        raise ConfigError(
-            f"the run folder {folder} has a name that is no UTF-8, as TensorBoard wants it: choose another"
-        )
+        raise ConfigError(f"the run folder {folder} has no name in UTF-8, which TensorBoard needs: choose another")
     existing = latest_checkpoint(folder)
     check(config, folder, existing, bool(resume))
     if resume and existing and int(existing.stem[5:]) >= config["train_cfg"].get("max_iters", 0):

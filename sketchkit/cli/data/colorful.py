@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sketchkit.cli.options import PicturePath, example, json_option, output_option, quiet_option
-from sketchkit.files import printable
+from sketchkit.names import printable
 
 if TYPE_CHECKING:
     from sketchkit.data.prepare.colorfulness import Selection

@@ -1,40 +1,16 @@
-"""Files as people name them: which of them can be read to their end, and how their names are shown."""
+"""Names of files, which may be of any bytes: how they are shown, and how long they may be."""
 
 from __future__ import annotations
 
 import os
 import re
-import stat
 from hashlib import sha256
 from pathlib import Path
 
-from sketchkit.errors import DataError
-
 LONGEST_NAME = 255  # in bytes, on the file systems that people have
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 # What moves a terminal's cursor, changes its colours, or turns the direction of the letters; and bytes that are no
 # UTF-8, which Python holds as half a surrogate pair.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def check_regular(path: str | Path) -> int:
-    """Refuse what is no regular file, as reading from a pipe or a device may never end; the size in bytes of others.
-
-    Raises:
-        OSError: nothing is there, or it may not be looked at.
-        DataError: it is a folder, a pipe, a socket or a device.
-    """
-    found = Path(path).stat()
-    for is_kind, name in _KINDS:
-        if is_kind(found.st_mode):
-            raise DataError(f"{path} is {name}, not a file: copy what it holds into a file, or check the path")
-    return found.st_size
 
 
 def printable(text: str) -> str:
