@@ -18,11 +18,19 @@ def whole(path: str | Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        if error.filename == str(temporary):
-            error.filename = str(path)  # the name that people know
+        # The name that people know; what fails in writing has none.
+        if error.errno is not None and error.filename in (None, str(temporary)):
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what calls that were killed have left half written in a folder in which nobody else writes now."""
+    for file in folder.glob(".*.part"):
+        if file.name.split(".")[-2].isdigit():
+            file.unlink(missing_ok=True)
 
 
 def write_whole(path: str | Path, text: str) -> None:

@@ -27,6 +27,10 @@ class CheckpointError(SketchkitError):
     """A checkpoint is damaged, unsafe, or belongs to another architecture."""
 
 
+class ShortageError(SketchkitError):
+    """Memory, or room on a disk, has run out."""
+
+
 class PluginError(SketchkitError):
     """A plugin failed to load."""
 

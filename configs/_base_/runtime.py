@@ -13,6 +13,6 @@ default_hooks = dict(
     logger=dict(type="ProgressHook", interval=50),
     grids=dict(type="SampleGridHook", interval=1000, samples=12),
     watchdog=dict(type="WatchdogHook", interval=50, begin=500),
-    checkpoint=dict(type="SafeCheckpointHook", by_epoch=False, interval=1000, max_keep_ckpts=2),
+    checkpoint=dict(type="SafeCheckpointHook", interval=1000, max_keep_ckpts=2),
 )
 custom_hooks = []

@@ -13,6 +13,7 @@ from sketchkit import __version__
 from sketchkit.cli.groups import LazyGroup
 from sketchkit.cli.options import INTERRUPTED, example, say
 from sketchkit.errors import SketchkitError
+from sketchkit.memory import in_words
 from sketchkit.names import printable
 
 COMMANDS = {
@@ -66,9 +67,11 @@ def run(command: click.Command, arguments: list[str] | None, name: str) -> None:
     except SketchkitError as error:
         say(f"error: {_line(error)}", err=True)
         sys.exit(error.exit_code)
-    except OSError as error:
-        # A full disk, a folder that may not be written to: the system's own words say it.
-        say(f"error: {error.filename or 'input or output'}: {error.strerror or error}", err=True)
+    except Exception as error:
+        line = in_words(error) or _systems(error)
+        if line is None:
+            raise
+        say(f"error: {line}", err=True)
         sys.exit(1)
 
 
@@ -82,7 +85,14 @@ def _mend(error: click.ClickException) -> str:
     return " ".join(error.format_message().split()).rstrip(".")
 
 
-def _line(error: SketchkitError) -> str:
+def _systems(error: Exception) -> str | None:
+    """A folder that may not be written to, and its like: the system's own words say it."""
+    if not isinstance(error, OSError):
+        return None
+    return f"{error.filename or 'input or output'}: {error.strerror or _line(error)}"
+
+
+def _line(error: Exception) -> str:
     """The error's own line, also where a data worker has wrapped it into its traceback."""
     text = str(error)
     return text.rstrip().splitlines()[-1].partition(": ")[2] if "Original Traceback" in text else text

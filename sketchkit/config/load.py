@@ -8,7 +8,6 @@ every place that needs it.
 from __future__ import annotations
 
 import ast
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from sketchkit import loading, registry
 from sketchkit.config.bases import named_bases
 from sketchkit.config.names import find_config
 from sketchkit.errors import ConfigError, SketchkitError
+from sketchkit.files import read_json
 from sketchkit.options import did_you_mean, options_of
 
 TERM_OPTIONS = ("weight", "head")
@@ -51,7 +51,7 @@ def read_config(path: str | Path) -> Config:
     """The config as written: a Python text config, or the JSON kept in a run folder (parsed, never run)."""
     path = find_config(path)
     if path.suffix == ".json":
-        return Config(json.loads(path.read_text()), filename=str(path))
+        return Config(read_json(path, error=ConfigError), filename=str(path))
     try:
         with named_bases():
             return Config.fromfile(str(path), import_custom_modules=False)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sketchkit.atomic import write_whole
 from sketchkit.data.randomness import stable_seed
 from sketchkit.errors import ConfigError, DataError
+from sketchkit.files import read_json
 from sketchkit.options import did_you_mean
 
 PARTS = ("train", "val", "test")
@@ -171,14 +172,9 @@ def _refuse_twice(names: Iterable[str], where: str) -> None:
 
 
 def _parsed(path: Path) -> dict[str, list[str]]:
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(
-            f"cannot read the split {path} ({error.strerror}): write it with `sketchkit data split`"
-        ) from error
-    except ValueError as error:
-        raise DataError(f"{path} is damaged ({error}): write it again with `sketchkit data split`") from error
+    if not path.exists():
+        raise DataError(f"cannot read the split {path} (No such file): write it with `sketchkit data split`")
+    content = read_json(path, object, mend="write it again with `sketchkit data split`")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{path} is no split file: write one with `sketchkit data split`")
     parts = content.get("parts")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from mmengine.runner import BaseLoop
 from torch import nn
 
 from sketchkit.engine import interruption
+from sketchkit.engine.checkpoints import random_state, restore_random_state
 from sketchkit.errors import DataError
 from sketchkit.registry import LOOPS
 
@@ -43,6 +45,8 @@ class TrainLoop(BaseLoop):
         self.val_interval, self.val_begin = val_interval, val_begin
         self.val_at_start = val_at_start
         self.stop_training = False
+        # Whether the iterations done have been validated; checkpoints hold it, as a plateau schedule rests on it.
+        self.validated = False
         # On the host whatever the backend: asking the other processes must not make the device wait.
         self._host_group = torch.distributed.new_group(backend="gloo") if get_world_size() > 1 else None
 
@@ -80,24 +84,26 @@ class TrainLoop(BaseLoop):
         return self.runner.model
 
     def _train(self) -> None:
-        # A checkpoint is written before the validation of its iteration, on which a plateau schedule may rest.
-        resumed = 0 < self._iter < self._max_iters and self._due()
-        if resumed or (self.val_at_start and self._iter == 0):
+        # A checkpoint is written before the validation of its iteration, and an end by signal may be before it too.
+        resumed = self._iter > 0 and self._due() and not self.validated
+        if resumed or (self.val_at_start and self._iter == 0 and not self.validated):
             self._validate()
         batches = self._batches()
         self.runner.model.iteration = self._iter
         self.runner.restore_randomness()
-        while self._iter < self._max_iters and not self.stop_training:
+        ended = self._end_if_asked()
+        while self._iter < self._max_iters and not self.stop_training and not ended:
             self.runner.model.train()
             self.run_iter(self._next(batches))
-            if self._due() or self._iter == self._max_iters:
+            ended = self._end_if_asked()
+            if self._due() and not ended:
                 self._validate()
-            if self._interrupted():
-                self.runner.save_between_iterations(interruption.requested() or "another process was stopped")
-                break
+                # At the end of the run nothing is left to save.
+                ended = self._iter < self._max_iters and self._end_if_asked()
 
     def run_iter(self, data_batch: Sequence[dict]) -> None:
         """One iteration between its hooks."""
+        self.validated = False
         self.runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=data_batch)
         outputs = self.runner.model.train_step(data_batch, optim_wrapper=self.runner.optim_wrapper)
         self.runner.call_hook("after_train_iter", batch_idx=self._iter, data_batch=data_batch, outputs=outputs)
@@ -110,8 +116,13 @@ class TrainLoop(BaseLoop):
             return iter(self.dataloader)
 
     def _next(self, batches: Iterator) -> Any:
-        try:
+        with self._saving_where_data_fail():
             return next(batches)
+
+    @contextmanager
+    def _saving_where_data_fail(self) -> Iterator[None]:
+        try:
+            yield
         except DataError:
             # Data that fails late must not cost the iterations before it. A process among several cannot save alone.
             if self._iter and get_world_size() == 1:
@@ -119,25 +130,37 @@ class TrainLoop(BaseLoop):
             raise
 
     def _due(self) -> bool:
-        return self._iter % self.val_interval == 0 and self._iter >= self.val_begin
+        regular = self._iter % self.val_interval == 0 and self._iter >= self.val_begin
+        return regular or self._iter == self._max_iters
 
     def _validate(self) -> None:
-        if self.runner.val_loop is not None:
-            if get_world_size() > 1:
-                # Running statistics are each process's own: what is judged is what the first one's checkpoint holds.
-                for buffer in self.runner.model.buffers():
-                    broadcast(buffer, src=0)
-            with _neutral_randomness():
-                self.runner.val_loop.run()
+        if self.runner.val_loop is None:
+            return
+        if get_world_size() > 1:
+            # Running statistics are each process's own: what is judged is what the first one's checkpoint holds.
+            for buffer in self.runner.model.buffers():
+                broadcast(buffer, src=0)
+        with self._saving_where_data_fail(), _neutral_randomness():
+            self.runner.val_loop.run()
+        self.validated = True
 
-    def _interrupted(self) -> bool:
+    def _end_if_asked(self) -> bool:
+        """Save and say so where a signal has asked for the end; whether it has."""
         asked = torch.tensor(float(interruption.requested() is not None))
         if get_world_size() > 1:
             # All ranks must leave in the same iteration, whichever of them was signalled.
             all_reduce(asked, op="max", group=self._host_group)
+        if asked:
+            self.runner.save_between_iterations(interruption.requested() or "another process was stopped")
         return bool(asked)
 
 
-def _neutral_randomness() -> Any:
-    # Data loaders draw their seed from torch's generator, and a resumed run makes them at other moments.
-    return torch.random.fork_rng(devices=[torch.cuda.current_device()] if torch.cuda.is_available() else [])
+@contextmanager
+def _neutral_randomness() -> Iterator[None]:
+    # Data loaders draw their seed from torch's generator, and a resumed run makes them at other moments; a metric may
+    # draw from any.
+    state = random_state()
+    try:
+        yield
+    finally:
+        restore_random_state(state)

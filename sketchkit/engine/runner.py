@@ -18,9 +18,13 @@ from mmengine.optim import ReduceOnPlateauParamScheduler
 from mmengine.runner import Runner
 from torch import nn
 
+from sketchkit.atomic import write_whole
+from sketchkit.config.leaves import differences
 from sketchkit.engine import checkpoints
+from sketchkit.engine.checkpoint_content import KEPT, is_finite
 from sketchkit.engine.schedules import count_iterations, plateau_state, restore_plateau
 from sketchkit.errors import CheckpointError, ConfigError
+from sketchkit.files import parse_json
 from sketchkit.registry import FUNCTIONS, RUNNERS
 
 CALL_KEYS = ("model", "work_dir", "resume", "launcher", "experiment_name", "default_scope")
@@ -72,7 +76,7 @@ class TranslationRunner(Runner):
     def dump_config(self) -> None:
         """Write the resolved config as JSON, which `sketchkit` reads back without running it."""
         if is_main_process():
-            (self.folder / "config.json").write_text(self._config_text(indent=2) + "\n")
+            write_whole(self.folder / "config.json", self._config_text(indent=2) + "\n")
 
     def save_checkpoint(
         self, out_dir: str, filename: str, *args: Any, meta: Mapping[str, Any] | None = None, **kwargs: Any
@@ -82,24 +86,29 @@ class TranslationRunner(Runner):
 
     def save_between_iterations(self, reason: str) -> None:
         """Save what is done when the run has to end early, and say how to go on."""
-        path = self.folder / f"iter_{self.iter}.pth"
+        path = self.folder / checkpoints.numbered_name(self.iter)
+        kept = self.message_hub.runtime_info.get(KEPT, [])
+        self.message_hub.update_info(KEPT, [*(one for one in kept if one != self.iter), self.iter])
         if self.write_checkpoint(path, self.iter) and is_main_process():
             print(f"{reason}: saved {path}; go on with the same command and --resume", flush=True)
 
-    def load_checkpoint(self, filename: str, map_location: Any = "cpu", *args: Any, **kwargs: Any) -> dict:
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
         """Load a checkpoint's weights strictly and return it.
 
         Raises:
             CheckpointError: it is damaged, unsafe, or of another architecture.
         """
-        content = checkpoints.read_checkpoint(filename, map_location)
-        self.call_hook("after_load_checkpoint", checkpoint=content)
-        checkpoints.load_strictly(self.model, content["model"], filename)
-        self._has_loaded = True
+        content = checkpoints.read_checkpoint(filename)
+        self._take_weights(content, filename)
         return content
 
+    def _take_weights(self, content: dict[str, Any], origin: str | Path) -> None:
+        self.call_hook("after_load_checkpoint", checkpoint=content)
+        checkpoints.load_strictly(self.model, content["model"], origin)
+        self._has_loaded = True
+
     def load_or_resume(self) -> None:
-        """Resume from the run folder's latest checkpoint, else from `load_from`; or only take over its weights.
+        """Resume from the run folder's latest good checkpoint, else from `load_from`; or only take over its weights.
 
         Raises:
             CheckpointError: a resume is asked for and there is nothing to resume from.
@@ -108,28 +117,54 @@ class TranslationRunner(Runner):
             if self._load_from:
                 self.load_checkpoint(self._load_from)
             return
-        path = checkpoints.latest_checkpoint(self.work_dir) or self._load_from
-        if path is None:
+        if checkpoints.latest_checkpoint(self.work_dir):
+            self._take_over(*self._latest())
+        elif self._load_from:
+            self.resume(self._load_from)
+        else:
             raise CheckpointError(f"nothing to resume in {self.work_dir}: start without --resume")
-        self.resume(str(path))
+
+    def _latest(self) -> tuple[Path, dict[str, Any]]:
+        return checkpoints.read_latest(self.folder, resuming=True)
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         """Restore weights, optimisers, schedules and the counters; the random state follows when training starts.
 
         A schedule is replayed to the iteration reached, not restored: with a larger `max_iters`, or a new learning
-        rate, the run follows its new schedule. A plateau schedule depends on what was measured, and is restored.
+        rate, the run follows its new schedule. A plateau schedule depends on what was measured, and is restored, with
+        the rates it has come to.
         """
-        content = self.load_checkpoint(filename)
+        self._take_over(Path(filename), checkpoints.read_checkpoint(filename, resuming=True))
+
+    def _take_over(self, path: Path, content: dict[str, Any]) -> None:
         states = content["random_states"]
         if len(states) != get_world_size():
-            raise CheckpointError(f"{filename} was saved by {len(states)} processes; resume with as many")
-        self.train_loop._iter = content["iter"]
+            raise CheckpointError(f"{path} was saved by {len(states)} processes; resume with as many")
+        if content["iter"] >= self.max_iters and is_main_process():
+            print(
+                f"{self.folder} is trained to iteration {content['iter']} already: raise train_cfg.max_iters to go on"
+            )
+        self._say_what_differs(path, content)
+        self._take_weights(content, path)
+        self.train_loop._iter, self.train_loop.validated = content["iter"], content["validated"]
         for key, value in content["runtime_info"].items():
             self.message_hub.update_info(key, value)
-        for side, wrapper in self.optim_wrapper.items():
-            wrapper.load_state_dict(content["optimizers"][side])
+        self._take_optimizers(content, path)
         self._replay_schedules(content["iter"], content["schedulers"])
         self._random_state = states[get_rank()]
+        self.call_hook("after_load_own_state", state=states[get_rank()]["hooks"])
+
+    def _take_optimizers(self, content: dict[str, Any], path: Path) -> None:
+        for side, wrapper in self.optim_wrapper.items():
+            try:
+                wrapper.load_state_dict(content["optimizers"][side])
+            except (KeyError, ValueError, TypeError, AttributeError) as error:
+                raise CheckpointError(f"{path} has no such optimizers as this config ({side}: {error})") from error
+
+    def _say_what_differs(self, path: Path, content: dict[str, Any]) -> None:
+        changed = differences(parse_json(content["config"], path), parse_json(self._config_text(), "the config"))
+        if changed and is_main_process():
+            print(f"note: the config has changed since {path.name}: {changed}", flush=True)
 
     def restore_randomness(self) -> None:
         """Take over the resumed random state; the training loop calls it last before its first iteration."""
@@ -144,12 +179,11 @@ class TranslationRunner(Runner):
         Raises:
             CheckpointError: there is no checkpoint yet.
         """
-        path = checkpoints.latest_checkpoint(self.folder)
-        if path is None:
+        if checkpoints.latest_checkpoint(self.folder) is None:
             raise CheckpointError(f"no checkpoint in {self.work_dir} to roll back to")
-        content = self.load_checkpoint(str(path))
-        for side, wrapper in self.optim_wrapper.items():
-            wrapper.load_state_dict(content["optimizers"][side])
+        path, content = self._latest()
+        self._take_weights(content, path)
+        self._take_optimizers(content, path)
         self.model.load_local_state(content["random_states"][get_rank()]["model"])
         return path
 
@@ -178,23 +212,26 @@ class TranslationRunner(Runner):
 
     def _replay_schedules(self, iterations: int, kept: dict[str, list]) -> None:
         for side, schedulers in (self.param_schedulers or {}).items():
-            for scheduler, state in zip(schedulers, kept.get(side, []), strict=False):
-                if isinstance(scheduler, ReduceOnPlateauParamScheduler) and state:
-                    restore_plateau(scheduler, state)
             replayed = [s for s in schedulers if not isinstance(s, ReduceOnPlateauParamScheduler)]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that the optimiser has not stepped yet: it has, before the resume
                 for _ in range(iterations):
                     for scheduler in replayed:
                         scheduler.step()
+            # Last, as the rates it has come to hold what the others did to them.
+            for scheduler, state in zip(schedulers, kept.get(side, []), strict=False):
+                if isinstance(scheduler, ReduceOnPlateauParamScheduler) and state:
+                    restore_plateau(scheduler, state)
 
     def write_checkpoint(self, path: Path, iterations: int) -> bool:
         """Write a checkpoint of `iterations` done, unless its weights are not finite; returns whether it was."""
-        states: list[Any] = [{**checkpoints.random_state(), "model": self.model.local_state()}]
+        hooks: dict[str, Any] = {}
+        self.call_hook("before_save_own_state", state=hooks)
+        states: list[Any] = [{**checkpoints.random_state(), "model": self.model.local_state(), "hooks": hooks}]
         if get_world_size() > 1:
             states = all_gather_object(states[0])
         weights = self.model.state_dict()
-        if not checkpoints.is_finite(weights):
+        if not is_finite(weights):
             self.logger.warning(f"{path} is not written: the weights are not finite")
             return False
         if not is_main_process():
@@ -202,6 +239,7 @@ class TranslationRunner(Runner):
         content = {
             "format": checkpoints.FORMAT,
             "iter": iterations,
+            "validated": self.train_loop.validated,
             "config": self._config_text(),
             "classes": list(getattr(self.train_dataloader.dataset, "classes", [])),
             "model": weights,

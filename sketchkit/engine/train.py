@@ -13,13 +13,16 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from sketchkit.atomic import remove_parts
 from sketchkit.config.parts import model_config
 from sketchkit.deterministic import deterministic_algorithms
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
+from sketchkit.engine.lock import held
 from sketchkit.engine.runner import TranslationRunner
 from sketchkit.engine.scores import VAL
 from sketchkit.errors import ConfigError
+from sketchkit.memory import shortages
 from sketchkit.names import is_text
 from sketchkit.options import did_you_mean
 from sketchkit.registry import DATASETS, MODELS, translator_names
@@ -27,6 +30,7 @@ from sketchkit.translators.base import Painter, Translator
 
 NEEDED = ("translator", "backbone", "generator_losses", "train_dataloader", "train_cfg", "optim_wrapper")
 MMENGINES_OWN = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
+MEND = "lower batch_size, or split each batch with translator.accumulate=2; num_workers=0 takes least"
 LEAST = {"batch_size": 1, "num_workers": 0, "image_size": 1, "train_cfg.max_iters": 1, "train_cfg.val_interval": 1}
 
 
@@ -39,7 +43,10 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
         resume: True goes on from the folder's latest checkpoint, 'auto' does so when there is one.
 
     Raises:
-        ConfigError: the folder already holds a run and `resume` is False, or its name is no text.
+        ConfigError: the folder already holds a run and `resume` is False, another process is writing there, or its name
+            is no text.
+        CheckpointError: there is nothing to resume from, or nothing that can be used.
+        ShortageError: memory or room on the disk ran out; what was saved before is there.
         TrainingStopped: the watchdog ended it.
     """
     folder = Path(work_dir or config.get("work_dir") or Path("runs") / Path(config.filename or "run").stem)
@@ -47,16 +54,17 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
         raise ConfigError(f"the run folder {folder} has no name in UTF-8, which TensorBoard needs: choose another")
     existing = latest_checkpoint(folder)
     check(config, folder, existing, bool(resume))
-    if resume and existing and int(existing.stem[5:]) >= config["train_cfg"].get("max_iters", 0):
-        print(f"{folder} is trained to iteration {existing.stem[5:]} already: raise train_cfg.max_iters to go on")
     launcher = _start_processes()
     resuming = existing is not None if resume == "auto" else resume
     runner = _runner_config(config, folder, bool(resuming), launcher)
     try:
-        with deterministic_algorithms(runner.get("randomness", {}).get("deterministic", False)):
-            TranslationRunner.from_cfg(runner).train()
-        if is_main_process():
-            _summarize(folder)
+        with held(folder), shortages(MEND):
+            for place in (folder, folder / "grids"):
+                remove_parts(place)
+            with deterministic_algorithms(runner.get("randomness", {}).get("deterministic", False)):
+                TranslationRunner.from_cfg(runner).train()
+            if is_main_process():
+                _summarize(folder)
     finally:
         # Left to the interpreter's end, gloo's threads may abort the process.
         if torch.distributed.is_initialized():

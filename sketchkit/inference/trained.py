@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from sketchkit.config.load import load_plugins
 from sketchkit.config.parts import model_config
-from sketchkit.engine.checkpoints import latest_checkpoint, load_strictly, read_checkpoint
+from sketchkit.engine.checkpoints import load_strictly, read_checkpoint, read_latest, refuse_other_sizes
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.options import did_you_mean, one_of
 from sketchkit.registry import MODELS
@@ -44,15 +44,16 @@ class TrainedTranslator:
     """
 
     def __init__(self, run: str | Path, device: str | torch.device | None = None, config: Config | None = None) -> None:
-        self.path = _find(Path(run))
-        content = read_checkpoint(self.path)
+        self.path, content = _find(Path(run))
         self.config = Config(json.loads(content["config"])) if config is None else config
         load_plugins(self.config, (), self.path.parent)
         self.classes: list[str] = content["classes"]
         self.iteration: int = content["iter"]
         whole = model_config(self.config)
         kind: Any = MODELS.get(whole["type"])
-        self.model: Translator = MODELS.build(kind.inference_config(whole))
+        parts = kind.inference_config(whole)
+        refuse_other_sizes(lambda: MODELS.build(parts), content["model"], self.path)
+        self.model: Translator = MODELS.build(parts)
         load_strictly(self.model, _for_inference(content["model"], self.model), self.path)
         self.device = usable_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model.to(self.device).eval()
@@ -172,15 +173,13 @@ def usable_device(device: str | torch.device) -> torch.device:
         raise ConfigError(f"device={device} cannot be used: {str(error).splitlines()[0]}") from error
 
 
-def _find(run: Path) -> Path:
+def _find(run: Path) -> tuple[Path, dict[str, Any]]:
+    """The checkpoint that is meant, and its content; a file that is named is the one that is meant."""
     if run.is_dir():
-        latest = latest_checkpoint(run)
-        if latest is None:
-            raise CheckpointError(f"{run} holds no checkpoint (iter_*.pth): name a run folder that was trained")
-        return latest
-    if not run.is_file():
+        return read_latest(run)
+    if not run.exists():
         raise CheckpointError(f"no run at {run}: name a run folder or a checkpoint")
-    return run
+    return run, read_checkpoint(run)
 
 
 def _preparation(pipeline: Sequence[Mapping[str, Any]]) -> Preparation | None:

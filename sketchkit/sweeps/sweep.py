@@ -25,6 +25,7 @@ from mmengine.registry import DefaultScope
 from torch.nn import functional as F
 
 from sketchkit.atomic import write_whole
+from sketchkit.config.leaves import PLACES, leaves
 from sketchkit.config.load import load_config
 from sketchkit.config.parts import model_config
 from sketchkit.engine import interruption
@@ -35,13 +36,13 @@ from sketchkit.engine.scores import VAL
 from sketchkit.engine.showcase import Showcase
 from sketchkit.engine.train import check, train
 from sketchkit.errors import ConfigError, DataError, SketchkitError
+from sketchkit.files import read_json
 from sketchkit.inference.trained import TrainedTranslator
 from sketchkit.registry import DATASETS, MODELS, SCOPE
-from sketchkit.sweeps.words import file_name, leaves, parse_words, plain_keys, short_key
+from sketchkit.sweeps.words import file_name, parse_words, plain_keys, short_key
 
 RECORD, TABLE, PICTURE = "sweep.json", "table.csv", "sweep.png"
 COMPARED = (VAL, "G/")
-PLACES = ("plugin_files", "import_folder")
 
 
 @dataclass(frozen=True)
@@ -196,9 +197,10 @@ class Sweep:
                 raise ConfigError(f"{self.folder} holds runs that no sweep has made: name another folder with -o")
             return
         try:
-            before = dict(leaves(json.loads((self.folder / RECORD).read_text())["base"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"{self.folder / RECORD} is damaged: name another folder with -o") from error
+            mend = "name another folder with -o"
+            before = dict(leaves(read_json(self.folder / RECORD, error=ConfigError, mend=mend)["base"]))
+        except KeyError as error:
+            raise ConfigError(f"{self.folder / RECORD} is damaged (it has no 'base'): {mend}") from error
         now = dict(leaves(self._record["base"]))
         other = [key for key in before.keys() | now.keys() if before.get(key, ...) != now.get(key, ...)]
         if other:

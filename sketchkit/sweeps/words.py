@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sketchkit.config.leaves import leaves
 from sketchkit.errors import ConfigError
 
 NAME_LENGTH = 120
@@ -74,15 +75,6 @@ def file_name(label: str) -> str:
     name = re.sub(r"[^\w.,=+()\[\]-]+", "_", label)[:NAME_LENGTH]
     digest = hashlib.sha256(label.encode(errors="surrogateescape")).hexdigest()
     return name if name == label else f"{name}-{digest[:8]}"
-
-
-def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every value of a nested config that is neither a dict nor a list, with the path to it."""
-    if not isinstance(value, dict | list) or not value:
-        yield path, value
-        return
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        yield from leaves(item, (*path, str(key)))
 
 
 def plain_keys(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,11 +15,15 @@ from tests.forks import Fork
 
 
 def content(**more):
-    return {"format": checkpoints.FORMAT, "model": nn.Conv2d(1, 2, 3).state_dict(), **more}
+    words = {"format": checkpoints.FORMAT, "iter": 3, "config": "{}", "classes": []}
+    return {**words, "model": nn.Conv2d(1, 2, 3).state_dict(), **more}
+
+
+OWN = {"model": {}, "hooks": {}}
 
 
 def test_a_checkpoint_opens_with_weights_only(tmp_path):
-    checkpoints.write_checkpoint(tmp_path / "a.pth", content(random_states=[checkpoints.random_state()]))
+    checkpoints.write_checkpoint(tmp_path / "a.pth", content(random_states=[{**checkpoints.random_state(), **OWN}]))
     loaded = torch.load(tmp_path / "a.pth", weights_only=True)
     assert loaded["model"].keys() == {"weight", "bias"}
     assert [p.name for p in tmp_path.iterdir()] == ["a.pth"]
@@ -76,7 +80,7 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
             os.kill(os.getpid(), signal.SIGKILL)
 
         torch.save = save
-        checkpoints.write_checkpoint(path, {"mark": 2})
+        checkpoints.write_checkpoint(path, content(mark=2))
 
     assert Fork(write_half).result().returncode == -signal.SIGKILL
     assert checkpoints.read_checkpoint(path)["mark"] == 1

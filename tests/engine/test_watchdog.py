@@ -10,7 +10,8 @@ from sketchkit_plugins.translators.cycle import CycleTranslator
 
 from sketchkit.config.load import load_config
 from sketchkit.data.sample import write_sample
-from sketchkit.engine.checkpoints import is_finite, read_checkpoint
+from sketchkit.engine.checkpoint_content import is_finite
+from sketchkit.engine.checkpoints import read_checkpoint
 from sketchkit.engine.hooks import WatchdogHook
 from sketchkit.engine.hooks.watchdog import CAUSES, examine
 from sketchkit.engine.optimizers import GroupOptimizers

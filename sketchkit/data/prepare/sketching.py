@@ -19,6 +19,7 @@ from sketchkit.data.randomness import seeded, stable_seed
 from sketchkit.data.splits import PARTS, split_files
 from sketchkit.data.transforms.lines import ExtractLines
 from sketchkit.errors import DataError
+from sketchkit.files import read_json
 
 RECORD = "sketch.json"  # in OUT: the settings its pictures were made with
 
@@ -144,7 +145,7 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
     """
     record, settings = out / RECORD, json.loads(json.dumps(settings))
     if record.is_file():
-        old = json.loads(record.read_text(encoding="utf-8"))
+        old = read_json(record, mend="choose another folder")
         for name in sorted(settings.keys() | old.keys()):
             was, value = old.get(name, "default"), settings.get(name, "default")
             if was != value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,6 +16,8 @@ from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
 
+from sketchkit.atomic import write_whole
+from sketchkit.files import regular_file
 from sketchkit.registry import HOOKS
 
 SCALARS = "scalars.jsonl"
@@ -33,13 +36,14 @@ class ProgressHook(Hook):
         self.interval = interval
         self._resumed: dict[str, Any] | None = None
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Keep the interval under way: a resumed run reports the same averages as one never stopped."""
-        checkpoint["progress"] = {"sums": dict(self._sums), "counts": dict(self._counts)}
+    def before_save_own_state(self, runner: Any, state: dict[str, Any]) -> None:
+        """Keep this process's interval under way: a resumed run reports the same averages as one never stopped."""
+        sums = {name: torch.as_tensor(value).cpu() for name, value in self._sums.items()}
+        state["progress"] = {"sums": sums, "counts": dict(self._counts)}
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """See `before_save_checkpoint`."""
-        self._resumed = checkpoint["progress"]
+    def after_load_own_state(self, runner: Any, state: Mapping[str, Any]) -> None:
+        """See `before_save_own_state`."""
+        self._resumed = state.get("progress")
 
     def before_train(self, runner: Any) -> None:
         """Go on with the interval of a resumed run; drop the rows that it is about to write again."""
@@ -51,7 +55,7 @@ class ProgressHook(Hook):
         if is_main_process():
             path = runner.folder / SCALARS
             rows = [row for row in read_scalars(path) if row["iter"] <= runner.iter]
-            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
 
     def before_val(self, runner: Any) -> None:
         """Stop the clock: the rate is that of training."""
@@ -122,16 +126,27 @@ class ProgressHook(Hook):
 
 
 def read_scalars(path: Path) -> list[dict[str, float]]:
-    """The rows kept so far; a line cut by a kill is left out."""
-    if not path.is_file():
+    """The rows kept so far; a line cut by a kill is left out, and others that are no rows are warned of."""
+    if not path.exists():
         return []
-    rows = []
-    for line in path.read_text().splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return rows
+    *lines, last = regular_file(path).read_text(encoding="utf-8", errors="replace").split("\n")
+    rows = [_row(line) for line in lines]
+    odd = [number for number, row in enumerate(rows, 1) if row is None]
+    if odd:
+        many = (
+            f"{len(odd)} lines are no rows of scalars and are" if len(odd) > 1 else "a line is no row of scalars and is"
+        )
+        warnings.warn(f"{path}: {many} left out, first line {odd[0]}", stacklevel=2)
+    return [row for row in (*rows, _row(last)) if row is not None]
+
+
+def _row(line: str) -> dict[str, float] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    is_row = isinstance(row, dict) and type(row.get("iter")) is int
+    return row if is_row and all(type(value) in (int, float) for value in row.values()) else None
 
 
 def _grouped(row: Mapping[str, float]) -> list[str]:

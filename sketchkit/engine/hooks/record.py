@@ -13,6 +13,7 @@ import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook, RuntimeInfoHook
 
+from sketchkit.atomic import write_whole
 from sketchkit.data.statistics import image_statistics
 from sketchkit.engine.checkpoints import versions
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
@@ -42,16 +43,27 @@ class RunRecordHook(Hook):
     """Writes `environment.json` before, the curves and the list of unreadable files after; takes data statistics."""
 
     priority = "HIGH"
+    _before: Mapping[str, Any] | None = None
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Keep what the data were: a run resumed on others says so."""
+        checkpoint["data"] = self._data
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """See `before_save_checkpoint`."""
+        self._before = checkpoint.get("data")
 
     def before_train(self, runner: Any) -> None:
         """Take the statistics a normalisation needs; write down what the run is made with."""
         dataset = runner.train_dataloader.dataset
+        self._data = {"samples": len(dataset), "fingerprint": dataset.fingerprint()}
         preprocessor = runner.model.data_preprocessor
         if preprocessor.needs_statistics:
             if is_main_process():
                 print(f"taking the statistics of {len(dataset)} samples, once", flush=True)
             preprocessor.use_statistics(image_statistics(dataset))
         if is_main_process():
+            self._say_what_changed(runner)
             record = {
                 "command": sys.argv,
                 "python": platform.python_version(),
@@ -60,10 +72,16 @@ class RunRecordHook(Hook):
                 "processes": get_world_size(),
                 "versions": versions(),
                 "seed": runner.seed,
-                "data": {"samples": len(dataset), "fingerprint": dataset.fingerprint(), **dataset.record()},
+                "data": {**self._data, **dataset.record()},
             }
-            (runner.folder / "environment.json").write_text(json.dumps(record, indent=2) + "\n")
+            write_whole(runner.folder / "environment.json", json.dumps(record, indent=2) + "\n")
             _list_dropped(runner.folder / "dropped.txt", dataset.dropped())
+
+    def _say_what_changed(self, runner: Any) -> None:
+        before, now = self._before, self._data
+        if runner.iter and before and before != now:
+            counts = f"{now['samples']} samples, {before['samples']} before"
+            print(f"note: the data have changed since iteration {runner.iter} ({counts})", flush=True)
 
     def after_train(self, runner: Any) -> None:
         """Draw the curves; list the files that were replaced because they could not be read."""

@@ -73,6 +73,18 @@ class WatchdogHook(Hook):
         self._said: set[str] = set()
         self._roll_backs = 0
 
+    def before_save_own_state(self, runner: Any, state: dict[str, Any]) -> None:
+        """Keep what has been seen: a resumed run acts at the same look as one never stopped."""
+        seen = {"in_a_row": dict(self._in_a_row), "said": sorted(self._said), "roll_backs": self._roll_backs}
+        state["watchdog"] = seen
+
+    def after_load_own_state(self, runner: Any, state: Mapping[str, Any]) -> None:
+        """See `before_save_own_state`."""
+        if seen := state.get("watchdog"):
+            self._in_a_row.update(seen["in_a_row"])
+            self._said.update(seen["said"])
+            self._roll_backs = seen["roll_backs"]
+
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Mapping[str, Tensor] | None = None
     ) -> None:

@@ -16,9 +16,11 @@ from sketchkit.atomic import whole
 from sketchkit.errors import DataError
 from sketchkit.evaluation.features.statistics import Statistics
 from sketchkit.evaluation.metric import FeatureExtractor
+from sketchkit.files import parse_json, regular_file
 
 SUFFIX = ".npz"
 FORMAT = "sketchkit statistics"
+MEND = "write it with --save-stats"
 
 
 @dataclass(frozen=True)
@@ -78,20 +80,23 @@ def load_statistics(path: Path) -> StatisticsFile:
     Raises:
         DataError: the file is missing or damaged, or holds no statistics.
     """
+    if not path.exists():
+        raise DataError(f"no statistics at {path}: write them with --save-stats")
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with np.load(regular_file(path), allow_pickle=False) as content:
             mean, covariance = (torch.from_numpy(content[key].astype(np.float64)) for key in ("mu", "sigma"))
-            about = json.loads(str(content["about"])) if "about" in content else {}
-    except FileNotFoundError as error:
-        raise DataError(f"no statistics at {path}: write them with --save-stats") from error
-    # An empty file is an EOFError, and a lone array is no context: a TypeError.
-    except (OSError, EOFError, TypeError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            about = parse_json(str(content["about"]), f"'about' in {path}", mend=MEND) if "about" in content else {}
+    # An empty file is an EOFError, and a lone array is no context: a TypeError. One may claim any size.
+    except (OSError, EOFError, TypeError, ValueError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path} holds no statistics (mu and sigma), or is damaged: write it with --save-stats"
         ) from error
     size = len(mean) if mean.ndim == 1 else 0
     if not size or tuple(covariance.shape) != (size, size):
         raise DataError(f"{path} is damaged: its mean and covariance do not fit each other; write it with --save-stats")
+    for key, kind in (("count", int), ("extractor", dict), ("fingerprint", str)):
+        if not isinstance(about.get(key), kind | None):
+            raise DataError(f"{path} is damaged (its '{key}' is {about[key]!r:.60}): {MEND}")
     return StatisticsFile(
         path, Statistics(mean, covariance, about.get("count")), about.get("extractor"), about.get("fingerprint")
     )

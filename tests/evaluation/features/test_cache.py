@@ -56,7 +56,8 @@ def test_a_later_row_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
 def test_rows_of_another_length_are_not_taken(tmp_path: Path) -> None:
     store = FeatureCache(tmp_path)
     store.put({"short": torch.ones(3), "right": torch.ones(4), "double": torch.ones(4, dtype=torch.float64)})
-    assert set(store.get(["short", "right", "double"], 4, torch.float32)) == {"right"}
+    with pytest.warns(UserWarning, match="2 rows kept"):
+        assert set(store.get(["short", "right", "double"], 4, torch.float32)) == {"right"}
 
 
 def write_rows(folder: Path, own: str) -> None:
@@ -114,10 +115,40 @@ def refused(folder: Path) -> str:
     return message
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_bytes(b"these are no rows" * 100)
-    assert "delete it" in refused(tmp_path)
-    assert (tmp_path / FILE).read_bytes().startswith(b"these"), "what may be someone's own is left alone"
+@pytest.mark.parametrize("kind", ["text", "other columns", "cut"])
+def test_a_file_that_is_damaged_is_set_aside_and_begun_anew(tmp_path: Path, kind: str) -> None:
+    before = b"these are no rows" * 100
+    if kind == "text":
+        (tmp_path / FILE).write_bytes(before)
+    elif kind == "other columns":
+        with sqlite3.connect(tmp_path / FILE) as other:
+            other.execute("CREATE TABLE rows (name TEXT, value TEXT)")
+        other.close()
+    else:
+        first = FeatureCache(tmp_path)
+        first.put({f"key {i}": numbers(64, torch.float32, i) for i in range(200)})
+        first.close()
+        (tmp_path / FILE).write_bytes((tmp_path / FILE).read_bytes()[:9000])
+    with pytest.warns(UserWarning, match=r"the kept rows .* are damaged \(.*\): they are begun anew"):
+        store = FeatureCache(tmp_path)
+        assert store.get([f"key {i}" for i in range(200)], 64, torch.float32) == {}
+    store.put({"a": torch.ones(1)})
+    assert set(store.get(["a"], 1, torch.float32)) == {"a"}
+    if kind == "text":
+        assert (tmp_path / FILE).with_suffix(".damaged").read_bytes() == before, "what may be someone's own is kept"
+
+
+def test_damaged_rows_are_said_and_not_given(tmp_path: Path) -> None:
+    store = FeatureCache(tmp_path)
+    store.put({"good": torch.ones(4), "bad": torch.tensor([1, 2, torch.nan, 4])})
+    store.put({"infinite": torch.full((4,), torch.inf)})
+    odd = [("word", "abcdefghijklmnop"), ("none", None), ("number", 7)]
+    with sqlite3.connect(tmp_path / FILE) as other:
+        other.executemany("INSERT INTO rows VALUES (?, ?)", odd)
+    other.close()
+    with pytest.warns(UserWarning, match=r"4 rows kept in .* are damaged: they are computed again"):
+        found = store.get(["good", "bad", "infinite", "word", "none", "number"], 4, torch.float32)
+    assert set(found) == {"good", "infinite"}
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
