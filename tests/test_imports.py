@@ -11,8 +11,8 @@ from tests.conftest import ROOT
 # From the top: a package imports from those after it, and from itself.
 PACKAGES = (
     "__main__", "cli", "serve", "face", "testing", "sweeps", "evaluation", "inference", "engine", "translators", "data",
-    "pretrained", "config", "discovery", "loading", "registry", "options", "deterministic", "atomic", "memory", "files",
-    "names", "errors", "",
+    "pretrained", "config", "discovery", "loading", "registry", "options", "deterministic", "problems", "atomic",
+    "memory", "files", "file_names", "errors", "",
 )  # fmt: skip
 
 

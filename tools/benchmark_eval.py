@@ -57,7 +57,7 @@ def timed(name: str, *places: Path) -> dict[str, float]:
 @click.option("--json", "target", type=click.Path(path_type=Path), help="Write the numbers.")
 def command(real: Path, fake: Path, weights: Path | None, rounds: int, target: Path | None) -> None:
     """FID of two folders by sketchkit and by torch-fidelity in turns: at least twice as fast, the value within 1e-3."""
-    from sketchkit.data.base import pictures_in
+    from sketchkit.data.listing import pictures_in
 
     count = len(pictures_in(real)) + len(pictures_in(fake))
     with tempfile.TemporaryDirectory() as scratch:

@@ -8,6 +8,8 @@ num_workers = 2
 photo_tx = "tx_000000000000"
 sketch_tx = "tx_000000000000"
 drop = ["error"]
+# The share of each class's photos to hold out where there is no info/testset.txt.
+test_ratio = None
 max_unreadable = 10
 
 dataset = dict(
@@ -17,6 +19,7 @@ dataset = dict(
     photo_tx="$photo_tx",
     sketch_tx="$sketch_tx",
     drop="$drop",
+    test_ratio="$test_ratio",
     max_unreadable="$max_unreadable",
     seed="$seed",
 )

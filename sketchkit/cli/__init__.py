@@ -13,8 +13,8 @@ from sketchkit import __version__
 from sketchkit.cli.groups import LazyGroup
 from sketchkit.cli.options import INTERRUPTED, example, say
 from sketchkit.errors import SketchkitError
+from sketchkit.file_names import printable
 from sketchkit.memory import in_words
-from sketchkit.names import printable
 
 COMMANDS = {
     "configs": "List the configs that come with sketchkit, or show one.",

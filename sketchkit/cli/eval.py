@@ -110,6 +110,9 @@ def _check(targets: tuple[Path, ...], options: Mapping[str, Any]) -> None:
     """Refuse what cannot be meant, before any work."""
     from sketchkit.errors import ConfigError, DataError
 
+    for name in ("split", "resize", "feature_extractor"):
+        if options[name] == "":
+            raise ConfigError(f"--{name.replace('_', '-')} is empty: give a value, or leave it out")
     if len(targets) > 2:
         raise ConfigError(f"{len(targets)} places are given: name a run, or two sets of pictures")
     given = [name for name in OF_RUNS if options[name]]

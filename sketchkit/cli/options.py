@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from sketchkit.config.names import config_names, find_config
 from sketchkit.errors import CheckpointError, DataError, PluginError
-from sketchkit.names import printable
+from sketchkit.file_names import printable
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C has ended
 OVERRIDES = "--cfg-options"

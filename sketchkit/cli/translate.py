@@ -10,6 +10,8 @@ import click
 
 from sketchkit.cli.options import PicturePath, RunPath, device_option, example, output_option, quiet_option, say
 
+NEXT = "\nerror: "
+
 
 @click.command(epilog=example("translate runs/pix2pix_facades labels.png -o facade.png"))
 @click.argument("run", type=RunPath())
@@ -55,6 +57,7 @@ def command(
     from sketchkit.data.image_io import UnusablePicture, write_image
     from sketchkit.errors import ConfigError, DataError
     from sketchkit.inference import TrainedTranslator
+    from sketchkit.problems import first_few
 
     jobs = list(_jobs(source, output, samples))
     _refuse_overwriting(jobs)
@@ -73,8 +76,8 @@ def command(
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
             write_image(place, image)
-    for line in dict.fromkeys(failed):
-        say(f"error: {line}", err=True)
+    if reasons := list(dict.fromkeys(failed)):
+        click.echo(f"error: {first_few(reasons, NEXT)}", err=True)
     if done := len(jobs) - len(failed):
         say(f"{done} picture{'s' if done > 1 else ''} in {output}")
     if failed:

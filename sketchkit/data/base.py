@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,11 +16,12 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 from torchvision.tv_tensors import Image as Picture
 
-from sketchkit.data.formats import SUFFIXES
 from sketchkit.data.image_io import UnusablePicture, read_image
+from sketchkit.data.names import names_of
 from sketchkit.data.randomness import seeded
 from sketchkit.data.transforms.build import Transform, build_pipeline
 from sketchkit.errors import ConfigError, DataError
+from sketchkit.problems import first_few
 
 # Wraps what is walked through, to show how far that is.
 Looking = Callable[[Sequence[Any]], Iterable[Any]]
@@ -27,11 +29,31 @@ Looking = Callable[[Sequence[Any]], Iterable[Any]]
 
 @dataclass
 class Findings:
-    """What `sketchkit data check` tells of a folder: counts by name, what was found out, a line for every problem."""
+    """What `sketchkit data check` tells of a folder.
+
+    Attributes:
+        kind: what the data set calls itself.
+        options: those of the data set that the call gives.
+        counts: by name; what was found out.
+        problems: a line for each picture that cannot be used, and for all else that training would refuse.
+        notes: a line for what training takes, and a person should know.
+        command: how to train on the folder, where nothing is in the way of that.
+        is_refused: whether a training would end at a problem.
+    """
 
     kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    command: str | None = None
+    is_refused: bool = False
+
+    def add(self, error: DataError) -> None:
+        """Another problem; of one that no neighbour of the picture takes the place of, that training refuses it."""
+        if str(error) not in self.problems:
+            self.problems.append(str(error))
+        self.is_refused |= not isinstance(error, UnusablePicture)
 
 
 class FileDataset(Dataset[dict[str, Any]]):
@@ -50,6 +72,8 @@ class FileDataset(Dataset[dict[str, Any]]):
     """
 
     kind: ClassVar[str | None] = None
+    # The config, by its name or path, that `sketchkit data check` says to train with.
+    config: ClassVar[str | None] = None
     classes: Sequence[str] = ()
     # Whether a sample's target is the truth of its source, so that outputs can be compared with it.
     is_paired: bool = True
@@ -77,13 +101,24 @@ class FileDataset(Dataset[dict[str, Any]]):
         return 0.0
 
     @classmethod
-    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, FileDataset]]:
-        """Every split that there is, which leaves nothing out, with what it is called.
+    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What every split that there is is called, and the options that read it whole.
 
         Raises:
             DataError: there is none.
         """
-        yield "all", cls(root, **options)
+        yield "all", options
+
+    @classmethod
+    def settings(cls, root: Path, **options: Any) -> dict[str, Any]:
+        """The keys of `config` besides data_root that training on this folder needs, as data can tell, in a dict.
+
+        `options` are those that the folder is read with; what they set is among the keys.
+
+        Raises:
+            DataError: nothing makes the folder one to train on; says why.
+        """
+        return options
 
     def examine(self, name: str, findings: Findings, look: Looking) -> None:
         """Count the samples of the split `name`, and read each."""
@@ -92,7 +127,7 @@ class FileDataset(Dataset[dict[str, Any]]):
             try:
                 self.read_sample(index)
             except DataError as error:
-                findings.problems.append(str(error))
+                findings.add(error)
 
     def parts(self, index: int, draw: int) -> tuple[Path, ...]:
         """The files that the sample at `index` is made of, in its `draw`-th drawing."""
@@ -107,8 +142,12 @@ class FileDataset(Dataset[dict[str, Any]]):
         return {"key": self.name_of(files[0])}
 
     def name_of(self, file: Path) -> str:
-        """The file's path relative to the root, without its ending."""
-        return file.relative_to(self.root).with_suffix("").as_posix()
+        """The file's path relative to the root, without its ending save where two would be alike; see `names_of`."""
+        return self._names[file]
+
+    @cached_property
+    def _names(self) -> dict[Path, str]:
+        return names_of(self._files, self.root)
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -184,10 +223,9 @@ class FileDataset(Dataset[dict[str, Any]]):
     def _report(self, error: UnusablePicture) -> None:
         bad = self.unreadable()
         if len(bad) > self.max_unreadable:
-            first = ", ".join(map(str, bad[:3]))
             raise DataError(
-                f"{len(bad)} unreadable files in {self.root}, first {first} (the last: {error}); mend or remove them, "
-                f"or allow more with max_unreadable={len(bad)}"
+                f"{len(bad)} unreadable files in {self.root}: {first_few(bad)} (the last: {error}); mend or "
+                f"remove them, or allow more with max_unreadable={len(bad)}"
             ) from error
         warnings.warn(f"{error}; the next sample takes its place", stacklevel=2)
 
@@ -228,18 +266,6 @@ def _read(file: Path) -> Picture:
     except UnusablePicture as error:
         error.file = file
         raise
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """The picture files below `folder` at any depth, sorted; hidden files and folders are left out.
-
-    Raises:
-        DataError: there is no such folder.
-    """
-    if not folder.is_dir():
-        raise DataError(f"no folder at {folder}: check the path")
-    found = (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-    return sorted(f for f in found if not any(part.startswith(".") for part in f.relative_to(folder).parts))
 
 
 def hash_files(root: Path, files: Iterable[Path]) -> str:

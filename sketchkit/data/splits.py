@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from sketchkit.atomic import write_whole
+from sketchkit.data.lists import Names, read_lines, read_text
 from sketchkit.data.randomness import stable_seed
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.files import read_json
+from sketchkit.files import parse_json
 from sketchkit.options import did_you_mean
+from sketchkit.problems import first_few
 
 PARTS = ("train", "val", "test")
 FORMAT = "sketchkit split"
@@ -76,16 +81,25 @@ def read_list(path: str | Path) -> list[str]:
     Raises:
         DataError: there is no such file, it is no text, or it is empty.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "it is no text" if isinstance(error, UnicodeDecodeError) else error.strerror
-        raise DataError(f"cannot read the list {path} ({reason}): write one with `sketchkit data colorful`") from error
-    # Not splitlines: a file's name may hold what Unicode takes for the end of a line.
-    names = [line for line in text.split("\n") if line]
+    names = read_lines(path)
     if not names:
         raise DataError(f"the list {path} is empty: write one with `sketchkit data colorful`")
     return names
+
+
+def listed_below(path: str | Path, root: Path, files: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """Which of the files below `root` a list names, in their order, and the lines that name none of them.
+
+    Raises:
+        DataError: as `read_list`; or the list names none of the files.
+    """
+    files = list(files)
+    lines = read_list(path)
+    found, unknown = Names({file.relative_to(root).as_posix(): file for file in files}).look_up(lines)
+    if not found:
+        raise DataError(f"{path} lists none of the {len(files)} files of {root}: was it made for this folder?")
+    chosen = set(found.values())
+    return [file for file in files if file in chosen], unknown
 
 
 def names_below(root: str | Path, files: Iterable[Path]) -> list[str]:
@@ -95,12 +109,53 @@ def names_below(root: str | Path, files: Iterable[Path]) -> list[str]:
         DataError: a name that a list cannot hold: one with a line break, or that is not UTF-8.
     """
     names = [file.relative_to(root).as_posix() for file in files]
-    odd = [name for name in names if "\n" in name or any("\ud800" <= letter <= "\udfff" for letter in name)]
+    odd = [name for name in names if {"\n", "\r"} & set(name) or any("\ud800" <= letter <= "\udfff" for letter in name)]
     if odd:
         raise DataError(
             f"{len(odd)} file names in {root} have a line break or are not UTF-8, first {odd[0]!a}: rename them"
         )
     return names
+
+
+def shared(trained: Iterable[Path], held_out: Iterable[Path]) -> str:
+    """A line on the files that are trained on and held out too, whatever links lead to them; empty where none are."""
+    folders: dict[Path, str] = {}
+
+    def real(file: Path) -> str:
+        if file.is_symlink():
+            return os.path.realpath(file)
+        folder = file.parent
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        return f"{folders[folder]}{os.sep}{file.name}"
+
+    known, held_out = set(map(real, trained)), list(held_out)
+    both = [file for file in held_out if real(file) in known]
+    if not both:
+        return ""
+    return (
+        f"{len(both)} of the {len(held_out)} held-out files are trained on too, first {both[0]}: what is measured on "
+        "them says how well they are remembered"
+    )
+
+
+def copies(trained: Iterable[Path], held_out: Iterable[Path]) -> str:
+    """A line on held-out files that hold the very bytes of others that are trained on; empty where none do."""
+    by_size: dict[int, list[Path]] = {}
+    for file in trained:
+        by_size.setdefault(file.stat().st_size, []).append(file)
+    held_out, digest = list(held_out), lru_cache(maxsize=None)(lambda file: sha256(file.read_bytes()).digest())
+    twins = (
+        (file, other)
+        for file in held_out
+        for other in by_size.get(file.stat().st_size, ())
+        if digest(file) == digest(other)
+    )
+    first = dict(twins)
+    if not first:
+        return ""
+    some = first_few(f"{file} is {other}" for file, other in first.items())
+    return f"{len(first)} of the {len(held_out)} held-out files are copies of files that are trained on: {some}"
 
 
 def check_files(names: Iterable[str], root: str | Path, said_by: str) -> None:
@@ -172,9 +227,7 @@ def _refuse_twice(names: Iterable[str], where: str) -> None:
 
 
 def _parsed(path: Path) -> dict[str, list[str]]:
-    if not path.exists():
-        raise DataError(f"cannot read the split {path} (No such file): write it with `sketchkit data split`")
-    content = read_json(path, object, mend="write it again with `sketchkit data split`")
+    content = parse_json(read_text(path, "split"), path, object, mend="write it again with `sketchkit data split`")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{path} is no split file: write one with `sketchkit data split`")
     parts = content.get("parts")

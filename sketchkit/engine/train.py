@@ -15,6 +15,8 @@ from mmengine.dist import is_main_process
 
 from sketchkit.atomic import remove_parts
 from sketchkit.config.parts import model_config
+from sketchkit.data.base import FileDataset
+from sketchkit.data.splits import shared
 from sketchkit.deterministic import deterministic_algorithms
 from sketchkit.engine.checkpoints import latest_checkpoint
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
@@ -22,8 +24,8 @@ from sketchkit.engine.lock import held
 from sketchkit.engine.runner import TranslationRunner
 from sketchkit.engine.scores import VAL
 from sketchkit.errors import ConfigError
+from sketchkit.file_names import is_text
 from sketchkit.memory import shortages
-from sketchkit.names import is_text
 from sketchkit.options import did_you_mean
 from sketchkit.registry import DATASETS, MODELS, translator_names
 from sketchkit.translators.base import Painter, Translator
@@ -99,7 +101,14 @@ def check(config: Config, folder: Path, existing: Path | None, resume: bool) -> 
         raise ConfigError(f"{folder} already holds a run ({name}): go on with --resume, or choose --work-dir")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the runner builds it again, and then they are heard
-        DATASETS.build(config["train_dataloader"]["dataset"])
+        sets = [
+            DATASETS.build(dict(config[loader]["dataset"]))
+            for loader in ("train_dataloader", "val_dataloader")
+            if config.get(loader)
+        ]
+    files = [one.files() for one in sets if isinstance(one, FileDataset)]
+    if len(files) == 2 and (said := shared(*files)):
+        warnings.warn(said, stacklevel=2)
 
 
 def _runner_config(config: Config, folder: Path, resume: bool, launcher: str) -> Config:

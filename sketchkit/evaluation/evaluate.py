@@ -15,7 +15,7 @@ from sketchkit.evaluation.build import Spec, make_metrics, missing_companions, t
 from sketchkit.evaluation.features.cache import FeatureCache
 from sketchkit.evaluation.features.statistics_file import SUFFIX, load_statistics
 from sketchkit.evaluation.images.image_set import FAIL, PictureSet, Progress, read_set
-from sketchkit.evaluation.images.pairing import are_pairs, make_items
+from sketchkit.evaluation.images.pairing import are_pairs, guessed, make_items
 from sketchkit.evaluation.images.run_images import RunImages
 from sketchkit.evaluation.metric import PictureMetric, Setup
 from sketchkit.evaluation.outcome import Outcome, evaluate, ranking_metric
@@ -68,6 +68,7 @@ class EvaluationCall:
         metrics = self._make(specs, is_paired, companions=reals is not None)
         items, alone = make_items(reals, fakes, metrics.values(), self.on_error)
         outcome = self._evaluate(metrics, items=items, real=kept or reals, fake=fakes, alone=alone)
+        outcome.result["notes"] += [said] if (said := guessed(items)) else []
         missing = missing_companions(specs) if reals is None else []
         outcome.result["notes"] += [f"{name} is left out: it needs the real pictures themselves" for name in missing]
         return outcome

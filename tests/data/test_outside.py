@@ -19,7 +19,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from sketchkit.data.base import FileDataset, pictures_in
+from sketchkit.data.base import FileDataset
+from sketchkit.data.listing import pictures_in
 from sketchkit.registry import DATASETS, LINE_METHODS
 
 

@@ -13,6 +13,8 @@ from sketchkit.cli.options import PicturePath, example, json_option, plugin_opti
 if TYPE_CHECKING:
     from sketchkit.data.base import Findings
 
+NEXT = "\n  "
+
 
 @click.command(epilog=example("data check data/sample"))
 @click.argument("root", type=PicturePath())
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 def command(
     root: Path, options: tuple[str, ...], kind: str | None, plugin_files: tuple[str, ...], as_json: bool, quiet: bool
 ) -> None:
-    """Count what is in ROOT, read every picture of it, and list what cannot be read or used.
+    """Count what is in ROOT, read every picture of it, list what training would refuse, and say how to train on it.
 
     KEY=VALUE words are options of the data set, such as direction=BtoA.
     """
@@ -41,7 +43,8 @@ def command(
     kind = kind or find_kind(root)
     findings = check_folder(root, kind, look, parse_pairs(options))
     if as_json:
-        click.echo(json.dumps({"kind": kind, **findings.counts, "unreadable": findings.problems}, indent=2))
+        told = {"unreadable": findings.problems, "notes": findings.notes, "command": findings.command}
+        click.echo(json.dumps({"kind": kind, **findings.counts, **told}, indent=2))
     else:
         _show(findings)
     if findings.problems:
@@ -49,6 +52,8 @@ def command(
 
 
 def _show(findings: Findings) -> None:
+    from sketchkit.problems import first_few
+
     click.echo(f"{'kind':14} {findings.kind}")
     for name, count in findings.counts.items():
         if isinstance(count, dict):
@@ -56,5 +61,9 @@ def _show(findings: Findings) -> None:
         elif name != "kept":
             click.echo(f"{name:14} {count}")
     click.echo(f"{'unreadable':14} {len(findings.problems)}")
-    for line in findings.problems:
-        say(f"  {line}")
+    if findings.problems:
+        click.echo(f"  {first_few(findings.problems, NEXT)}")
+    for note in findings.notes:
+        say(f"note: {note}")
+    if findings.command:
+        say(f"train on it: {findings.command}")

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sketchkit.cli.options import PicturePath, example, json_option, output_option, quiet_option
-from sketchkit.names import printable
+from sketchkit.file_names import printable
 
 if TYPE_CHECKING:
     from sketchkit.data.prepare.colorfulness import Selection
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
+NEXT = "\n  "
 
 
 @click.command(epilog=example("data colorful photos -o colorful.txt"))
@@ -34,7 +35,7 @@ def command(
     root: Path, output: Path, minimum: float, opponent: str, workers: int | None, as_json: bool, quiet: bool
 ) -> None:
     """List the pictures below ROOT with colour enough to learn from, and those without."""
-    from sketchkit.data.base import pictures_in
+    from sketchkit.data.listing import pictures_in
     from sketchkit.data.prepare.colorfulness import sort_out
     from sketchkit.data.splits import names_below
     from sketchkit.errors import DataError
@@ -87,13 +88,15 @@ def _counts(found: Selection) -> dict[str, Any]:
 
 
 def _table(said: dict[str, Any], root: Path) -> str:
+    from sketchkit.problems import first_few
+
     bad = said["unreadable"]
     return "\n".join(map(printable, [
         f"{'pictures':14} {said['pictures']}",
         f"{'kept':14} {said['kept']}  {said['list']}",
         f"{'dropped':14} {said['dropped']}  {said['dropped_list']}",
         f"{'unreadable':14} {len(bad)}",
-        *(f"  {line}" for line in bad),
+        *([f"  {first_few(bad, NEXT)}"] if bad else []),
         f"{'colourfulness':14} " + ", ".join(f"{q} {value:.1f}" for q, value in said["quantiles"].items()),
         f"split them: sketchkit data split {root} --list {said['list']} --ratios 0.8,0.1,0.1 -o split.json",
     ]))  # fmt: skip

@@ -35,6 +35,9 @@ SKETCHY, OTHER = 24, 6
 @quiet_option
 def command(out: Path, kind: str, seed: int, photos: int | None, sketches: int | None, size: int, quiet: bool) -> None:
     """Draw a small data set into OUT, in the exact layout of a well-known one."""
+    from sketchkit.data.prepare.advice import training_command
+    from sketchkit.data.prepare.checking import kinds
+
     options: dict[str, Any] = dict(seed=seed, size=size)
     with click.progressbar(length=100, label="drawing", show_eta=True, hidden=quiet) as bar:
         options["progress"] = lambda done, of: bar.update(100 * done // of - bar.pos)
@@ -45,7 +48,8 @@ def command(out: Path, kind: str, seed: int, photos: int | None, sketches: int |
         else:
             new, said = _other(kind, out, OTHER if photos is None else photos, sketches, options)
     say(f"{out}: {said}" + ("" if new else " (was there already)"))
-    say(f"train on it: sketchkit train {CONFIGS[kind]} data_root={out}")
+    command, _ = training_command(kinds()[kind], out, {}, CONFIGS[kind])
+    say(f"train on it: {command}")
 
 
 def _sketchy(out: Path, photos: int, sketches: int, options: dict[str, Any]) -> tuple[bool, str]:
@@ -58,7 +62,7 @@ def _sketchy(out: Path, photos: int, sketches: int, options: dict[str, Any]) -> 
 
 
 def _other(kind: str, out: Path, photos: int, sketches: int | None, options: dict[str, Any]) -> tuple[bool, str]:
-    from sketchkit.data.base import pictures_in
+    from sketchkit.data.listing import pictures_in
     from sketchkit.data.sample import write_sample
     from sketchkit.errors import ConfigError
 

@@ -15,6 +15,9 @@ from sketchkit.cli.options import PicturePath, example, on_error_option, plugin_
 if TYPE_CHECKING:
     from sketchkit.data.prepare.sketching import SketchWriter
 
+CONFIG = "autopainter_lineart"  # to train with on what is made
+NEXT = "\n  "
+
 
 @click.command(epilog=example("data sketch photos data/pairs"))
 @click.argument("photos", type=PicturePath())
@@ -53,8 +56,10 @@ def command(
 
     A call that was interrupted goes on when it is made again.
     """
+    from sketchkit.data.prepare.advice import training_command
     from sketchkit.data.prepare.sketching import SketchWriter, begin, find_jobs
     from sketchkit.loading import load_file
+    from sketchkit.registry import DATASETS
 
     for file in plugin_files:
         load_file(file)
@@ -66,8 +71,8 @@ def command(
     bad = _write_all(writer, workers, on_error, quiet)
     _tell(out, writer, there, bad)
     if not lines_only:
-        more = "" if (out / "val").is_dir() else " val_split=train"
-        say(f"train on it: sketchkit train autopainter_lineart data_root={out}{more}")
+        command, _ = training_command(DATASETS.get("PairsDataset"), out, {}, CONFIG)
+        say(f"train on it: {command}")
     if len(bad) == len(writer) and not there:
         raise SystemExit(1)
 
@@ -114,10 +119,10 @@ def _write_all(writer: SketchWriter, workers: int, on_error: str, quiet: bool) -
 
 
 def _tell(out: Path, writer: SketchWriter, there: int, bad: Sequence[str]) -> None:
+    from sketchkit.problems import first_few
+
     parts = Counter(job.file.parent.name for job in writer.jobs if job.file.exists())
     said = ", ".join(f"{count} in {part}" for part, count in sorted(parts.items())) or "none"
     say(f"{out}: wrote {said}" + (f"; {there} were there already" if there else ""))
     if bad:
-        click.echo(f"{len(bad)} could not be read:")
-    for line in bad:
-        say(f"  {line}")
+        click.echo(f"{len(bad)} could not be read:\n  {first_few(bad, NEXT)}")

@@ -24,31 +24,36 @@ Number = TypeVar("Number", int, float)
 def command(root: Path, output: Path, counts: str | None, ratios: str | None, seed: int, listed: Path | None) -> None:
     """Divide the pictures below ROOT, at any depth, into train, val and test, and write who is where as JSON."""
     from sketchkit.data.splits import split_files, write_split
+    from sketchkit.problems import first_few
 
+    names, unknown = _names(root, listed)
     parts = split_files(
-        names := _names(root, listed),
+        names,
         None if counts is None else _numbers("--counts", counts, int, "80,10,10"),
         None if ratios is None else _numbers("--ratios", ratios, float, "0.8,0.1,0.1"),
         seed,
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     write_split(output, root, parts, seed)
+    if unknown:
+        click.echo(f"{len(unknown)} lines of {listed} name no picture of {root}: {first_few(unknown)}", err=True)
     left = len(names) - sum(map(len, parts.values()))
     said = ", ".join(f"{part} {len(files)}" for part, files in parts.items())
     say(f"{output}: {said}" + (f"; {left} of {len(names)} left out" if left else ""))
 
 
-def _names(root: Path, listed: Path | None) -> list[str]:
-    from sketchkit.data.base import pictures_in
-    from sketchkit.data.splits import names_below, read_list
+def _names(root: Path, listed: Path | None) -> tuple[list[str], list[str]]:
+    """The names to divide, and the lines of the list that name none."""
+    from sketchkit.data.listing import pictures_in
+    from sketchkit.data.splits import listed_below, names_below
     from sketchkit.errors import DataError
 
-    if listed is not None:
-        return read_list(listed)
-    names = names_below(root, pictures_in(root))
-    if not names:
+    files, unknown = pictures_in(root), list[str]()
+    if not files:
         raise DataError(f"{root} has no picture: give the folder that holds them, at any depth")
-    return names
+    if listed is not None:
+        files, unknown = listed_below(listed, root, files)
+    return names_below(root, files), unknown
 
 
 def _numbers(option: str, text: str, kind: Callable[[str], Number], example: str) -> list[Number]:

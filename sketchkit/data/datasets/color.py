@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sketchkit.data.base import FileDataset, Picture, pictures_in, spread
-from sketchkit.data.datasets.folders import choose_part
+from sketchkit.data.base import FileDataset, Findings, Looking, Picture, spread
+from sketchkit.data.datasets.folders import choose_part, refuse_empty
 from sketchkit.data.image_io import UnusablePicture
+from sketchkit.data.listing import pictures_in
 from sketchkit.data.prepare.colorfulness import Selection, sort_out
 from sketchkit.data.prepare.sides import is_gray
-from sketchkit.data.splits import read_list, split_files
+from sketchkit.data.splits import PARTS, listed_below, read_split, split_files
 from sketchkit.data.transforms.build import Transform
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import did_you_mean
+from sketchkit.problems import first_few
 from sketchkit.registry import DATASETS
+
+FEW = 7  # pictures that the config's shares, 0.8, 0.1 and 0.1, can divide
+SHARES_OF_FEW = (0.4, 0.3, 0.3)
+
+
+class NoColor(UnusablePicture):
+    """A picture of which no colour can be learnt."""
 
 
 @DATASETS.register_module()
@@ -42,6 +52,7 @@ class ColorDataset(FileDataset):
     """
 
     kind = "color"
+    config = "recolor_simple"
 
     @classmethod
     def recognize(cls, root: Path) -> float:
@@ -49,9 +60,29 @@ class ColorDataset(FileDataset):
         return 0.1 if pictures_in(root) else 0.0
 
     @classmethod
-    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, FileDataset]]:
-        """All pictures in one."""
-        yield "all", cls(root, None, **options)
+    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The folders train, val and test where they divide the pictures; else all in one."""
+        parts: list[str | None] = [*read_split(options["split_file"])] if "split_file" in options else [*_folders(root)]
+        for part in parts or [None]:
+            yield part or "all", {"split": part, **options}
+
+    @classmethod
+    def settings(cls, root: Path, **options: Any) -> dict[str, Any]:
+        """The folders train and val or test, or shares of all pictures; all of them twice where they are too few."""
+        return {**_division(root, options), **options}
+
+    def examine(self, name: str, findings: Findings, look: Looking) -> None:
+        """Pictures without colour are counted: the config leaves them out."""
+        findings.counts[name], gray = len(self), 0
+        for index in look(range(len(self))):
+            try:
+                self.read_sample(index)
+            except NoColor:
+                gray += 1
+            except DataError as error:
+                findings.add(error)
+        if gray:
+            findings.counts["without colour"] = gray
 
     def __init__(
         self,
@@ -69,9 +100,14 @@ class ColorDataset(FileDataset):
         max_samples: int | None = None,
     ) -> None:
         root = Path(data_root)
-        if split_file is not None and split_ratios:
+        refuse_empty(data_root=str(data_root), split=split, split_ratios=split_ratios, list_file=list_file)
+        if split_file is not None and split_ratios is not None:
             raise ConfigError("split_file and split_ratios both divide the files: set one of them to None")
-        files = _divide(root, split, split_ratios, split_seed) if split_ratios else choose_part(root, split, split_file)
+        files = (
+            choose_part(root, split, split_file)
+            if split_ratios is None
+            else _divide(root, split, split_ratios, split_seed)
+        )
         self.part = f"part '{split}' of {root}" if split else str(root)
         self._dropped: dict[Path, str] = {}
         if list_file is not None:
@@ -90,11 +126,11 @@ class ColorDataset(FileDataset):
         """The picture as source and as target.
 
         Raises:
-            UnusablePicture: it has no colour, and no option leaves such pictures out.
+            NoColor: it has no colour, and no option leaves such pictures out.
         """
         (picture,) = pictures
         if self.refuses_gray and is_gray(picture):
-            raise UnusablePicture(
+            raise NoColor(
                 f"{self.pictures[index]} has no colour, which nothing can be learnt from: leave such pictures out with "
                 "min_colorfulness=5, or with a list_file of `sketchkit data colorful`"
             )
@@ -105,11 +141,17 @@ class ColorDataset(FileDataset):
         return self._dropped
 
     def _keep_listed(self, files: list[Path], root: Path, list_file: Path) -> list[Path]:
-        listed = {root / name for name in read_list(list_file)}
-        kept = [file for file in files if file in listed]
+        # The list is of the whole folder, of which `files` may be one part.
+        listed, unknown = listed_below(list_file, root, pictures_in(root))
+        if unknown:
+            warnings.warn(
+                f"{len(unknown)} lines of {list_file} name no picture of {root}: {first_few(unknown)}", stacklevel=3
+            )
+        wanted = set(listed)
+        kept = [file for file in files if file in wanted]
         if not kept:
-            raise DataError(f"{list_file} lists none of the {len(files)} files of {root}: was it made for this folder?")
-        self._dropped.update({file: f"not in {list_file}" for file in files if file not in listed})
+            raise DataError(f"{list_file} lists none of the {len(files)} files of {self.part}: divide them otherwise")
+        self._dropped.update({file: f"not in {list_file}" for file in files if file not in wanted})
         return kept
 
     def _keep_colorful(self, files: list[Path], minimum: float, opponent: str) -> list[Path]:
@@ -143,3 +185,23 @@ def _divide(root: Path, split: str | None, ratios: Sequence[float], seed: int) -
     if not part:
         raise DataError(f"part '{split}' of the {len(files)} pictures of {root} is empty: change split_ratios")
     return sorted(root / name for name in part)
+
+
+def _division(root: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that say which pictures are for training, and which are held out."""
+    if "split_file" in options:
+        return {"split_ratios": None}
+    if "split_ratios" in options:
+        return {}
+    if parts := _folders(root):
+        return {"split_ratios": None, "train_split": "train", "val_split": parts[1], "test_split": parts[-1]}
+    count = len(pictures_in(root))
+    if count < 3:
+        return {"split_ratios": None, "train_split": None, "val_split": None, "test_split": None}
+    return {"split_ratios": list(SHARES_OF_FEW)} if count < FEW else {}
+
+
+def _folders(root: Path) -> list[str]:
+    """The folders that divide the pictures: train and one more, or none."""
+    parts = [part for part in PARTS if (root / part).is_dir() and pictures_in(root / part)]
+    return parts if "train" in parts and len(parts) > 1 else []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from sketchkit.data.base import pictures_in
+from sketchkit.data.listing import pictures_in
 from sketchkit.data.splits import read_split
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import did_you_mean, one_of
@@ -22,6 +23,18 @@ def check_direction(direction: str) -> bool:
     return direction == "BtoA"
 
 
+def refuse_empty(**options: Any) -> None:
+    """Check that no option is an empty word or list, which would choose nothing, or all there is.
+
+    Raises:
+        ConfigError: names the option.
+    """
+    for name, value in options.items():
+        is_list = isinstance(value, list | tuple)
+        if value == "" or (is_list and (not value or "" in value)):
+            raise ConfigError(f"{name}={value!r} is empty: give a value, or None to do without it")
+
+
 def choose_part(root: Path, split: str | None, split_file: str | Path | None = None) -> list[Path]:
     """The pictures of one part: in the folder of its name, or listed under its name in a split file.
 
@@ -29,6 +42,7 @@ def choose_part(root: Path, split: str | None, split_file: str | Path | None = N
         DataError: there is no such folder, part or file, or no picture in it.
         ConfigError: a split file and no part of it.
     """
+    refuse_empty(split=split, split_file=split_file)
     require_root(root)
     if split_file is not None:
         if split is None:

@@ -6,18 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sketchkit.data.base import FileDataset, Findings, Looking, Picture, pictures_in, spread
-from sketchkit.data.datasets.folders import check_direction, choose_part
+from sketchkit.data.base import FileDataset, Findings, Looking, Picture, spread
+from sketchkit.data.datasets.folders import check_direction, choose_part, refuse_empty
 from sketchkit.data.image_io import UnusablePicture, read_image
-from sketchkit.data.prepare.sides import find_source_side, is_gray
-from sketchkit.data.splits import PARTS
+from sketchkit.data.listing import pictures_in
+from sketchkit.data.names import canonical, without_ending
+from sketchkit.data.prepare.sides import UnclearSides, find_source_side, is_gray
+from sketchkit.data.prepare.sketching import RECORD, made_by_sketch
+from sketchkit.data.splits import PARTS, read_split
 from sketchkit.data.transforms.build import Transform
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import one_of
+from sketchkit.problems import first_few
 from sketchkit.registry import DATASETS
 
 LAYOUTS = ("auto", "side_by_side", "folders")
 SIDES = ("left", "right", "auto")
+# What `sketchkit data sketch` makes: the photo left and its lines right, both of the photo's shape.
+SKETCHED = {"source_side": "right", "side_ratio": None}
 
 
 @DATASETS.register_module()
@@ -48,12 +54,16 @@ class PairsDataset(FileDataset):
     """
 
     kind = "pairs"
+    config = "pix2pix_edges2shoes"
 
     @classmethod
     def recognize(cls, root: Path) -> float:
-        """Two folders; or, less surely, a first readable picture twice as wide as high."""
-        if any(two_folders(root, part) for part in (*PARTS, None)):
-            return 0.8
+        """What `sketchkit data sketch` made; two folders with names in common; or wide pictures, less surely."""
+        if made_by_sketch(root):
+            return 0.95
+        both = [found for part in (*PARTS, None) if (found := two_folders(root, part))]
+        if both:
+            return 0.8 if any(map(_share_names, *zip(*both, strict=True))) else 0.3
         for file in pictures_in(root):
             try:
                 height, width = read_image(file).shape[:2]
@@ -63,27 +73,41 @@ class PairsDataset(FileDataset):
         return 0.0
 
     @classmethod
-    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, FileDataset]]:
+    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         """The folders train, val and test, or all there is."""
-        found = [part for part in PARTS if (root / part).is_dir() or two_folders(root, part)]
-        for part in found:
-            yield part, cls(root, part, **options)
-        if not found:
-            yield "all", cls(root, None, **options)
+        made = SKETCHED if made_by_sketch(root) else {}
+        for part in _parts(root, options) or [None]:
+            yield part or "all", {"split": part, **made, **options}
+
+    @classmethod
+    def settings(cls, root: Path, **options: Any) -> dict[str, Any]:
+        """Which folders are for training and held out, and on which side the sketches lie where that can be told."""
+        made = SKETCHED if made_by_sketch(root) else {}
+        if "split_file" in options:
+            return {**made, **options}
+        parts = _parts(root, options) or [None]
+        train = "train" if "train" in parts else parts[0]
+        held_out = [part for part in parts if part != train] or [train]
+        chosen = {"train_split": train, "val_split": held_out[0], **made, **options}
+        if "source_side" not in chosen:
+            chosen |= _side_in(cls(root, train, **options))
+        return chosen
 
     def examine(self, name: str, findings: Findings, look: Looking) -> None:
         """And on which side the sketches are."""
         super().examine(name, findings, look)
         if not self.is_side_by_side:
             return
+        if made_by_sketch(self.root):
+            findings.counts[f"{name} sides"] = f"the sketch is the {self.source_side} half ({RECORD} says so)"
+            return
         try:
             findings.counts[f"{name} sides"] = find_source_side([pair[0] for pair in self.pairs], sample=None).summary
-        except DataError as error:
+        except UnclearSides:
             # Label maps are as colourful as photos: only sketches on both sides are a fault.
-            if "unclear" in str(error):
-                findings.counts[f"{name} sides"] = "neither half looks like line art"
-            else:
-                findings.problems.append(str(error))
+            findings.counts[f"{name} sides"] = "neither half looks like line art"
+        except DataError as error:
+            findings.add(error)
 
     def __init__(
         self,
@@ -103,6 +127,7 @@ class PairsDataset(FileDataset):
     ) -> None:
         one_of("layout", layout, LAYOUTS)
         one_of("source_side", source_side, SIDES)
+        refuse_empty(data_root=str(data_root), split=split, split_file=split_file, folders=folders)
         swap = check_direction(direction)
         self.side_ratio, self.needs_color = side_ratio, needs_color
         root = Path(data_root)
@@ -141,7 +166,10 @@ class PairsDataset(FileDataset):
             first, second = second, first
         source, target = (second, first) if self.swap else (first, second)
         if self.needs_color and is_gray(target):
-            raise UnusablePicture(f"{files[-1]}: the target has no colour; remove the file, or set needs_color=False")
+            raise UnusablePicture(
+                f"{files[-1]}: the target has no colour; remove the file, or set "
+                "train_dataloader.dataset.needs_color=False"
+            )
         return {"source": Picture(source), "target": Picture(target)}
 
     def record(self) -> dict[str, Any]:
@@ -193,24 +221,60 @@ def _require_both(
 def _match(first: Path, second: Path) -> list[tuple[Path, ...]]:
     """The pairs of one name, as (source, target); every name must have both."""
     sides = [_by_name(folder) for folder in (first, second)]
-    for folder, own, other in ((second, sides[0], sides[1]), (first, sides[1], sides[0])):
-        alone = sorted(own.keys() - other.keys())
-        if alone:
-            names = ", ".join(alone[:3]) + (", ..." if len(alone) > 3 else "")
-            raise DataError(f"{folder} has no picture named {names} ({len(alone)} in all) to pair with: add or remove")
-    if not sides[0]:
+    if not any(sides):
         raise DataError(f"no picture in {first}: check the path")
+    alone = {second: sorted(sides[0].keys() - sides[1].keys()), first: sorted(sides[1].keys() - sides[0].keys())}
+    words = [
+        f"{folder} has no picture named {first_few(names)} ({len(names)} in all)"
+        for folder, names in alone.items()
+        if names
+    ]
+    if words:
+        raise DataError(f"{'; '.join(words)} to pair with: add or remove, or train on them unpaired")
     return [(sides[0][name], sides[1][name]) for name in sorted(sides[0])]
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
+    """The pictures by the name that pairs them, in Unicode's composed form."""
     found: dict[str, Path] = {}
-    for file in pictures_in(folder):
-        name = file.relative_to(folder).with_suffix("").as_posix()
+    twice = []
+    for file in pictures_in(folder, by_name=True):
+        name = canonical(without_ending(file.relative_to(folder).as_posix()))
         if name in found:
-            raise DataError(f"{found[name]} and {file.name} have one name: which one is meant? Remove the other")
+            twice.append(f"{found[name]} and {file.name}")
         found[name] = file
+    if twice:
+        raise DataError(f"{first_few(twice, '; ')} have one name: which one is meant? Remove the other")
     return found
+
+
+def _share_names(first: Path, second: Path) -> bool:
+    """Whether at least half of the smaller folder's names are in the other."""
+    names, others = (
+        {canonical(without_ending(file.relative_to(folder).as_posix())) for file in pictures_in(folder, by_name=True)}
+        for folder in (first, second)
+    )
+    return 2 * len(names & others) >= max(1, min(len(names), len(others)))
+
+
+def _side_in(dataset: PairsDataset) -> dict[str, str]:
+    """The key that says on which side the sketches lie; none where that cannot be told, or does not matter."""
+    if not dataset.is_side_by_side:
+        return {}
+    try:
+        return {"source_side": find_source_side([pair[0] for pair in dataset.pairs]).side}
+    except DataError:
+        return {}
+
+
+def _parts(root: Path, options: Mapping[str, Any]) -> list[str | None]:
+    """The folders that divide the set."""
+    if "split_file" in options:
+        return [*read_split(options["split_file"])]
+    names = options.get("folders", ("A", "B"))
+    return [part for part in PARTS if two_folders(root, part, names)] or [
+        part for part in PARTS if (root / part).is_dir() and not two_folders(root, None, names)
+    ]
 
 
 def _same_size(pictures: Sequence[Picture], files: Sequence[Path]) -> Sequence[Picture]:

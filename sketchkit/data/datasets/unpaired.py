@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sketchkit.data.base import FileDataset, Picture, spread
-from sketchkit.data.datasets.folders import check_direction, require_root, some_pictures
+from sketchkit.data.datasets.folders import check_direction, refuse_empty, require_root, some_pictures
 from sketchkit.data.randomness import stable_seed
 from sketchkit.data.splits import PARTS
 from sketchkit.data.transforms.build import Transform
@@ -38,20 +38,31 @@ class UnpairedDataset(FileDataset):
 
     kind = "unpaired"
     is_paired = False
+    config = "cyclegan_sketch2color"
 
     @classmethod
     def recognize(cls, root: Path) -> float:
-        """Folders such as trainA; the other layouts are those of pairs too."""
-        return 0.9 if any((root / f"{part}A").is_dir() for part in PARTS) else 0.0
+        """Folders such as trainA; the other layouts are those of pairs too, which are surer where names pair."""
+        if any((root / f"{part}A").is_dir() for part in PARTS):
+            return 0.9
+        return 0.5 if _parts(root, {}) else 0.0
 
     @classmethod
-    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, FileDataset]]:
-        """trainA with trainB, train/A with train/B, or A/train with B/train, and so on."""
-        found = [part for part in PARTS if any(place.is_dir() for place in _places(root, part, "A"))]
-        if not found:
-            raise DataError(f"{root} has no folders trainA and trainB: see docs/data.md for the layouts")
-        for part in found:
-            yield part, cls(root, part, serial=True, **options)
+    def splits_in(cls, root: Path, **options: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+        """trainA with trainB, train/A with train/B, A/train with B/train, and so on; or A with B."""
+        parts = _parts(root, options)
+        if not parts:
+            raise DataError(f"{root} has no folders trainA and trainB, or A and B: see docs/data.md for the layouts")
+        for part in parts:
+            yield part or "all", {"split": part, "serial": True, **options}
+
+    @classmethod
+    def settings(cls, root: Path, **options: Any) -> dict[str, Any]:
+        """Which folders are for training, and which are held out; the same where there are no others."""
+        parts = _parts(root, options) or [None]
+        train = "train" if "train" in parts else parts[0]
+        held_out = [part for part in ("test", "val", *parts) if part in parts and part != train] or [train]
+        return {"train_split": train, "val_split": held_out[0], **options}
 
     def __init__(
         self,
@@ -65,6 +76,7 @@ class UnpairedDataset(FileDataset):
         max_unreadable: int = 10,
         max_samples: int | None = None,
     ) -> None:
+        refuse_empty(data_root=str(data_root), split=split, folders=folders)
         root = Path(data_root)
         names = tuple(reversed(folders)) if check_direction(direction) else tuple(folders)
         self.sources, self.targets = (spread(_pictures_of(root, split, name), max_samples) for name in names)
@@ -100,3 +112,14 @@ def _pictures_of(root: Path, split: str | None, name: str) -> list[Path]:
 
 def _places(root: Path, split: str | None, name: str) -> list[Path]:
     return [root / f"{split}{name}", root / split / name, root / name / split] if split else [root / name]
+
+
+def _parts(root: Path, options: Mapping[str, Any]) -> list[str | None]:
+    """The folders that divide the set; None stands for A and B themselves."""
+    first, second = options.get("folders", ("A", "B"))
+    return [
+        part
+        for part in (*PARTS, None)
+        if all(any(place.is_dir() for place in _places(root, part, name)) for name in (first, second))
+        and (part or not any(place.is_dir() for one in PARTS for place in _places(root, one, first)))
+    ]

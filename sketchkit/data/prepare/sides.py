@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sketchkit.data.image_io import UnreadableImage, read_image
 from sketchkit.errors import DataError
+from sketchkit.problems import first_few
 
 _TINGE = 24  # max - min of R, G, B above which a pixel is coloured; JPEG tinges the edges of grey lines less
 _NEAR = 32  # levels around the commonest grey that are the ground too
@@ -20,6 +21,10 @@ _COLORED = 0.005  # a half with this share of coloured pixels is no sketch
 _PAPER = 0.5  # a sketch is ground by at least this share
 _CLEAR = 1.5  # between two grey halves the sketch has this many times less ink
 _SIDE = 256  # a look at every n-th pixel is enough: about this many along the short side
+
+
+class UnclearSides(DataError):
+    """Most pictures do not say which half is the sketch."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ def find_source_side(
         seed: of that choice.
 
     Raises:
-        DataError: some files say left and some right, fewer than half are clear, or there are none.
+        UnclearSides: fewer than half are clear.
+        DataError: some files say left and some right, or there are none.
     """
     if not files:
         raise DataError("no picture to find the sketch's side in: check the data's folder")
@@ -82,7 +88,7 @@ def find_source_side(
     side = "left" if len(left) > len(right) else "right"
     _refuse_mixed(side, *sorted((left, right), key=len))
     if 2 * len(unclear) > len(chosen):
-        raise DataError(
+        raise UnclearSides(
             f"it is unclear which half is the sketch in {len(unclear)} of {len(chosen)} files, first {unclear[0]}: set "
             "source_side='left' or source_side='right'"
         )
@@ -125,7 +131,7 @@ def _side_of(file: Path, read: Callable[[Path], np.ndarray]) -> str | None:
 
 def _refuse_mixed(side: str, few: Sequence[Path], many: Sequence[Path]) -> None:
     if few:
-        names = ", ".join(map(str, few[:3])) + (", ..." if len(few) > 3 else "")
+        names = first_few(few)
         raise DataError(
             f"the sketch is the {side} half in {len(many)} files and the other in {len(few)}, {names}: mend or remove "
             f"these, or set source_side='{side}' if they are misjudged"

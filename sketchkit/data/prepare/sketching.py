@@ -13,8 +13,8 @@ import torch
 from torchvision.transforms.v2.functional import resize
 
 from sketchkit.atomic import write_whole
-from sketchkit.data.base import pictures_in
 from sketchkit.data.image_io import UnreadableImage, read_image, write_image
+from sketchkit.data.listing import pictures_in
 from sketchkit.data.randomness import seeded, stable_seed
 from sketchkit.data.splits import PARTS, split_files
 from sketchkit.data.transforms.lines import ExtractLines
@@ -155,3 +155,22 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
         raise DataError(f"{out} is there and not from this command (no {RECORD} in it): choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     write_whole(record, json.dumps(settings, indent=1) + "\n")
+
+
+def made_by_sketch(root: Path) -> bool:
+    """Whether `sketchkit data sketch` made the folder.
+
+    Raises:
+        DataError: it did, of lines alone, which are no pairs; or its record is damaged.
+    """
+    try:
+        record = json.loads((root / RECORD).read_text(encoding="utf-8")) if (root / RECORD).is_file() else {}
+        lines_only = record.get("lines_only") if isinstance(record, dict) else None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{root / RECORD} is damaged: make the set again, or remove the file") from error
+    if lines_only:
+        raise DataError(
+            f"{root} holds lines alone ({RECORD} says so), which nothing is learnt from: put them beside their photos "
+            "as two folders of one set, or make pairs by leaving out --lines-only"
+        )
+    return lines_only is False

@@ -18,7 +18,7 @@ from sketchkit.data.statistics import image_statistics
 from sketchkit.engine.checkpoints import versions
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.plots import draw_curves
-from sketchkit.names import printable
+from sketchkit.file_names import printable
 from sketchkit.registry import HOOKS
 
 

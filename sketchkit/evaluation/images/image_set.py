@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 
-from sketchkit.data.base import pictures_in
+from sketchkit.data.formats import SUFFIXES
 from sketchkit.data.image_io import Probe, UnreadableImage, probe_image
+from sketchkit.data.listing import pictures_in
+from sketchkit.data.lists import read_lines, spellings
+from sketchkit.data.names import names_of
 from sketchkit.errors import DataError
+from sketchkit.problems import first_few
 
 FAIL, SKIP = "fail", "skip"
 Progress = Callable[[int, int], object]
-SHOWN = 50  # that a message names
 LIST_SUFFIXES = (".txt", ".lst", ".list")
 
 
@@ -83,7 +88,8 @@ def read_set(path: Path, on_error: str = FAIL, progress: Progress | None = None)
         raise DataError(refusal(bad.values()))
     if len(bad) == len(files):
         raise DataError(f"none of the {len(files)} pictures in {path} can be read, first: {next(iter(bad.values()))}")
-    named = zip(_names(files, _base(path, files)), files, probes, strict=True)
+    names = names_of(files, _base(path, files))
+    named = zip(map(names.__getitem__, files), files, probes, strict=True)
     good = [PictureFile(name, file, probe) for name, file, probe in named if isinstance(probe, Probe)]
     return PictureSet(path, {picture.name: picture for picture in sorted(good, key=lambda p: p.name)}, bad)
 
@@ -91,9 +97,7 @@ def read_set(path: Path, on_error: str = FAIL, progress: Progress | None = None)
 def refusal(reasons: Iterable[str]) -> str:
     """The words for pictures that cannot be used, each with its reason."""
     reasons = list(dict.fromkeys(reasons))
-    more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
-    first = "; ".join(reasons[:SHOWN])
-    return f"{len(reasons)} pictures cannot be used: {first}{more}; or leave such out with --on-error skip"
+    return f"{len(reasons)} pictures cannot be used: {first_few(reasons, '; ')}; or leave such out with --on-error skip"
 
 
 def fingerprint(pictures: Iterable[PictureFile]) -> str:
@@ -111,7 +115,7 @@ def _probe(file: Path) -> Probe | UnreadableImage:
 def _in_folder(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"nothing is at {folder}: name a folder of pictures, a list of them, or kept statistics")
-    files = pictures_in(folder)
+    files = pictures_in(folder, by_name=True)
     if not files:
         raise DataError(f"there is no picture in {folder}: check the path")
     return files
@@ -121,11 +125,8 @@ def _listed(path: Path) -> list[Path]:
     if path.suffix.lower() not in LIST_SUFFIXES:
         endings = ", ".join(LIST_SUFFIXES)
         raise DataError(f"{path} is neither a folder nor a list of pictures ({endings}): put a picture into a folder")
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the list {path}: write one path a line in UTF-8") from error
-    files = [Path(os.path.normpath(path.absolute().parent / line.strip())) for line in lines if line.strip()]
+    folder = path.absolute().parent
+    files = [file for line in read_lines(path) if (file := _meant(folder, line)) is not None]
     if not files:
         raise DataError(f"the list {path} is empty: write one path a line")
     twice = [str(file) for file, count in Counter(files).items() if count > 1]
@@ -139,9 +140,18 @@ def _base(path: Path, files: Sequence[Path]) -> Path:
     return path if path.is_dir() else Path(os.path.commonpath([file.parent for file in files]))
 
 
-def _names(files: Sequence[Path], base: Path) -> list[str]:
-    whole = [file.relative_to(base) for file in files]
-    short = [name.with_suffix("").as_posix() for name in whole]
-    # Among the whole names too: `a.png.jpg` must not take the name that `a.png` has beside `a.jpg`.
-    count = Counter([*short, *{name.as_posix() for name in whole}])
-    return [s if count[s] == 1 else name.as_posix() for s, name in zip(short, whole, strict=True)]
+def _meant(folder: Path, line: str) -> Path | None:
+    """The file that a line names; None for a remark. One that is not there is left to the reading, which says so."""
+    ways = [Path(os.path.normpath(folder / spelling)) for spelling in spellings(line)]
+    forms = [Path(unicodedata.normalize(form, str(way))) for way in ways for form in ("NFC", "NFD")]
+    for way in (*ways, *forms):
+        if way.is_file():
+            return way
+    if line.lstrip().startswith("#"):
+        return None
+    alike = [file for way in ways for file in sorted(way.parent.glob(f"{escape(way.stem)}.*")) if _is_read(file)]
+    return alike[0] if len(set(alike)) == 1 else ways[-1]
+
+
+def _is_read(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")

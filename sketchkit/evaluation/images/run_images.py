@@ -163,7 +163,7 @@ class RunImages:
         if self.is_paired:
             labels = self._labels()
             items = [
-                Item(name, real.pictures[name], (fake,), tuple(f.pictures[name] for f in fakes), labels.get(name))
+                Item(name, real.pictures[name], (fake,), tuple(f.pictures[name] for f in fakes), labels.get(fake.file))
                 for name, fake in fakes[0].pictures.items()
             ]
         else:
@@ -171,10 +171,10 @@ class RunImages:
             items += [Item(name, fakes=(picture,)) for name, picture in fakes[0].pictures.items()]
         return RunPictures(real, fakes[0], items, self._about(), unusable)
 
-    def _labels(self) -> dict[str, str]:
-        """The class of each sample, where the data have classes."""
+    def _labels(self) -> dict[Path, str]:
+        """The class of each output, where the data have classes."""
         classes, samples = self.dataset.classes, range(len(self.dataset) if self.dataset.classes else 0)
-        return {about["key"]: classes[about["label"]] for about in map(self._told, samples)}
+        return {self._place(FAKE, about["key"]): classes[about["label"]] for about in map(self._told, samples)}
 
     def _told(self, index: int) -> dict[str, Any]:
         """What the data set tells of a sample without reading it."""

@@ -118,7 +118,7 @@ def test_an_empty_class_is_named(folder):
 def test_a_root_without_classes_is_said(tmp_path):
     for kind in ("photo", "sketch"):
         (tmp_path / kind / TX).mkdir(parents=True)
-    with pytest.raises(DataError, match="has no class folder under"):
+    with pytest.raises(DataError, match="has no class folder under photo and sketch"):
         SketchyDataset(tmp_path)
 
 

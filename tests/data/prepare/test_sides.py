@@ -120,7 +120,7 @@ def test_a_mixed_set_is_refused_with_the_odd_files():
     with pytest.raises(DataError) as caught:
         find_source_side(files, read)
     message = str(caught.value)
-    assert "right half in 6 files and the other in 4, 002.png, 005.png, 007.png, ...: mend or remove" in message
+    assert "right half in 6 files and the other in 4, 002.png, 005.png, 007.png, 009.png: mend or remove" in message
     assert "source_side='right'" in message and "\n" not in message
 
 

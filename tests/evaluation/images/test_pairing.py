@@ -11,7 +11,7 @@ from sketchkit.data.image_io import Probe
 from sketchkit.errors import DataError
 from sketchkit.evaluation.features.extraction import Item
 from sketchkit.evaluation.images.image_set import PictureFile, PictureSet
-from sketchkit.evaluation.images.pairing import make_items
+from sketchkit.evaluation.images.pairing import are_pairs, guessed, make_items
 from sketchkit.evaluation.metric import Features, PictureMetric
 
 
@@ -66,9 +66,19 @@ def test_numbered_outputs_pair_with_their_source() -> None:
 
 
 def test_a_number_that_a_real_picture_has_is_part_of_its_name() -> None:
-    real, fake = pictures("real", "x", "x_1"), pictures("fake", "x", "x_1", "x_1_1", "x_2")
+    real, fake = pictures("real", "x", "x_1"), pictures("fake", "x_1", "x_2", "x_3")
     items, _ = make_items(real, fake, [Pairs()])
-    assert paired(items) == {"x": ["x", "x_2"], "x_1": ["x_1", "x_1_1"]}
+    assert paired(items) == {"x": ["x_2", "x_3"], "x_1": ["x_1"]}
+    assert guessed(items) == "2 outputs are taken for numbered ones by their names: x_2 of x, x_3 of x"
+
+
+def test_no_output_is_guessed_of_a_picture_that_has_its_own() -> None:
+    real, fake = pictures("real", "walk", "walk_2", "walk_3"), pictures("fake", "walk", "walk_1", "walk_2", "walk_3")
+    with pytest.raises(DataError, match=r"1 in fake have none \(walk_1\); or leave them out"):
+        make_items(real, fake, [Pairs()])
+    items, alone = make_items(real, fake, [Pairs()], on_error="skip")
+    assert paired(items) == {name: [name] for name in real.pictures} and alone == ["walk_1"]
+    assert guessed(items) == "" and not are_pairs(real, fake)
 
 
 def test_names_without_a_partner_are_listed_for_both_sets() -> None:
@@ -82,7 +92,7 @@ def test_names_without_a_partner_are_listed_for_both_sets() -> None:
 
 def test_long_lists_are_cut() -> None:
     real = pictures("real", "a", *(f"r{i:03}" for i in range(50)))
-    with pytest.raises(DataError, match=r"50 in real have none \(r000, .*, r019, \.\.\.\)"):
+    with pytest.raises(DataError, match=r"50 in real have none \(r000, .*, r004, and 45 more"):
         make_items(real, pictures("fake", "a"), [Pairs()])
 
 
