@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from sketchkit.config.names import config_names, find_config
 from sketchkit.errors import CheckpointError, DataError, PluginError
 from sketchkit.file_names import printable
+from sketchkit.files import regular_file
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C has ended
 OVERRIDES = "--cfg-options"
@@ -84,9 +85,11 @@ class PicturePath(click.ParamType):
         """The path.
 
         Raises:
-            DataError: nothing is there.
+            DataError: nothing is there, or neither a folder nor a file.
         """
         path = Path(value)
+        if self.file and path.exists() and not path.is_dir():
+            regular_file(path)
         if not path.is_dir() and not (self.file and path.is_file()):
             raise DataError(f"no {'picture or folder' if self.file else 'folder'} at {value}: check the path")
         return path

@@ -83,14 +83,14 @@ def probe_image(path: str | Path) -> Probe:
     return _understood(path, _probe)
 
 
-def image_to_rgb(image: Image.Image) -> np.ndarray:
-    """A Pillow image as (H, W, 3) uint8 RGB, as `read_image` makes it of the file.
+def image_to_straight(image: Image.Image) -> np.ndarray:
+    """A Pillow image as `read_straight` makes it of the file.
 
     Raises:
         DataError: its pixels cannot be had, or have no range of their own.
     """
     try:
-        return pixels.on_white(pixels.straight(image))
+        return pixels.straight(image)
     except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"a picture of mode {image.mode} cannot be used: {_reason(error)}") from error
 

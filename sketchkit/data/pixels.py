@@ -70,6 +70,21 @@ def on_white(pixels: np.ndarray) -> np.ndarray:
     return _by_bands(_lay, pixels, (*pixels.shape[:2], 3))
 
 
+def transparency(pixels: np.ndarray) -> np.ndarray | None:
+    """The alpha (H, W) of straight RGBA; None where nothing is transparent."""
+    has_any = pixels.shape[2] == 4 and bool((pixels[..., 3] < 255).any())
+    return pixels[..., 3] if has_any else None
+
+
+def with_alpha(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    """RGB as RGBA with a picture's alpha, brought to its size; without one as it is."""
+    if alpha is None:
+        return pixels
+    height, width = pixels.shape[:2]
+    sized = Image.fromarray(alpha).resize((width, height), Image.Resampling.BILINEAR)
+    return np.dstack([pixels, np.asarray(sized)])
+
+
 def to_eight_bits(values: np.ndarray, largest: int = 65535) -> np.ndarray:
     """Whole numbers 0 to `largest`, (H, W) or (H, W, C), as 0 to 255, rounded."""
 
