@@ -125,7 +125,7 @@ def _refuse_overwriting(jobs: Sequence[tuple[Path, int, Path]]) -> None:
 
 
 def _read(file: Path, side: str | None, hint: Path | None, source: Path) -> tuple[Any, Any, bool]:
-    """The picture, its hint (the file given, or the one of its name in the folder given), whether some is transparent."""
+    """The picture, whether some of it is transparent, and its hint: the file given, or the one of its name there."""
     from sketchkit.data.image_io import read_straight
     from sketchkit.data.pixels import on_white, transparency
     from sketchkit.data.transforms.hints import read_hint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import logging
 import os
 import re
 import warnings
@@ -54,6 +55,7 @@ _BESIDES = 2**26  # bytes of a file that may be something else than pixels
 # Pillow's remarks on damaged tags name neither the file nor a mend.
 for _kind in (UserWarning, Image.DecompressionBombWarning):
     warnings.filterwarnings("ignore", category=_kind, module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 # libtiff writes its remarks to the terminal by itself; what is wrong is raised as well. Where libtiff is a part of
 # Pillow's own module, its functions have no names.
 with suppress(OSError, AttributeError):

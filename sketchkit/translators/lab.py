@@ -16,7 +16,7 @@ from sketchkit.registry import MODELS
 from sketchkit.translators.preprocessing import with_hint
 
 PREDICTED = ("ab", "lab")
-_BLACK = 0.05  # L; of 8 bits, grey 1 has 0.27 and grey 254 has 99.65
+_BLACK = 0.01  # L; of 8 bits, the darkest blue has 0.02 and the lightest yellow 99.97
 
 
 class PinnedConstants(TorchFunctionMode):
