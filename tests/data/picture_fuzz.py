@@ -20,7 +20,7 @@ def whole_pictures():
     exif[0x0112] = 6
     kinds = [
         ("png", noise, {}), ("png", clear, {"exif": exif}), ("png", noise.quantize(9), {"transparency": 3}),
-        ("png", Image.fromarray((np.asarray(noise.convert("L")).astype(np.uint16) * 257)), {}),
+        ("png", Image.fromarray(np.asarray(noise.convert("L")).astype(np.uint16) * 257), {}),
         ("jpg", noise, {"exif": exif}), ("jpg", noise.convert("CMYK"), {}), ("jpg", noise, {"progressive": True}),
         ("webp", noise, {}), ("webp", clear, {"lossless": True, "exif": exif}),
         ("bmp", noise, {}), ("bmp", noise.quantize(9), {}),
