@@ -12,7 +12,7 @@ from sketchkit.data.image_io import UnreadableImage, probe_image, read_image
 from tests.data.picture_fuzz import damaged, whole_pictures
 
 COUNT = int(os.environ.get("SKETCHKIT_FUZZ", "360"))
-LONGEST = 5  # seconds
+LONGEST = 5  # seconds of the processor, which other processes do not stretch
 MEMORY = 2**20  # KiB
 
 
@@ -29,16 +29,15 @@ def tried(path):
 
 
 def test_damaged_pictures_are_read_or_refused(tmp_path, capfd):
-    # What the process has used before is not what this takes.
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     read, said = 0, ""
     with warnings.catch_warnings(record=True):
         for number, (ending, data) in enumerate(damaged(COUNT)):
             path = tmp_path / f"{number}.{ending}"
             path.write_bytes(data)
-            start = time.perf_counter()
+            start = time.process_time()
             probed, shape = tried(path)
-            assert time.perf_counter() - start < LONGEST, path
+            assert time.process_time() - start < LONGEST, path
             assert shape is None or probed == shape, path
             read += shape is not None
             path.unlink()
@@ -46,7 +45,7 @@ def test_damaged_pictures_are_read_or_refused(tmp_path, capfd):
             words = capfd.readouterr().err
             said += words if ending not in ("jpg", "png") else ""
     assert 0.02 * COUNT < read < 0.9 * COUNT
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < max(before, MEMORY)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY
     assert said == ""
 
 
