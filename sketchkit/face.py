@@ -184,15 +184,16 @@ def stylize(
         >>> sketchkit.stylize("photo.png", "painting.png").save("stylized.png")
     """
     from sketchkit.config.load import load_config
+    from sketchkit.data.pixels import on_white, transparency, with_alpha
     from sketchkit.inference.painting import paint, pixels_of
 
     if not styles:
         raise ConfigError("stylize takes a content picture and one style or more")
     settings = load_config(preset_file(preset), _changes(options))
-    pictures = [as_rgb(picture) for picture in (content, *styles)]
-    for stroke in paint(settings, pictures[0], pictures[1:], size, style_weights, seed, device=device):
+    straight, others = _straight(content), [as_rgb(picture) for picture in styles]
+    for stroke in paint(settings, on_white(straight), others, size, style_weights, seed, device=device):
         last = stroke
-    return Image.fromarray(pixels_of(last))
+    return Image.fromarray(with_alpha(pixels_of(last), transparency(straight)))
 
 
 def build(name: str, **options: Any) -> Any:
@@ -247,12 +248,19 @@ def as_rgb(picture: Picture) -> np.ndarray:
     Raises:
         DataError: a file cannot be read, or an array is of another form.
     """
-    from sketchkit.data.image_io import image_to_rgb, read_image
+    from sketchkit.data.pixels import on_white
+
+    return on_white(_straight(picture))
+
+
+def _straight(picture: Picture) -> np.ndarray:
+    """As `as_rgb`, with the transparency of a file or a PIL image as a fourth channel."""
+    from sketchkit.data.image_io import image_to_straight, read_straight
 
     if isinstance(picture, str | Path):
-        return read_image(picture)
+        return read_straight(picture)
     if isinstance(picture, Image.Image):
-        return image_to_rgb(picture)
+        return image_to_straight(picture)
     if picture.dtype != np.uint8:
         raise DataError(f"an array of {picture.dtype} has no range of its own: give uint8, 0 to 255")
     if picture.ndim == 2:

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from sketchkit.file_names import printable
+
 SHOWN = 5
 
 
@@ -18,7 +20,7 @@ def first_few(items: Iterable[object], separator: str = ", ") -> str:
     place to write to.
     """
     words = [str(item) for item in items]
-    shown = separator.join(words[:SHOWN])
+    shown = separator.join(map(printable, words[:SHOWN]))
     if len(words) <= SHOWN:
         return shown
     return f"{shown}{separator}and {len(words) - SHOWN} more{_all_of(words)}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
+from typing import Any
 
 import click
 
 from sketchkit import __version__
 from sketchkit.cli.groups import LazyGroup
-from sketchkit.cli.options import INTERRUPTED, example
+from sketchkit.cli.options import INTERRUPTED, example, say
 from sketchkit.errors import SketchkitError
+from sketchkit.file_names import printable
 from sketchkit.memory import in_words
 
 COMMANDS = {
@@ -45,7 +48,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(command: click.Command, arguments: list[str] | None, name: str) -> None:
     """Run `command`; an error that a person can mend is one line, without a traceback, and so is a warning."""
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warnings.formatwarning = _warning
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
     try:
         sys.exit(command.main(args=arguments, prog_name=name, standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -53,20 +59,25 @@ def run(command: click.Command, arguments: list[str] | None, name: str) -> None:
         sys.exit(error.exit_code)
     except click.ClickException as error:
         place = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else name
-        click.echo(f"error: {_mend(error)} (see {place} --help)", err=True)
+        say(f"error: {_mend(error)} (see {place} --help)", err=True)
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo("stopped", err=True)
         sys.exit(INTERRUPTED)
     except SketchkitError as error:
-        click.echo(f"error: {_line(error)}", err=True)
+        say(f"error: {_line(error)}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
         line = in_words(error) or _systems(error)
         if line is None:
             raise
-        click.echo(f"error: {line}", err=True)
+        say(f"error: {line}", err=True)
         sys.exit(1)
+
+
+def _warning(message: Warning | str, *_: Any, **__: Any) -> str:
+    # Those of other libraries may have several lines.
+    return "\n".join(map(printable, f"warning: {message}".split("\n"))) + "\n"
 
 
 def _mend(error: click.ClickException) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sketchkit.cli.options import example, output_option
+from sketchkit.cli.options import example, output_option, say
 from sketchkit.config.names import config_folder, config_names, copy_of, find_config
 from sketchkit.errors import ConfigError
 from sketchkit.options import one_of
@@ -48,4 +48,4 @@ def _copy(name: str | None, output: Path) -> None:
         raise ConfigError(f"{place} is there already: name another file, or remove it")
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(copy_of(name, place))
-    click.echo(place)
+    say(str(place))

@@ -26,6 +26,7 @@ from sketchkit.cli.options import (
     plugin_option,
     quiet_option,
     require_run,
+    say,
     seed_option,
     trust_option,
 )
@@ -104,7 +105,7 @@ def command(targets: tuple[Path, ...], **options: Any) -> None:
     written = {"result": output, "report": options["report"], "statistics": options["save_stats"]}
     for kind, place in written.items():
         if place is not None:
-            click.echo(f"{kind}: {place}", err=options["as_json"])
+            say(f"{kind}: {place}", err=options["as_json"])
 
 
 def _check(targets: tuple[Path, ...], options: Mapping[str, Any]) -> None:
@@ -151,7 +152,7 @@ def _call(options: Mapping[str, Any]) -> EvaluationCall:
         save_stats=options["save_stats"],
         ranks_pairs=options["report"] is not None,
         shown=partial(_progress, quiet=options["quiet"]),
-        say=lambda line: None if options["quiet"] else click.echo(line, err=True),
+        say=lambda line: None if options["quiet"] else say(line, err=True),
     )
 
 
@@ -232,10 +233,10 @@ def _show(result: Mapping[str, Any], as_json: bool) -> None:
         return
     if made := result["generator"]:
         split = f", split {made['split']}" if made["split"] else ""
-        click.echo(f"{made['checkpoint']}, iteration {made['iteration']}, {made['weights']} weights{split}")
+        say(f"{made['checkpoint']}, iteration {made['iteration']}, {made['weights']} weights{split}")
     click.echo("\n".join(aligned(table(result["metrics"]))))
     for note in result["notes"]:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
     looked, seconds = result["pictures_looked_at"], result["seconds"]
     rate = f", {looked / seconds:.1f} a second" if looked else " (all were known)"
     click.echo(f"{looked} pictures looked at in {seconds:.1f} s{rate}")

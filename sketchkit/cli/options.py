@@ -11,6 +11,8 @@ from click.shell_completion import CompletionItem
 
 from sketchkit.config.names import config_names, find_config
 from sketchkit.errors import CheckpointError, DataError, PluginError
+from sketchkit.file_names import printable
+from sketchkit.files import regular_file
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C has ended
 OVERRIDES = "--cfg-options"
@@ -83,9 +85,11 @@ class PicturePath(click.ParamType):
         """The path.
 
         Raises:
-            DataError: nothing is there.
+            DataError: nothing is there, or neither a folder nor a file.
         """
         path = Path(value)
+        if self.file and path.exists() and not path.is_dir():
+            regular_file(path)
         if not path.is_dir() and not (self.file and path.is_file()):
             raise DataError(f"no {'picture or folder' if self.file else 'folder'} at {value}: check the path")
         return path
@@ -123,6 +127,11 @@ def require_run(run: str | Path) -> None:
     """
     if not Path(run).exists():
         raise CheckpointError(f"no run at {run}: name a run folder or a checkpoint")
+
+
+def say(line: str, err: bool = False) -> None:
+    """Print a line that may hold the names of files, which are shown escaped where they would move the cursor."""
+    click.echo(printable(line), err=err)
 
 
 def example(words: str) -> str:

@@ -18,12 +18,17 @@ from sketchkit.cli.options import (
     overrides_option,
     plugin_option,
     quiet_option,
+    say,
     seed_option,
     trust_option,
 )
 from sketchkit.config.names import DEFAULT_PRESET, preset_file, presets
+from sketchkit.file_names import fitting
+from sketchkit.files import regular_file
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from sketchkit.translators.base import Stroke
 
 # What `--optimizer` stands for where the config has another; one evaluation an iteration in both.
@@ -83,22 +88,30 @@ def command(
     _check_target(output, files)
     shares = _numbers(style_weights)
     from sketchkit.config.load import load_config
-    from sketchkit.data.image_io import read_image
+    from sketchkit.data.image_io import keeps_alpha, read_image, read_straight
+    from sketchkit.data.pixels import on_white, transparency
     from sketchkit.inference.painting import paint
 
     flags = {"iterations": iterations, "init": init, "tile": tile}
     changes = [f"translator.{key}={value}" for key, value in flags.items() if value is not None]
     changes = [*changes, *overrides, *more]
     settings = load_config(config or preset_file(preset or DEFAULT_PRESET), changes, plugin_files, trust_code)
-    content, *styles = [read_image(file) for file in files]
-    strokes = paint(settings, content, styles, size, shares, seed, OPTIMIZERS.get(optimizer or ""))
+    content, *styles = [read_straight(files[0]), *map(read_image, files[1:])]
+    alpha = transparency(content)
+    if alpha is not None and not keeps_alpha(output):
+        say(f"{files[0]} has transparency, which {output.suffix} cannot keep: it is laid on white")
+        alpha = None
+    strokes = paint(settings, on_white(content), styles, size, shares, seed, OPTIMIZERS.get(optimizer or ""))
     output.parent.mkdir(parents=True, exist_ok=True)
-    _watch(strokes, output, save_every, quiet)
+    _watch(strokes, output, save_every, quiet, alpha)
 
 
-def _watch(strokes: Iterable[Stroke], target: Path, save_every: int | None, quiet: bool) -> None:
+def _watch(
+    strokes: Iterable[Stroke], target: Path, save_every: int | None, quiet: bool, alpha: np.ndarray | None
+) -> None:
     """Report, save now and then, and end with the picture in `target`, also when a signal asks for the end."""
     from sketchkit.data.image_io import write_image
+    from sketchkit.data.pixels import with_alpha
     from sketchkit.engine.interruption import requested, watch_signals
     from sketchkit.inference.painting import pixels_of
 
@@ -109,14 +122,18 @@ def _watch(strokes: Iterable[Stroke], target: Path, save_every: int | None, quie
             if not quiet and (done % max(1, iterations // LINES) == 0 or done == iterations):
                 click.echo(_line(stroke, time.perf_counter() - started))
             if save_every and done % save_every == 0:
-                write_image(target.with_name(f"{target.stem}_iter_{done:06d}.png"), pixels_of(stroke))
+                write_image(_numbered(target, done), with_alpha(pixels_of(stroke), alpha))
             if signal := requested():
                 break
-    pixels = pixels_of(stroke)
+    pixels = with_alpha(pixels_of(stroke), alpha)
     write_image(target, pixels)
     height, width = pixels.shape[:2]
     stopped = f" (stopped by {signal} after {done} of {iterations} iterations)" if signal else ""
-    click.echo(f"{target}: {width} x {height}{stopped}")
+    say(f"{target}: {width} x {height}{stopped}")
+
+
+def _numbered(target: Path, done: int) -> Path:
+    return target.with_name(fitting(f"{target.stem}_iter_{done:06d}.png"))
 
 
 def _line(stroke: Stroke, elapsed: float) -> str:
@@ -136,17 +153,17 @@ def _sort(words: Sequence[str]) -> tuple[list[str], list[str]]:
     if len(files) < 2:
         raise ConfigError(f"stylize takes a content picture and one style or more, and got {files}")
     for file in files:
-        if not Path(file).is_file():
+        if not Path(file).exists():
             raise DataError(f"no picture at {file}: check the path")
+        regular_file(file)
     return files, more
 
 
 def _check_target(target: Path, files: Sequence[str]) -> None:
-    import cv2
-
+    from sketchkit.data.image_io import can_write
     from sketchkit.errors import ConfigError
 
-    if not cv2.haveImageWriter(target.name):
+    if not can_write(target):
         raise ConfigError(f"cannot write {target}: no image format ends in '{target.suffix}', use .png or .jpg")
     if target.resolve() in [Path(file).resolve() for file in files]:
         raise ConfigError(f"{target} is one of the pictures to read: write to another file")

@@ -16,8 +16,10 @@ from sketchkit.cli.options import (
     output_option,
     plugin_option,
     quiet_option,
+    say,
     trust_option,
 )
+from sketchkit.file_names import fitting
 
 NEXT = "\nerror: "
 
@@ -78,36 +80,37 @@ def command(
     if samples > 1 and not translator.takes_noise:
         raise ConfigError(f"{run} takes no noise, its samples would all be alike: leave out --samples")
     options: dict[str, Any] = {"label": label, "direction": direction, "size": size}
-    failed = []
+    failed, clear = list[str](), set[Path]()
     with click.progressbar(jobs, label="translating", show_eta=True, hidden=quiet or len(jobs) == 1) as progress:
         for file, draw, place in progress:
             try:
-                picture, strokes = _read(file, side, hint, source)
+                picture, strokes, is_clear = _read(file, side, hint, source)
                 image = translator(picture, hint=strokes, name=file.stem, draw=draw, **options)
             except DataError as error:
                 failed.append(str(error) if isinstance(error, UnusablePicture) else f"{file}: {error}")
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
             write_image(place, image)
+            clear.update([file] if is_clear else [])
     if reasons := list(dict.fromkeys(failed)):
         click.echo(f"error: {first_few(reasons, NEXT)}", err=True)
     if done := len(jobs) - len(failed):
-        click.echo(f"{done} picture{'s' if done > 1 else ''} in {output}")
+        laid = f" ({len(clear)} of them with transparency, which is laid on white)" if clear else ""
+        say(f"{done} picture{'s' if done > 1 else ''} in {output}{laid}")
     if failed:
         raise SystemExit(1)
 
 
 def _jobs(source: Path, output: Path, samples: int) -> Iterator[tuple[Path, int, Path]]:
     """Each picture to make: its source, which draw of the noise, and where it goes."""
-    import cv2
-
     from sketchkit.data.datasets.folders import some_pictures
+    from sketchkit.data.image_io import can_write
     from sketchkit.errors import ConfigError
 
     is_one = not source.is_dir()
     files = [source] if is_one else some_pictures(source)
     is_picture = is_one and bool(output.suffix) and not output.is_dir()
-    if is_picture and not cv2.haveImageWriter(output.name):
+    if is_picture and not can_write(output):
         raise ConfigError(f"cannot write {output}: no image format ends in '{output.suffix}', use .png or .jpg")
     for file in files:
         for draw in range(samples):
@@ -120,7 +123,7 @@ def _jobs(source: Path, output: Path, samples: int) -> Iterator[tuple[Path, int,
 
 
 def _refuse_overwriting(jobs: Sequence[tuple[Path, int, Path]]) -> None:
-    """Refuse to write over a picture that is to be read, or two into one file."""
+    """Refuse to write over a picture that is to be read, two into one file, or a name that no file can have."""
     from sketchkit.errors import DataError
 
     sources = {file.resolve() for file, _, _ in jobs}
@@ -128,26 +131,31 @@ def _refuse_overwriting(jobs: Sequence[tuple[Path, int, Path]]) -> None:
     for file, _, place in jobs:
         if place.resolve() in sources:
             raise DataError(f"{place} is one of the pictures to translate: write somewhere else with -o")
+        if place.name != fitting(place.name):
+            raise DataError(f"{file}: its output would have a name longer than files can have, {place}: rename it")
         if place in places:
             raise DataError(f"{places[place]} and {file} would both become {place}: rename one of them")
         places[place] = file
 
 
-def _read(file: Path, side: str | None, hint: Path | None, source: Path) -> tuple[Any, Any]:
-    """The picture, and its hint: the file given, or the one of the picture's name in the folder given."""
-    from sketchkit.data.image_io import read_image
+def _read(file: Path, side: str | None, hint: Path | None, source: Path) -> tuple[Any, Any, bool]:
+    """The picture, whether some of it is transparent, and its hint: the file given, or the one of its name there."""
+    from sketchkit.data.image_io import read_straight
+    from sketchkit.data.pixels import on_white, transparency
     from sketchkit.data.transforms.hints import read_hint
     from sketchkit.errors import DataError
 
-    picture = read_image(file)
+    picture = read_straight(file)
+    is_clear = transparency(picture) is not None
+    picture = on_white(picture)
     if side:
         half = picture.shape[1] // 2
         picture = picture[:, :half] if side == "left" else picture[:, -half:]
     if hint is None:
-        return picture, None
+        return picture, None, is_clear
     strokes = hint
     if hint.is_dir():
         strokes = (hint / file.relative_to(source if source.is_dir() else file.parent)).with_suffix(".png")
         if not strokes.is_file():
             raise DataError(f"there is no hint at {strokes}: draw one, or translate the picture without --hint")
-    return picture, read_hint(strokes, picture.shape[:2])
+    return picture, read_hint(strokes, picture.shape[:2]), is_clear

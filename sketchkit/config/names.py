@@ -61,7 +61,9 @@ def copy_of(name: str, place: Path) -> str:
     for number, line in enumerate(lines):
         if line.startswith("_base_ ="):
             lines[number] = re.sub(r'"([\w/]+)\.py"', rf'"{SCOPE}\1"', line)
-    return "".join([opening.replace(f"configs/{name}.py", str(place)), *lines])
+    # Within a string of Python, which not every name leaves one.
+    shown = str(place) if re.fullmatch(r"[\w ./-]+", str(place)) else f"{name}.py"
+    return "".join([opening.replace(f"configs/{name}.py", shown), *lines])
 
 
 def presets() -> list[str]:

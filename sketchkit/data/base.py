@@ -24,9 +24,6 @@ from sketchkit.declared import Seed, Whole
 from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.problems import first_few
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-
-
 # Wraps what is walked through, to show how far that is.
 Looking = Callable[[Sequence[Any]], Iterable[Any]]
 
@@ -275,7 +272,7 @@ def _read(file: Path) -> Picture:
 def hash_files(root: Path, files: Iterable[Path]) -> str:
     """SHA-256, in hex, over the sorted names relative to `root` with their sizes in bytes."""
     lines = sorted(f"{file.relative_to(root).as_posix()} {file.stat().st_size}\n" for file in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def spread(items: list[Any], count: int | None) -> list[Any]:

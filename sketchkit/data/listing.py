@@ -13,19 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sketchkit.data.base import SUFFIXES
+from sketchkit.data.formats import OTHERS, SUFFIXES
 from sketchkit.errors import DataError
 from sketchkit.problems import first_few
 
-# Endings of pictures that are not read.
-OTHERS = frozenset(
-    {
-        ".apng", ".arw", ".avif", ".bpg", ".cr2", ".cr3", ".cur", ".dcm", ".dds", ".dib", ".dng", ".emf", ".eps",
-        ".exr", ".fits", ".gif", ".hdr", ".heic", ".heif", ".icns", ".ico", ".j2k", ".jfif", ".jif", ".jp2", ".jpe",
-        ".jpx", ".jxl", ".jxr", ".nef", ".orf", ".pbm", ".pcx", ".pfm", ".pgm", ".pnm", ".ppm", ".psd", ".qoi",
-        ".raf", ".raw", ".rw2", ".sgi", ".svg", ".tga", ".wdp", ".wmf", ".xbm", ".xcf", ".xpm",
-    }
-)  # fmt: skip
 # What Windows, macOS and network disks put beside pictures.
 MADE_BY_SYSTEMS = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
 STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"BM")

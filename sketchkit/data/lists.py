@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar
 
-from sketchkit.data.base import SUFFIXES
-from sketchkit.data.listing import OTHERS
+from sketchkit.data.formats import OTHERS, SUFFIXES
 from sketchkit.data.names import canonical, without_ending
 from sketchkit.errors import DataError
 

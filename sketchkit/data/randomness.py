@@ -11,7 +11,7 @@ import torch
 
 def stable_seed(*parts: object) -> int:
     """A 63-bit seed from the parts' text: the same in every process and on every machine."""
-    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b("/".join(map(str, parts)).encode(errors="surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 

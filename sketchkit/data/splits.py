@@ -227,8 +227,6 @@ def _refuse_twice(names: Iterable[str], where: str) -> None:
 
 
 def _parsed(path: Path) -> dict[str, list[str]]:
-    if not path.exists():
-        raise DataError(f"cannot read the split {path} (No such file): write it with `sketchkit data split`")
     content = parse_json(read_text(path, "split"), path, object, mend="write it again with `sketchkit data split`")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{path} is no split file: write one with `sketchkit data split`")

@@ -26,6 +26,7 @@ from sketchkit.engine.runner import TranslationRunner
 from sketchkit.engine.scores import VAL
 from sketchkit.engine.trial import try_building
 from sketchkit.errors import ConfigError
+from sketchkit.file_names import is_text
 from sketchkit.memory import shortages
 from sketchkit.options import did_you_mean
 from sketchkit.registry import MODELS, translator_names
@@ -45,12 +46,15 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
         resume: True goes on from the folder's latest checkpoint, 'auto' does so when there is one.
 
     Raises:
-        ConfigError: the folder already holds a run and `resume` is False, or another process is writing there.
+        ConfigError: the folder already holds a run and `resume` is False, another process is writing there, or its name
+            is no text.
         CheckpointError: there is nothing to resume from, or nothing that can be used.
         ShortageError: memory or room on the disk ran out; what was saved before is there.
         TrainingStopped: the watchdog ended it.
     """
     folder = Path(work_dir or config.get("work_dir") or Path("runs") / Path(config.filename or "run").stem)
+    if not is_text(str(folder)):
+        raise ConfigError(f"the run folder {folder} has no name in UTF-8, which TensorBoard needs: choose another")
     existing = latest_checkpoint(folder)
     check(config, folder, existing, bool(resume))
     launcher = _start_processes()

@@ -73,7 +73,8 @@ def short_key(key: str, base: Mapping[str, Any]) -> str:
 def file_name(label: str) -> str:
     """The label, where it can name a folder; else what can, with a digest of the whole."""
     name = re.sub(r"[^\w.,=+()\[\]-]+", "_", label)[:NAME_LENGTH]
-    return name if name == label else f"{name}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(label.encode(errors="surrogateescape")).hexdigest()
+    return name if name == label else f"{name}-{digest[:8]}"
 
 
 def plain_keys(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sketchkit.registry import MODELS
 from sketchkit.translators.preprocessing import with_hint
 
 PREDICTED = ("ab", "lab")
+_BLACK = 0.01  # L; of 8 bits, the darkest blue has 0.02 and the lightest yellow 99.97
 
 
 class PinnedConstants(TorchFunctionMode):
@@ -76,6 +77,8 @@ class LabPreprocessor(BaseDataPreprocessor):
     def to_picture(self, image: Tensor, key: str, source: Tensor | None = None) -> Tensor:
         """RGB (B, 3, H, W) in [-1, 1]: a source as grey, a target with the lightness of its `source`.
 
+        Black and white stay what they are, whatever colour is predicted.
+
         A source larger than the image keeps its own size: the colour is brought to it (bilinear).
         """
         from kornia.color import lab_to_rgb
@@ -86,5 +89,8 @@ class LabPreprocessor(BaseDataPreprocessor):
             color = image[:, -2:] * self.ab_range
             if color.shape[-2:] != lightness.shape[-2:]:
                 color = F.interpolate(color, lightness.shape[-2:], mode="bilinear", align_corners=False)
-        lab = torch.cat([(lightness.float()[:, :1] + 1) * 50, color.float()], 1)
+        level = (lightness.float()[:, :1] + 1) * 50
+        # Black and white have no colour: brought back into sRGB, one of theirs would come out as dark red or the like.
+        has_color = (level > _BLACK) & (level < 100 - _BLACK)
+        lab = torch.cat([level, color.float() * has_color], 1)
         return lab_to_rgb(lab).mul(2).sub(1)

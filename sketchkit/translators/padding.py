@@ -88,7 +88,7 @@ class PaddedGenerator:
 
 
 def _generator(name: str) -> torch.Generator:
-    digest = hashlib.sha256(name.encode()).digest()
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 

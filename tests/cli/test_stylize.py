@@ -12,7 +12,7 @@ import pytest
 from sketchkit.cli import main
 from sketchkit.config.load import load_config
 from sketchkit.config.names import preset_file, presets
-from sketchkit.data.image_io import read_image, write_image
+from sketchkit.data.image_io import read_image, read_straight, write_image
 from tests.conftest import ROOT
 from tests.forks import sketchkit
 
@@ -162,3 +162,17 @@ def test_ctrl_c_keeps_what_there_is(pictures, tmp_path):
     assert done.returncode == 0 and "Traceback" not in done.stderr
     assert "(stopped by SIGINT after " in done.stdout
     assert read_image(tmp_path / "out.png").shape == (40, 60, 3)
+
+
+def test_transparency_is_kept_or_said_to_be_lost(tmp_path, pictures, capsys):
+    rgba = np.random.default_rng(0).integers(0, 256, (40, 60, 4), dtype=np.uint8)
+    write_image(tmp_path / "clear.png", rgba)
+    run(tmp_path / "clear.png", pictures[1], "-o", tmp_path / "out.png", "--quiet", *RANDOM)
+    assert np.array_equal(read_straight(tmp_path / "out.png")[..., 3], rgba[..., 3])
+    assert "has transparency" not in capsys.readouterr().out
+    run(tmp_path / "clear.png", pictures[1], "-o", tmp_path / "out.jpg", "--quiet", *RANDOM)
+    assert "has transparency, which .jpg cannot keep: it is laid on white" in capsys.readouterr().out
+    # A picture that could have transparency and has none is painted without.
+    write_image(tmp_path / "opaque.png", np.dstack([rgba[..., :3], np.full((40, 60), 255, np.uint8)]))
+    run(tmp_path / "opaque.png", pictures[1], "-o", tmp_path / "opaque_out.png", "--quiet", *RANDOM)
+    assert read_straight(tmp_path / "opaque_out.png").shape == (40, 60, 3)

@@ -229,3 +229,21 @@ def test_a_picture_without_a_hint_in_the_folder_of_hints_is_named(runs, folder, 
     (tmp_path / "hints").mkdir()
     line = failed(capsys, runs("hints"), folder / "a.png", "--hint", tmp_path / "hints", "-o", tmp_path / "o", code=1)
     assert f"{folder / 'a.png'}: there is no hint at {tmp_path / 'hints' / 'a.png'}" in line
+
+
+def test_transparency_is_laid_on_white_and_said(runs, tmp_path, capsys):
+    rgba = np.dstack([noise(), noise(seed=1)[..., 0]])
+    (tmp_path / "in").mkdir()
+    write_image(tmp_path / "in" / "clear.png", rgba)
+    write_image(tmp_path / "in" / "plain.png", noise())
+    translate(runs("pix2pix"), tmp_path / "in", "-o", tmp_path / "out", "-q")
+    assert "(1 of them with transparency, which is laid on white)" in capsys.readouterr().out
+    laid = (rgba[..., :3] * (rgba[..., 3:] / 255) + 255 - rgba[..., 3:]).round().astype(np.uint8)
+    expected = TrainedTranslator(runs("pix2pix"), "cpu")(laid, name="clear")
+    assert np.abs(read_image(tmp_path / "out" / "clear.png").astype(int) - expected).mean() < 1
+
+
+def test_a_name_too_long_for_its_outputs_is_refused_before_all_work(runs, tmp_path, capsys):
+    write_image(tmp_path / ("a" * 251 + ".png"), noise())
+    line = failed(capsys, runs("pix2pix"), tmp_path / ("a" * 251 + ".png"), "-o", tmp_path, "--samples", 2, code=1)
+    assert "a name longer than files can have" in line

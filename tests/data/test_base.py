@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from sketchkit.data.base import SUFFIXES, collate_pictures
+from sketchkit.data.base import collate_pictures
 from sketchkit.data.datasets.pairs import PairsDataset
+from sketchkit.data.formats import SUFFIXES
 from sketchkit.data.listing import pictures_in
 from sketchkit.errors import ConfigError, DataError
 

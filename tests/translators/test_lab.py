@@ -127,3 +127,19 @@ def test_a_hint_goes_along():
 def test_what_is_predicted_is_one_of_two():
     with pytest.raises(ConfigError, match="predicted='LAB' is not a choice"):
         LabPreprocessor("LAB")
+
+
+@pytest.mark.parametrize("color", [(0, 0), (20, 10), (-60, 40), (90, -100)])
+def test_black_and_white_have_no_colour_whatever_is_predicted(color):
+    """scikit-image: L 0 is black and L 100 white; in between only what is within sRGB is compared."""
+    preprocessor = LabPreprocessor()
+    source = preprocessor({"source": batch_of(np.array([[[0] * 3, [255] * 3, [0, 0, 1], [255, 255, 254]]], np.uint8))})
+    ab = torch.tensor(color, dtype=torch.float32).view(1, 2, 1, 1).expand(1, 2, 1, 4) / preprocessor.ab_range
+    shown = preprocessor.to_picture(ab, "target", source["source"])[0, :, 0].T
+    expected = lab2rgb(np.array([[[0.0, 0, 0], [100, 0, 0]]]))[0] * 2 - 1
+    assert np.abs(shown[:2].numpy() - expected).max() < 1e-4
+    # What is nearly black or white, and has a colour of its own in 8 bits, keeps the one that is predicted.
+    if color == (0, 0):
+        assert (shown[2:].amax(1) - shown[2:].amin(1)).max() < 1e-3
+    else:
+        assert (shown[2:].amax(1) - shown[2:].amin(1)).max() > 1e-2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketchkit.cli.options import PicturePath, example, json_option, plugin_option, quiet_option
+from sketchkit.cli.options import PicturePath, example, json_option, plugin_option, quiet_option, say
 
 if TYPE_CHECKING:
     from sketchkit.data.base import Findings
@@ -64,6 +64,6 @@ def _show(findings: Findings) -> None:
     if findings.problems:
         click.echo(f"  {first_few(findings.problems, NEXT)}")
     for note in findings.notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
     if findings.command:
-        click.echo(f"train on it: {findings.command}")
+        say(f"train on it: {findings.command}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sketchkit.cli.options import PicturePath, example, json_option, output_option, quiet_option
+from sketchkit.file_names import printable
 
 if TYPE_CHECKING:
     from sketchkit.data.prepare.colorfulness import Selection
@@ -90,7 +91,7 @@ def _table(said: dict[str, Any], root: Path) -> str:
     from sketchkit.problems import first_few
 
     bad = said["unreadable"]
-    return "\n".join([
+    return "\n".join(map(printable, [
         f"{'pictures':14} {said['pictures']}",
         f"{'kept':14} {said['kept']}  {said['list']}",
         f"{'dropped':14} {said['dropped']}  {said['dropped_list']}",
@@ -98,4 +99,4 @@ def _table(said: dict[str, Any], root: Path) -> str:
         *([f"  {first_few(bad, NEXT)}"] if bad else []),
         f"{'colourfulness':14} " + ", ".join(f"{q} {value:.1f}" for q, value in said["quantiles"].items()),
         f"split them: sketchkit data split {root} --list {said['list']} --ratios 0.8,0.1,0.1 -o split.json",
-    ])  # fmt: skip
+    ]))  # fmt: skip

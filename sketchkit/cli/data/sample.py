@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sketchkit.cli.options import example, quiet_option, seed_option
+from sketchkit.cli.options import example, quiet_option, say, seed_option
 
 CONFIGS = {
     "sketchy": "sketchygan_demo",
@@ -47,9 +47,9 @@ def command(out: Path, kind: str, seed: int, photos: int | None, sketches: int |
             )
         else:
             new, said = _other(kind, out, OTHER if photos is None else photos, sketches, options)
-    click.echo(f"{out}: {said}" + ("" if new else " (was there already)"))
+    say(f"{out}: {said}" + ("" if new else " (was there already)"))
     command, _ = training_command(kinds()[kind], out, {}, CONFIGS[kind])
-    click.echo(f"train on it: {command}")
+    say(f"train on it: {command}")
 
 
 def _sketchy(out: Path, photos: int, sketches: int, options: dict[str, Any]) -> tuple[bool, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketchkit.cli.options import PicturePath, example, on_error_option, plugin_option, quiet_option, seed_option
+from sketchkit.cli.options import PicturePath, example, on_error_option, plugin_option, quiet_option, say, seed_option
 
 if TYPE_CHECKING:
     from sketchkit.data.prepare.sketching import SketchWriter
@@ -72,7 +72,7 @@ def command(
     _tell(out, writer, there, bad)
     if not lines_only:
         command, _ = training_command(DATASETS.get("PairsDataset"), out, {}, CONFIG)
-        click.echo(f"train on it: {command}")
+        say(f"train on it: {command}")
     if len(bad) == len(writer) and not there:
         raise SystemExit(1)
 
@@ -123,6 +123,6 @@ def _tell(out: Path, writer: SketchWriter, there: int, bad: Sequence[str]) -> No
 
     parts = Counter(job.file.parent.name for job in writer.jobs if job.file.exists())
     said = ", ".join(f"{count} in {part}" for part, count in sorted(parts.items())) or "none"
-    click.echo(f"{out}: wrote {said}" + (f"; {there} were there already" if there else ""))
+    say(f"{out}: wrote {said}" + (f"; {there} were there already" if there else ""))
     if bad:
         click.echo(f"{len(bad)} could not be read:\n  {first_few(bad, NEXT)}")

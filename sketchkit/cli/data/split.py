@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from sketchkit.cli.options import PicturePath, example, output_option, seed_option
+from sketchkit.cli.options import PicturePath, example, output_option, say, seed_option
 
 Number = TypeVar("Number", int, float)
 
@@ -39,7 +39,7 @@ def command(root: Path, output: Path, counts: str | None, ratios: str | None, se
         click.echo(f"{len(unknown)} lines of {listed} name no picture of {root}: {first_few(unknown)}", err=True)
     left = len(names) - sum(map(len, parts.values()))
     said = ", ".join(f"{part} {len(files)}" for part, files in parts.items())
-    click.echo(f"{output}: {said}" + (f"; {left} of {len(names)} left out" if left else ""))
+    say(f"{output}: {said}" + (f"; {left} of {len(names)} left out" if left else ""))
 
 
 def _names(root: Path, listed: Path | None) -> tuple[list[str], list[str]]:

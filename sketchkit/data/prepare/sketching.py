@@ -19,8 +19,10 @@ from sketchkit.data.randomness import seeded, stable_seed
 from sketchkit.data.splits import PARTS, split_files
 from sketchkit.data.transforms.lines import ExtractLines
 from sketchkit.errors import DataError
+from sketchkit.file_names import LONGEST_NAME, fitting
 from sketchkit.files import read_json
 
+_ROOM = LONGEST_NAME - len("-0123456789abcdef.png")
 RECORD = "sketch.json"  # in OUT: the settings its pictures were made with
 
 
@@ -128,7 +130,7 @@ def find_jobs(photos: Path, out: Path, val_ratio: float, seed: int) -> list[Job]
 def _names(files: Sequence[Path], root: Path) -> dict[Path, str]:
     """A name for every file: its path below `root`, with a number from it where two would be the same."""
     below = {file: file.relative_to(root) for file in files}
-    names = {file: "_".join(path.with_suffix("").parts) for file, path in below.items()}
+    names = {file: fitting("_".join(path.with_suffix("").parts), _ROOM) for file, path in below.items()}
     # Some file systems do not tell capitals from small letters.
     count = Counter(name.lower() for name in names.values())
     return {

@@ -13,11 +13,10 @@ from typing import Annotated, Any
 import cv2
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision import tv_tensors
 
-from sketchkit.data.image_io import read_image
+from sketchkit.data.image_io import read_straight
 from sketchkit.declared import Blocks, Positive, Range, Share
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import did_you_mean
@@ -131,11 +130,9 @@ def read_hint(path: str | Path, size: tuple[int, int]) -> Tensor:
         UnreadableImage: the file is missing, cut short, or no image.
         DataError: it has no transparency, or another size than the sketch.
     """
-    read_image(path)  # refuses what is not whole, with the file's name
-    with Image.open(path) as image:
-        if not image.has_transparency_data:
-            raise DataError(f"{path} has no transparency: save the strokes on a transparent ground, as RGBA PNG")
-        rgba = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))
+    rgba = read_straight(path)
+    if rgba.shape[2] != 4:
+        raise DataError(f"{path} has no transparency: save the strokes on a transparent ground, as RGBA PNG")
     if rgba.shape[:2] != tuple(size):
         raise DataError(
             f"the hint {path} is {rgba.shape[1]}x{rgba.shape[0]} and the sketch {size[1]}x{size[0]}: bring the hint to "

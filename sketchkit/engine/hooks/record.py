@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sketchkit.data.statistics import image_statistics
 from sketchkit.engine.checkpoints import versions
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.plots import draw_curves
+from sketchkit.file_names import printable
 from sketchkit.loading import distributions
 from sketchkit.registry import HOOKS
 
@@ -95,12 +96,17 @@ class RunRecordHook(Hook):
         loaders = [runner.train_dataloader, *([runner.val_dataloader] if runner.val_loop is not None else [])]
         bad = sorted({file for loader in loaders for file in loader.dataset.unreadable()})
         if bad:
-            (runner.folder / "unreadable.txt").write_text("\n".join(map(str, bad)) + "\n")
+            (runner.folder / "unreadable.txt").write_text(_lines((file,) for file in bad))
             print(f"{len(bad)} unreadable files were left out; see {runner.folder / 'unreadable.txt'}")
+
+
+def _lines(rows: Iterable[Sequence[object]]) -> str:
+    """A line for each, with tabs between what it is of, whatever is in the names of files."""
+    return "".join("\t".join(printable(str(word)) for word in words) + "\n" for words in rows)
 
 
 def _list_dropped(path: Path, dropped: Mapping[Path, str]) -> None:
     """Write down the files that an option of the data set leaves out, and say so."""
     if dropped:
-        path.write_text("".join(f"{file}\t{reason}\n" for file, reason in sorted(dropped.items())))
+        path.write_text(_lines(sorted(dropped.items())))
         print(f"{len(dropped)} files are left out; see {path}", flush=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path
 
-from sketchkit.data.base import SUFFIXES
+from sketchkit.data.formats import SUFFIXES
 from sketchkit.data.image_io import Probe, UnreadableImage, probe_image
 from sketchkit.data.listing import pictures_in
 from sketchkit.data.lists import read_lines, spellings
