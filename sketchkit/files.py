@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,21 @@ def regular_file(path: str | Path, error: type[SketchkitError] = DataError) -> P
     if not stat.S_ISREG(mode):
         raise error(f"{path} is {KINDS.get(stat.S_IFMT(mode), 'a device')} and no regular file")
     return Path(path)
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse to write into a folder of links: what is written to one would go elsewhere. The folder itself may be one.
+
+    Raises:
+        DataError: names the first link; links to checkpoints are none, as those are never written through.
+    """
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            link = Path(place, name)
+            if link.is_symlink() and link.suffix != ".pth":
+                raise DataError(
+                    f"{link} is a link, and what a run writes would go elsewhere: put the file itself there"
+                )
 
 
 def read_json(path: str | Path, kind: type = dict, error: type[SketchkitError] = DataError, mend: str = "") -> Any:

@@ -96,7 +96,8 @@ def config_of(content: Mapping[str, Any], origin: str | Path) -> Config:
     """
     if taken := sorted({*RESERVED_KEYS} & content.keys()):
         raise ConfigError(f"{origin} is no config: mmengine keeps the key '{taken[0]}' for itself")
-    return Config(dict(content), filename=str(origin))
+    # mmengine reads the file of a config again.
+    return Config(dict(content), filename=str(origin) if Path(origin).suffix == DATA else None)
 
 
 def apply_override(config: Config, override: Override) -> None:

@@ -90,6 +90,11 @@ def randomness(value: Any, key: str) -> None:
     fields(Runner.set_randomness, "seed", seed=plain(Seed | None))(value, key)
 
 
+def measured(value: Any, key: str) -> None:
+    """A metric's name, or a dict with its options."""
+    (entry if isinstance(value, Mapping) else known)(registry.PICTURE_METRICS)(value, key)
+
+
 def schedules(value: Any, key: str) -> None:
     """`param_scheduler`: a schedule, several, or those of each group."""
     by_group = isinstance(value, Mapping) and "type" not in value
@@ -125,6 +130,7 @@ LOADER = fields(
     num_workers=plain(WORKERS), collate_fn=FUNCTION, worker_init_fn=optional(FUNCTION),
     num_batch_per_epoch=plain(Count | None),
 )  # fmt: skip
+MEASURED = listed(measured)
 HOOK = entry(registry.HOOKS, priority=plain(Annotated[int, Range(0, 100)] | PRIORITIES))
 TERMS = optional(named(optional(entry(registry.LOSSES))))
 PROCESSES = fields(
@@ -140,7 +146,7 @@ SECTIONS = {
     "val_dataloader": optional(LOADER),
     "train_cfg": entry(registry.LOOPS, "runner", "dataloader"),
     "val_cfg": optional(entry(registry.LOOPS, "runner", "dataloader", "evaluator", default="ValLoop")),
-    "val_evaluator": optional(one_or_several(entry(registry.METRICS))),
+    "val_evaluator": optional(one_or_several(entry(registry.METRICS, picture_metrics=MEASURED))),
     "optim_wrapper": optimization,
     "param_scheduler": optional(schedules),
     "default_hooks": named(optional(HOOK)),
@@ -161,7 +167,7 @@ SECTIONS = {
     "image_size": plain(Side | Sequence[Side]),
     "batch_size": plain(BATCH),
     "num_workers": plain(WORKERS),
-    "metrics": plain(Sequence[str | Mapping[str, Any]]),
+    "metrics": MEASURED,
     "custom_imports": imports,
     "plugin_files": plain(Sequence[str]),
 }  # fmt: skip

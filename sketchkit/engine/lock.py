@@ -17,7 +17,7 @@ import torch
 
 from sketchkit.atomic import is_alive
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.files import parse_json
+from sketchkit.files import parse_json, refuse_links
 
 FILE = ".lock"  # empty while nobody writes
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
@@ -31,7 +31,9 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         ConfigError: another process writes there; or one of another machine did, of which nobody here can tell whether
             it still does.
+        DataError: there are links in it.
     """
+    refuse_links(folder)
     refusal: list[str | None] = [None]
     if int(os.environ.get("RANK", "0")) == 0:
         with _held_by_this_process(folder, refusal):

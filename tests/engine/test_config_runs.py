@@ -116,7 +116,7 @@ def test_two_processes_equal_one(name, more, small, tmp_path):
         config.batch_size = config.train_dataloader.batch_size = batch
         path = tmp_path / f"config_{processes}.json"
         path.write_text(json.dumps(config.to_dict()))
-        for fork in training_together(processes, path, "--work-dir", tmp_path / f"run_{processes}"):
+        for fork in training_together(processes, path, "--trust-code", "--work-dir", tmp_path / f"run_{processes}"):
             succeeded(fork)
     one, two = (read_checkpoint(tmp_path / f"run_{count}" / "iter_10.pth")["model"] for count in (1, 2))
     for key, value in one.items():

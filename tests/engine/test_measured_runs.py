@@ -149,7 +149,7 @@ def test_the_best_checkpoint_outlives_a_resume(tiny_config, tmp_path):
             "save_best='val/l1' is not measured",
         ),
         (["metrics=['fidd']"], "no metric is named 'fidd': did you mean 'fid'"),
-        (["metrics=[{'resize': 'tf'}]"], "is no metric: give a name, or dict"),
+        (["metrics=[{'resize': 'tf'}]"], "metrics.0={'resize': 'tf'}: it needs a type"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_training(tiny_config, tmp_path, changes, message):

@@ -92,10 +92,10 @@ def test_what_fails_in_training_is_one_line_and_a_file(tiny_config, tmp_path, at
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda _: "[1]", "cannot be read: ValueError: it is \\[1\\]"),
-        (lambda _: "{" * 9, "cannot be read: JSONDecodeError"),
-        (lambda _: '{"a":' * 99_999 + "1" + "}" * 99_999, "cannot be read: RecursionError"),
-        (lambda _: 5, "cannot be read: TypeError"),
+        (lambda _: "[1]", "is damaged .JSON of a list and not of a dict"),
+        (lambda _: "{" * 9, "is damaged .Expecting property name"),
+        (lambda _: '{"a":' * 99_999 + "1" + "}" * 99_999, "is damaged .nested too deep"),
+        (lambda _: 5, "is damaged: its .config. is a int and no text"),
         (lambda config: json.dumps({**config, "backbone": "foo"}), "backbone='foo': give dict"),
         (lambda config: json.dumps({**config, "backbone": None}), "backbone=None: give dict"),
         (lambda config: json.dumps({key: config[key] for key in config if key != "translator"}), "there is no transl"),
@@ -107,6 +107,6 @@ def test_a_checkpoint_with_a_config_that_is_none_is_named(runs, tmp_path, change
     content = read_checkpoint(runs("classes") / "iter_3.pth")
     file = tmp_path / "iter_3.pth"
     write_checkpoint(file, {**content, "config": change(json.loads(content["config"]))})
-    with pytest.raises(CheckpointError, match=f"iter_3.pth holds a config that .*{reason}") as caught:
+    with pytest.raises(CheckpointError, match=f"iter_3.pth .*{reason}") as caught:
         TrainedTranslator(file, "cpu")
     assert "\n" not in str(caught.value)

@@ -18,6 +18,7 @@ from sketchkit.errors import ConfigError, DataError
 from sketchkit.evaluation.features.extraction import Item
 from sketchkit.evaluation.images.image_set import FAIL, PictureSet, Progress, read_set, refusal
 from sketchkit.evaluation.metric import PictureMetric
+from sketchkit.files import refuse_links
 from sketchkit.inference import TrainedTranslator
 from sketchkit.inference.source import code_record
 from sketchkit.options import options_of
@@ -91,6 +92,7 @@ class RunImages:
         self.code = code_record(config, translator.networks.values())
         known = [self.origin, options, model, changed, self.code]
         digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode())
+        refuse_links(path.parent / "eval")
         self.folder = path.parent / "eval" / f"{path.stem}_{digest.hexdigest()[:12]}"
 
     @property
