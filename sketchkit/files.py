@@ -33,18 +33,15 @@ def regular_file(path: str | Path, error: type[SketchkitError] = DataError) -> P
 
 
 def refuse_links(folder: Path) -> None:
-    """Refuse to write into a folder of links: what is written to one would go elsewhere. The folder itself may be one.
+    """Refuse to write into a folder with links in it, as what is written to one would go elsewhere.
 
     Raises:
         DataError: names the first link; links to checkpoints are none, as those are never written through.
     """
     for place, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            link = Path(place, name)
+        for link in (Path(place, name) for name in (*folders, *files)):
             if link.is_symlink() and link.suffix != ".pth":
-                raise DataError(
-                    f"{link} is a link, and what a run writes would go elsewhere: put the file itself there"
-                )
+                raise DataError(f"{link} is a link, and what a run writes would go elsewhere: put a copy in its place")
 
 
 def read_json(path: str | Path, kind: type = dict, error: type[SketchkitError] = DataError, mend: str = "") -> Any:

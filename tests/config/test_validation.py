@@ -55,7 +55,7 @@ def load(name, *overrides):
         ("+train_dataloader.pin_memory=foo", "train_dataloader.pin_memory='foo': give True or False"),
         ("val_evaluator=5", "val_evaluator=5: give dict(type=NAME, ...) of a metric"),
         ("metrics=5", "metrics=5: give a list"),
-        ("metrics=['fdi']", "metrics.0='fdi': give"),
+        ("metrics=['fdi']", "metrics.0='fdi': no metric is named 'fdi': did you mean 'fid'"),
         ("default_hooks=foo", "default_hooks='foo': give a dict"),
         ("default_hooks.grids.samples=0", "default_hooks.grids.samples=0: give a whole number of 1 or more"),
         ("custom_hooks=foo", "custom_hooks='foo': give a list"),

@@ -92,6 +92,8 @@ class RunImages:
         self.code = code_record(config, translator.networks.values())
         known = [self.origin, options, model, changed, self.code]
         digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode())
+        if (path.parent / "eval").is_symlink():
+            raise DataError(f"{path.parent / 'eval'} is a link, and pictures would go elsewhere: remove it")
         refuse_links(path.parent / "eval")
         self.folder = path.parent / "eval" / f"{path.stem}_{digest.hexdigest()[:12]}"
 
