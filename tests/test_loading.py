@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,34 @@ def test_what_a_plugin_prints_is_no_result(tmp_path):
     found = json.loads(result.stdout)
     assert {"plugin": str(broken), "error": "ValueError: no"} in found["failed"]
     assert [row["source"] for row in found["plugins"] if row["name"] == "PrintingLoss"] == ["prints.py"]
+
+
+def test_what_a_plugin_does_to_the_process_is_undone(tmp_path):
+    folder = Path.cwd()
+    text = "import os\nos.chdir('/')\nos.write(1, b'hello')\n"
+    text += "class Odd(Exception):\n    def __str__(self):\n        1 / 0\n"
+    with pytest.raises(PluginError, match="Odd"):
+        loading.load_file(write(tmp_path, "odd.py", text + "raise Odd\n"))
+    assert Path.cwd() == folder
+
+
+def test_what_is_listed_may_be_of_no_module(tmp_path):
+    text = "from sketchkit.registry import LOSSES\nLOSSES.register_module('Plain', module=dict)\n"
+    text += "class Made: ...\nMade.__module__ = 'no_such_module'\nLOSSES.register_module(module=Made)\n"
+    text += "class Nowhere: ...\nNowhere.__module__ = None\nLOSSES.register_module(module=Nowhere)\n"
+    result = CliRunner().invoke(command, ["list", "--plugin", str(write(tmp_path, "listed.py", text))])
+    assert result.exit_code == 0 and "Nowhere" in result.stdout
+
+
+def test_a_package_of_odd_files_is_read(tmp_path):
+    package = tmp_path / "odd_package"
+    (package / "folder.py").mkdir(parents=True)
+    write(package, "__init__.py", "")
+    (package / ".#lock.py").symlink_to("nowhere")
+    os.mkfifo(package / "pipe.py")
+    file = write(tmp_path, "uses_odd_package.py", "import odd_package\n")
+    loading.load_file(file)
+    assert sorted(code_of_file(file).files) == ["odd_package/__init__.py", "uses_odd_package.py"]
 
 
 def test_a_slow_plugin_is_named(tmp_path, monkeypatch, capsys):

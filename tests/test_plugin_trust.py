@@ -1,7 +1,9 @@
 """A run is data: what it names is looked up, and code that it brings along runs with the user's consent alone."""
 
+import importlib.util
 import json
 import pickle
+import py_compile
 import shutil
 import sys
 from functools import partial
@@ -9,14 +11,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 
 from sketchkit import loading
 from sketchkit.cli import main
 from sketchkit.config.load import load_config
-from sketchkit.config.plugins import kept_codes
+from sketchkit.config.plugins import keep, kept_codes, load_kept, load_named
 from sketchkit.data.image_io import read_image
-from sketchkit.errors import PluginError
+from sketchkit.engine.checkpoints import read_checkpoint, write_checkpoint
+from sketchkit.errors import ConfigError, DataError, PluginError
 from sketchkit.inference import TrainedTranslator
 from sketchkit.plugin_code import PluginCode, digest_of
 from tests.conftest import TINY
@@ -222,6 +226,19 @@ def change(config, place, sprung):
     yield {"custom_hooks": [{"type": "EMAHook", "ema_type": "trap"}]}
     yield {"optim_wrapper": {**config["optim_wrapper"], "constructor": "trap"}}
     yield {"env_cfg": {"dist_cfg": {"backend": "trap"}}, "log_processor": {"type": "trap"}}
+    # Names that there are, with options that run or write something.
+    (place / "cxx").write_text(f"#!/bin/sh\n{shell}\n")
+    (place / "cxx").chmod(0o755)
+    yield {"compile": {"options": {"cpp.cxx": [None, str(place / "cxx")]}}}
+    search = {"rfstructure_file": str(place / "list.pkl"), "config": {"search": {"num_branches": 2}}}
+    yield {
+        "backbone": {**config["backbone"], "norm": {"type": "BN"}},
+        "custom_hooks": [{"type": "RFSearchHook", **search}],
+    }
+    yield {"work_dir": str(sprung)}
+    yield {"custom_hooks": [{"type": "ProfilerHook", "json_trace_path": str(sprung), "profile_times": 1}]}
+    backend = {"type": "LocalVisBackend", "save_dir": str(place), "config_save_file": str(sprung) + ".py"}
+    yield {"visualizer": {"type": "Visualizer", "vis_backends": [backend]}}
     yield {"val_dataloader": {**config["val_dataloader"], "collate_fn": {"type": "os.system"}}}
 
 
@@ -237,6 +254,7 @@ def test_nothing_that_a_run_names_runs(form, runs, tmp_path, picture):
         ["eval", place, "-m", "l1", "--device", "cpu"],
         ["info", described],
         ["train", described, "--work-dir", tmp_path / "new", "train_cfg.max_iters=1", "train_cfg.val_interval=1"],
+        ["train", described, "train_cfg.max_iters=1", "train_cfg.val_interval=1"],
     )
 
     def attack():
@@ -250,10 +268,129 @@ def test_nothing_that_a_run_names_runs(form, runs, tmp_path, picture):
                 # Anything but an exit is an error that nobody has thought of.
                 with pytest.raises(SystemExit):
                     main([*map(str, words)])
-                assert not sprung.exists() and "trap" not in sys.modules, (number, words)
+                touched = [*tmp_path.glob("sprung*")]
+                assert not touched and "trap" not in sys.modules, (number, words)
             shutil.rmtree(tmp_path / "new", ignore_errors=True)
 
     succeeded(Fork(attack, cwd=file.parent))
+
+
+def test_what_a_stranger_s_config_would_do_is_done_when_it_is_asked_for(runs, tmp_path):
+    """So that the test above cannot pass for another reason."""
+    run = Path(shutil.copytree(runs("pix2pix"), tmp_path / "sent"))
+    sprung = tmp_path / "sprung"
+    (run / "trap.py").write_text(f"open({str(sprung)!r}, 'w').close()\n")
+    code = PluginCode(str(run), "trap.py", {"trap.py": digest_of(run / "trap.py")}).to_dict()
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "plugin_code": [code]}))
+    words = ["train", run / "config.json", "--work-dir", tmp_path / "new", "train_cfg.max_iters=1"]
+    done = sketchkit(*words).result()
+    assert done.returncode == 1 and "was not written by a training here" in done.stderr and not sprung.exists()
+    succeeded(sketchkit(*words, "train_cfg.val_interval=1", "--trust-code"))
+    assert sprung.exists()
+    # What that training has written, the next may go by.
+    succeeded(sketchkit("train", tmp_path / "new/config.json", "--work-dir", tmp_path / "again"))
+
+
+def test_a_compiled_file_beside_code_is_not_run(copy, tmp_path, picture):
+    run, plugin, _ = copy
+    sprung = tmp_path / "sprung"
+    (tmp_path / "evil.py").write_text(f"open({str(sprung)!r}, 'w').close()\ndef sign():\n    return 1\n")
+    for place in (run / "plugins" / "0", tmp_path / "sent"):
+        place.mkdir(exist_ok=True)
+        for file in (plugin, plugin.with_name("signs_of_mine.py")):
+            if not (place / file.name).exists():
+                shutil.copy(file, place)
+            cached = importlib.util.cache_from_source(str(place / file.name))
+            mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+            py_compile.compile(str(tmp_path / "evil.py"), cached, invalidation_mode=mode)
+    translate(run, picture, "--trust-code", state=tmp_path / "other")
+    words = ["--plugin", tmp_path / "sent" / "mine.py", "--plugin", TINY]
+    translate(run, picture, *words, state=tmp_path / "other")
+    assert not sprung.exists()
+
+
+def test_data_names_no_code_by_way_of_a_base(tmp_path):
+    (tmp_path / "trap.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w').close()\n")
+    (tmp_path / "base.json").write_text('{"plugin_files": ["trap.py"]}')
+    (tmp_path / "mine.py").write_text('_base_ = "base.json"\n')
+    with pytest.raises(ConfigError, match=r"_base_ = 'base.json' is no Python config"):
+        load_config(tmp_path / "mine.py")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_resume_removes_nothing_that_a_checkpoint_names(runs, tmp_path):
+    run = Path(shutil.copytree(runs("pix2pix"), tmp_path / "run"))
+    precious = tmp_path / "thesis.txt"
+    precious.write_text("all of it")
+    content = read_checkpoint(run / "iter_3.pth", resuming=True)
+    info = {**content["runtime_info"], "best_ckpt": str(precious), "last_ckpt": str(precious), "best_score": 1e9}
+    write_checkpoint(run / "iter_3.pth", {**content, "runtime_info": info})
+    changes = ["default_hooks.checkpoint.save_best=l1", "train_cfg.max_iters=6"]
+    shutil.copytree(runs("pix2pix").parent / "data", tmp_path / "data")
+    small_run("pix2pix", tmp_path, *changes, resume=True)
+    assert precious.read_text() == "all of it" and (run / "iter_6.pth").is_file()
+
+
+def test_a_run_writes_through_no_link(runs, tmp_path):
+    run = Path(shutil.copytree(runs("pix2pix"), tmp_path / "run"))
+    target = tmp_path / "bashrc"
+    target.write_text("mine")
+    for name in ("curves.png", "grids/iter_000001.png"):
+        (run / name).unlink(missing_ok=True)
+        (run / name).symlink_to(target)
+        with pytest.raises(DataError, match="is a link, and what a run writes would go elsewhere"):
+            small_run("pix2pix", tmp_path, "train_cfg.max_iters=4", resume=True)
+        (run / name).unlink()
+    (run / "eval").symlink_to(tmp_path, target_is_directory=True)
+    done = sketchkit("eval", run, "-m", "l1").result()
+    assert done.returncode == 1 and "is a link, and pictures would go elsewhere" in done.stderr
+    assert target.read_text() == "mine"
+
+
+def test_what_a_file_imports_by_a_made_up_name_is_kept_and_its_text_as_it_was_read(tmp_path):
+    state = tmp_path / "state"
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "made_up.py").write_text("factor = 1\n")
+    file = code / "dynamic.py"
+    file.write_text("import importlib\nimportlib.import_module('made' + '_up')\n")
+
+    def load_and_edit():
+        config = Config({"plugin_files": [str(file)]})
+        load_named(config, [], tmp_path)
+        (kept,) = kept_codes(config)
+        assert sorted(kept.files) == ["dynamic.py", "made_up.py"]
+        file.write_text("1 / 0")
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "config.json").write_text("{}")
+        keep(config, tmp_path / "run")
+        assert "import_module" in (tmp_path / "run/plugins/0/dynamic.py").read_text()
+        load_kept(Config(config.to_dict()), [], tmp_path / "run" / "config.json")
+
+    succeeded(Fork(load_and_edit, env={"SKETCHKIT_STATE": str(state)}))
+
+
+@pytest.mark.parametrize("state", ["link", "shared", "relative"])
+def test_a_state_folder_of_somebody_else_is_not_believed(copy, picture, tmp_path, state):
+    run, _, own = copy
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    (place / "trusted_code").symlink_to(own / "trusted_code")
+    if state == "shared":
+        place = own
+        place.chmod(0o777)
+    line = translate(run, picture, state="elsewhere" if state == "relative" else place, code=1)
+    assert ("give an absolute path" if state == "relative" else "not trained with here") in line
+
+
+@pytest.mark.parametrize(
+    "code", [5, [5], [{}], [{"folder": "x", "entry": None, "files": {}}], [{"folder": "x", "entry": "a", "files": [1]}]]
+)
+def test_records_of_code_that_are_none_are_one_line(code, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"plugin_code": code}))
+    with pytest.raises(PluginError, match="plugin_code="):
+        load_config(tmp_path / "config.json", trains=False)
 
 
 def test_a_file_with_a_trusted_name_is_not_trusted(copy, picture, tmp_path):
