@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from sketchkit.cli.groups import Group
-from sketchkit.cli.options import example, json_option, plugin_option
+from sketchkit.cli.options import example, json_option, plugin_option, say
 
 # Whose names are listed only when asked for: there are a hundred.
 HIDDEN = ("torch", "torchvision", "mmengine")
@@ -43,9 +43,9 @@ def list_(with_libraries: bool, as_json: bool, plugin_files: tuple[str, ...]) ->
         return
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        click.echo(f"{row['kind']:12} {row['name']:{width}}  {row['summary']}  [{row['source']}]")
+        say(f"{row['kind']:12} {row['name']:{width}}  {row['summary']}  [{row['source']}]")
     for failure in failed:
-        click.echo(f"{'failed':12} {failure['plugin']}: {failure['error']}")
+        say(f"{'failed':12} {failure['plugin']}: {failure['error']}")
 
 
 def _is_library(entry: Any) -> bool:
