@@ -32,16 +32,15 @@ def regular_file(path: str | Path, error: type[SketchkitError] = DataError) -> P
     return Path(path)
 
 
-def refuse_links(folder: Path) -> None:
-    """Refuse to write into a folder with links in it, as what is written to one would go elsewhere.
+def first_link(folder: Path) -> Path | None:
+    """A link in a folder, or the folder itself, to which what is written would go elsewhere; None where there is none.
 
-    Raises:
-        DataError: names the first link; links to checkpoints are none, as those are never written through.
+    Links to checkpoints are none: those are never written through.
     """
-    for place, folders, files in os.walk(folder):
-        for link in (Path(place, name) for name in (*folders, *files)):
-            if link.is_symlink() and link.suffix != ".pth":
-                raise DataError(f"{link} is a link, and what a run writes would go elsewhere: put a copy in its place")
+    if folder.is_symlink():
+        return folder
+    inside = (Path(place, name) for place, folders, files in os.walk(folder) for name in (*folders, *files))
+    return next((path for path in inside if path.is_symlink() and path.suffix != ".pth"), None)
 
 
 def read_json(path: str | Path, kind: type = dict, error: type[SketchkitError] = DataError, mend: str = "") -> Any:

@@ -37,7 +37,7 @@ def test_other_errors_are_left_as_they_are():
 
 
 def test_a_command_that_runs_out_of_memory_says_so(tmp_path, monkeypatch, capsys):
-    def fail(*_):
+    def fail(*_, **__):
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     monkeypatch.setattr("sketchkit.inference.TrainedTranslator.__init__", fail)

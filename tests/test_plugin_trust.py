@@ -20,7 +20,7 @@ from sketchkit.config.load import load_config
 from sketchkit.config.plugins import keep, kept_codes, load_kept, load_named
 from sketchkit.data.image_io import read_image
 from sketchkit.engine.checkpoints import read_checkpoint, write_checkpoint
-from sketchkit.errors import ConfigError, DataError, PluginError
+from sketchkit.errors import ConfigError, PluginError
 from sketchkit.inference import TrainedTranslator
 from sketchkit.plugin_code import PluginCode, digest_of
 from tests.conftest import TINY
@@ -339,12 +339,12 @@ def test_a_run_writes_through_no_link(runs, tmp_path):
     for name in ("curves.png", "grids/iter_000001.png"):
         (run / name).unlink(missing_ok=True)
         (run / name).symlink_to(target)
-        with pytest.raises(DataError, match="is a link, and what a run writes would go elsewhere"):
+        with pytest.raises(ConfigError, match="is a link, and what a run writes would go elsewhere"):
             small_run("pix2pix", tmp_path, "train_cfg.max_iters=4", resume=True)
         (run / name).unlink()
     (run / "eval").symlink_to(tmp_path, target_is_directory=True)
     done = sketchkit("eval", run, "-m", "l1").result()
-    assert done.returncode == 1 and "is a link, and pictures would go elsewhere" in done.stderr
+    assert done.returncode == 1 and "is a link, and what is written would go elsewhere" in done.stderr
     assert target.read_text() == "mine"
 
 

@@ -14,7 +14,7 @@ def test_of_a_long_one_the_first_five_and_a_file_with_them_all(tmp_path, monkeyp
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     words = [f"{number}\udcff.png" for number in range(200)]
     said = first_few(words)
-    assert said.startswith(", ".join(words[:5]) + ", and 195 more (all in ")
+    assert said.startswith(", ".join(f"{number}\\xff.png" for number in range(5)) + ", and 195 more (all in ")
     file = Path(re.search(r"all in (.*)\)", said)[1])
     assert file.parent == tmp_path and file.read_text(errors="surrogateescape").splitlines() == words
     # The same list again is no other file.

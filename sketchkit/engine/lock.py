@@ -17,7 +17,7 @@ import torch
 
 from sketchkit.atomic import is_alive
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.files import parse_json, refuse_links
+from sketchkit.files import first_link, parse_json
 
 FILE = ".lock"  # empty while nobody writes
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
@@ -30,10 +30,8 @@ def held(folder: Path) -> Iterator[None]:
 
     Raises:
         ConfigError: another process writes there; or one of another machine did, of which nobody here can tell whether
-            it still does.
-        DataError: there are links in it.
+            it still does; or there are links in it.
     """
-    refuse_links(folder)
     refusal: list[str | None] = [None]
     if int(os.environ.get("RANK", "0")) == 0:
         with _held_by_this_process(folder, refusal):
@@ -66,7 +64,7 @@ def _held_by_this_process(folder: Path, refusal: list[str | None]) -> Iterator[N
         yield
         return
     with path.open("a+", encoding="utf-8") as file:
-        refusal[0] = _claimed(folder, file)
+        refusal[0] = _claimed(folder, file) or _linked(folder)
         if refusal[0]:
             yield
             return
@@ -76,6 +74,11 @@ def _held_by_this_process(folder: Path, refusal: list[str | None]) -> Iterator[N
         finally:
             file.truncate(0)
             _held.discard(path)
+
+
+def _linked(folder: Path) -> str | None:
+    link = first_link(folder.resolve())
+    return f"{link} is a link, and what a run writes would go elsewhere: put a copy in its place" if link else None
 
 
 def _claimed(folder: Path, file: IO[str]) -> str | None:

@@ -188,7 +188,8 @@ def test_an_average_that_is_off_its_formula_is_seen(tmp_path):
             m = max(0.01, 10 / (10 + i))
             average = (1 - m) * average + m * weight
         model = {"backbone.w": weight, "ema.module.w": average}
-        write_checkpoint(tmp_path / f"iter_{i + 1}.pth", {"format": "sketchkit/1", "model": model})
+        content = {"format": "sketchkit/1", "iter": i + 1, "config": "{}", "classes": [], "model": model}
+        write_checkpoint(tmp_path / f"iter_{i + 1}.pth", content)
     assert right_runs.average_error(tmp_path, 0.01, 10) < 1e-5
     last = read_checkpoint(tmp_path / "iter_6.pth")
     last["model"]["ema.module.w"] += 0.25

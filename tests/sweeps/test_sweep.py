@@ -256,12 +256,12 @@ def test_values_that_are_not_finite_are_null_in_the_json(finished, tmp_path):
     ("words", "more", "message"),
     [
         (["generator_losses.pixel.weigth=1,2"], [], "did you mean 'weight'"),
-        ([f"{KEY}=1", "backbone.width=4,wide"], [], "backbone.width=wide cannot be built"),
-        ([f"{KEY}=1,much"], [], "pixel.weight=much cannot be built"),
-        (["optim_wrapper.discriminator.optimizer.lr=1,fast"], [], "lr=fast: optim_wrapper cannot be built"),
+        ([f"{KEY}=1", "backbone.width=4,wide"], [], "backbone.width=wide: TinyBackbone cannot be built"),
+        ([f"{KEY}=1,much"], [], "generator_losses.pixel.weight='much': give a finite number"),
+        (["optim_wrapper.discriminator.optimizer.lr=1,fast"], [], "optimizer.lr='fast': give a finite number"),
         (["heads.discriminator.type=TinyHead,TinyHaed"], [], "'TinyHead'"),
         ([f"{KEY}=1"], ["data_root=nowhere"], "nowhere"),
-        ([f"{KEY}=1"], ["train_dataloader=None"], "has no train_dataloader"),
+        ([f"{KEY}=1"], ["train_dataloader=None"], "train_dataloader=None: give a dict"),
         ([f"{KEY}=1"], ["image_sise=8"], "did you mean 'image_size'"),
     ],
 )

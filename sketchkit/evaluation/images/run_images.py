@@ -18,7 +18,7 @@ from sketchkit.errors import ConfigError, DataError
 from sketchkit.evaluation.features.extraction import Item
 from sketchkit.evaluation.images.image_set import FAIL, PictureSet, Progress, read_set, refusal
 from sketchkit.evaluation.metric import PictureMetric
-from sketchkit.files import refuse_links
+from sketchkit.files import first_link
 from sketchkit.inference import TrainedTranslator
 from sketchkit.inference.source import code_record
 from sketchkit.options import options_of
@@ -92,9 +92,8 @@ class RunImages:
         self.code = code_record(config, translator.networks.values())
         known = [self.origin, options, model, changed, self.code]
         digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode())
-        if (path.parent / "eval").is_symlink():
-            raise DataError(f"{path.parent / 'eval'} is a link, and pictures would go elsewhere: remove it")
-        refuse_links(path.parent / "eval")
+        if link := first_link(path.parent / "eval"):
+            raise DataError(f"{link} is a link, and what is written would go elsewhere: remove it")
         self.folder = path.parent / "eval" / f"{path.stem}_{digest.hexdigest()[:12]}"
 
     @property
