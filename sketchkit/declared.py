@@ -136,7 +136,7 @@ def misfit_within(value: Any, declared: Any, key: str = "") -> tuple[str, str] |
     for name, item in items if inside is not None else ():
         if found := misfit_within(item, inside, f"{key}.{name}"):
             return found
-    is_undeclared_number = WORDS.get(declared) == WORDS[Any] and isinstance(value, int | float)
+    is_undeclared_number = declared in (Any, inspect.Parameter.empty) and isinstance(value, int | float)
     return key, f"={short(value)}: give {words(float if is_undeclared_number else declared)}"
 
 
