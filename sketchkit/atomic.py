@@ -8,11 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sketchkit.errors import DataError
+
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """The name to write to; what is there when the block ends takes the place of `path`, and nothing if it fails."""
+    """The name to write to; what is there when the block ends takes the place of `path`, and nothing if it fails.
+
+    Raises:
+        DataError: at `path` is a pipe or a device, which a file would take the place of.
+    """
     path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataError(f"{path} is no regular file, and would be replaced by one: write to another name")
     # Short enough for a file system that allows the name itself.
     temporary = path.with_name(f".{path.name[:50]}.{os.getpid()}.part")
     try:

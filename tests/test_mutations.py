@@ -7,6 +7,8 @@ import pytest
 
 from tests import mutations
 
+pytestmark = pytest.mark.slow
+
 SEED, COUNT, TRAINED = 11, 2000, 30
 
 

@@ -12,7 +12,7 @@ import click
 from sketchkit import __version__
 from sketchkit.cli.groups import LazyGroup
 from sketchkit.cli.options import INTERRUPTED, example, say
-from sketchkit.errors import SketchkitError
+from sketchkit.errors import ConfigError, SketchkitError
 from sketchkit.file_names import printable
 from sketchkit.memory import in_words
 
@@ -53,6 +53,10 @@ def run(command: click.Command, arguments: list[str] | None, name: str) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
     try:
+        if "" in (sys.argv[1:] if arguments is None else arguments):
+            raise ConfigError(
+                "an empty word is given, which stands for nothing: leave it out, or write what it is to be"
+            )
         sys.exit(command.main(args=arguments, prog_name=name, standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

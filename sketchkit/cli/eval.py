@@ -14,6 +14,8 @@ import click
 
 from sketchkit.cli.options import (
     INTERRUPTED,
+    MOST,
+    MOST_WORKERS,
     OVERRIDES,
     ConfigCommand,
     ConfigPath,
@@ -57,7 +59,7 @@ PATH = click.Path(path_type=Path)
 @on_error_option("fail")
 @click.option("--split", help="RUN: the part of its data; default: its test_split, else the one it was validated on.")
 @click.option("--data", type=PATH, help="RUN: where its data lie now.")
-@click.option("--draws", type=click.IntRange(min=1), help="RUN: noises a source; default: 2.")
+@click.option("--draws", type=click.IntRange(1, MOST), help="RUN: noises a source; default: 2.")
 @click.option("--config", type=ConfigPath(), help="RUN: a config in place of its own.")
 @overrides_option
 @click.option("--save-stats", type=PATH, metavar="FILE.npz", help="Keep REAL's statistics.")
@@ -65,7 +67,9 @@ PATH = click.Path(path_type=Path)
 @output_option("Where to write the result; default: RUN/metrics.json.")
 @json_option
 @quiet_option
-@click.option("--workers", type=click.IntRange(min=0), default=2, show_default=True, help="Processes that read.")
+@click.option(
+    "--workers", type=click.IntRange(0, MOST_WORKERS), default=2, show_default=True, help="Processes that read."
+)
 @device_option
 @seed_option(2020)
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep what was seen in each picture.")

@@ -16,6 +16,8 @@ from sketchkit.files import regular_file
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C has ended
 OVERRIDES = "--cfg-options"
+# More than anyone can mean: of pictures to make, of processes, and of a picture's side in pixels.
+MOST, MOST_WORKERS, LARGEST_SIDE = 10_000, 512, 16_384
 Decorator = Callable[[Any], Any]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sketchkit.cli.options import (
+    LARGEST_SIDE,
     ConfigCommand,
     ConfigPath,
     example,
@@ -44,7 +45,7 @@ LINES = 20
 @output_option("The picture to write.", required=True, dir_okay=False)
 @click.option("--preset", type=click.Choice(presets()), help=f"Network and losses; default: {DEFAULT_PRESET}.")
 @click.option("--config", type=ConfigPath(), help="A config of your own instead of a preset.")
-@click.option("--size", type=click.IntRange(min=0), default=512, show_default=True,
+@click.option("--size", type=click.IntRange(0, LARGEST_SIDE), default=512, show_default=True,
               help="The longer side at most, in pixels; 0 keeps the content's size.")  # fmt: skip
 @click.option("--iterations", type=click.IntRange(min=1), help="Steps of the optimiser, at each size of a pyramid.")
 @click.option("--optimizer", type=click.Choice(sorted(OPTIMIZERS)), help="Default: the preset's.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sketchkit.cli.options import (
+    MOST,
     ConfigCommand,
     ConfigPath,
     example,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @plugin_option
 @trust_option
 @click.option(
-    "--samples", type=click.IntRange(min=1), default=6, show_default=True, help="Held-out samples in the picture."
+    "--samples", type=click.IntRange(1, MOST), default=6, show_default=True, help="Held-out samples in the picture."
 )
 def command(
     config: str,

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from sketchkit.cli.options import (
+    LARGEST_SIDE,
+    MOST,
     PicturePath,
     RunPath,
     device_option,
@@ -37,11 +39,13 @@ NEXT = "\nerror: "
 @click.option("--direction", type=click.Choice(["AtoB", "BtoA"]), default="AtoB", show_default=True,
               help="BtoA is from target to source, for a run that learnt both ways.")  # fmt: skip
 @click.option(
-    "--size", type=click.IntRange(min=1), help="Short side at which the network works; default: the picture's."
+    "--size",
+    type=click.IntRange(1, LARGEST_SIDE),
+    help="Short side at which the network works; default: the picture's.",
 )
 @click.option(
     "--samples",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST),
     default=1,
     show_default=True,
     help="Pictures a source, where the run takes noise.",

@@ -38,7 +38,12 @@ def find_config(text: str | Path) -> Path:
     named = config_folder() / f"{text}.py"
     if str(text) in config_names():
         return named
-    known = map(str, Path("configs").glob("*.py")) if len(path.parts) > 1 else config_names()
+    if (path / "config.json").is_file():
+        raise ConfigError(f"{path} is a run and no config: name {path / 'config.json'}")
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"{path} is no regular file and no config: name a .py file")
+    beside = [str(file) for file in Path("configs").glob("*.py")] if len(path.parts) > 1 else []
+    known = beside or config_names()
     raise ConfigError(f"no config at {path}: {did_you_mean(str(path), known)}")
 
 

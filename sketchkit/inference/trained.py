@@ -202,8 +202,9 @@ def usable_device(device: str | torch.device) -> torch.device:
         ConfigError: it cannot be computed on.
     """
     try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
+        # 'meta' is a device too, of which nothing comes back.
+        return torch.zeros(1, device=device).cpu().new_empty(0, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(f"device={device} cannot be used: {str(error).splitlines()[0]}") from error
 
 

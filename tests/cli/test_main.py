@@ -49,6 +49,13 @@ def test_every_command_has_help_and_imports_no_torch_for_it(name):
     [
         (["train", "configs/sketchygan_sketchi.py"], 2, "no config at configs/sketchygan_sketchi.py: did you mean"),
         (["train", "configs/sketchygan_demo.py", "--cfg-options", "image_sise=8"], 2, "did you mean 'image_size'"),
+        (["train", "sketchygan_demo", "--work-dir", ""], 2, "an empty word is given, which stands for nothing"),
+        (["data", "sample", "out", "--size", "1000000000"], 2, "1000000000 is not in the range 16<=x<=16384"),
+        (
+            ["train", "sketchygan_demo", "default_hooks.checkpoint.interval=0"],
+            2,
+            "interval=0: give a whole number of 1",
+        ),
         (["train", "configs/sketchygan_demo.py", "--cfg-options", "seed=1", "data_root=/nowhere"], 1, "/nowhere"),
         (["info", "configs/sketchygan_demo.py", "--cfg-options", "backbone.type=MRUGenerater"], 2, "'MRUGenerator'"),
         (

@@ -11,6 +11,8 @@ from sketchkit.cli.train import command as train_command
 from sketchkit.deterministic import deterministic_algorithms, reflection_pad, resize_bilinear
 from tools.gpu.systems import trained_configs
 
+pytestmark = pytest.mark.slow
+
 # What `torch.use_deterministic_algorithms` documents as refused on a GPU, by the operations that PyTorch dispatches.
 # Plain bilinear resizing is not among them: on a GPU `F.interpolate` then takes another way by itself.
 REFUSED = (

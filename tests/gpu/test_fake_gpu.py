@@ -14,6 +14,8 @@ from sketchkit.engine.optimizers import SyncedOptimWrapper
 from sketchkit.engine.runner import on_device
 from tools.gpu.systems import trained_configs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def gpu(monkeypatch):

@@ -21,6 +21,8 @@ from sketchkit.pretrained import feature_network as features
 from sketchkit.registry import BACKBONES, DATASETS, MODELS
 from tests.small_runs import SIZE, small_run
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("classes", "pix2pix", "hints", "recolor", "cycle")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketchkit.cli.options import PicturePath, example, json_option, output_option, quiet_option
+from sketchkit.cli.options import MOST_WORKERS, PicturePath, example, json_option, output_option, quiet_option
 from sketchkit.file_names import printable
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ NEXT = "\n  "
               help="Least colourfulness of a picture that is kept; the default drops greys.")  # fmt: skip
 @click.option("--opponent", type=click.Choice(["absolute", "signed"]), default="absolute", show_default=True,
               help="Of the differences of colours: 'signed' is Hasler and Suesstrunk's own.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(min=1), help="Threads; default: as many as suit the machine.")
+@click.option("--workers", type=click.IntRange(1, MOST_WORKERS), help="Threads; default: as many as suit the machine.")
 @json_option
 @quiet_option
 def command(

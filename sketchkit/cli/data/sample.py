@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sketchkit.cli.options import example, quiet_option, say, seed_option
+from sketchkit.cli.options import LARGEST_SIDE, MOST, example, quiet_option, say, seed_option
 
 CONFIGS = {
     "sketchy": "sketchygan_demo",
@@ -27,11 +27,11 @@ SKETCHY, OTHER = 24, 6
 @seed_option()
 @click.option(
     "--photos",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST),
     help=f"Photos a class; default: {SKETCHY} for sketchy, {OTHER} for the others.",
 )
-@click.option("--sketches", type=click.IntRange(min=1), help="Sketches a photo, for sketchy alone; default: 3.")
-@click.option("--size", type=click.IntRange(min=16), default=128, show_default=True, help="Side in pixels.")
+@click.option("--sketches", type=click.IntRange(1, MOST), help="Sketches a photo, for sketchy alone; default: 3.")
+@click.option("--size", type=click.IntRange(16, LARGEST_SIDE), default=128, show_default=True, help="Side in pixels.")
 @quiet_option
 def command(out: Path, kind: str, seed: int, photos: int | None, sketches: int | None, size: int, quiet: bool) -> None:
     """Draw a small data set into OUT, in the exact layout of a well-known one."""

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketchkit.cli.options import PicturePath, example, on_error_option, plugin_option, quiet_option, say, seed_option
+from sketchkit.cli.options import (
+    LARGEST_SIDE,
+    MOST_WORKERS,
+    PicturePath,
+    example,
+    on_error_option,
+    plugin_option,
+    quiet_option,
+    say,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from sketchkit.data.prepare.sketching import SketchWriter
@@ -27,12 +37,12 @@ NEXT = "\n  "
               help="Blur before the lines are drawn: 1.5 suits 512 pixels, 0.7 256; LOW,HIGH varies it.")  # fmt: skip
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE",
               help="Another option of the method, such as epsilon=0 or low=0.1; a range as for --sigma.")  # fmt: skip
-@click.option("--size", type=click.IntRange(min=8), help="Bring the short side to this; default: as it is.")
+@click.option("--size", type=click.IntRange(8, LARGEST_SIDE), help="Bring the short side to this; default: as it is.")
 @click.option("--lines-only", is_flag=True, help="Write the lines alone, without the picture beside them.")
 @click.option("--val-ratio", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
               help="Share of the pictures that go to val, where PHOTOS has no train, val or test folder.")  # fmt: skip
 @seed_option()
-@click.option("--workers", type=click.IntRange(min=0), default=min(4, os.cpu_count() or 1), show_default=True,
+@click.option("--workers", type=click.IntRange(0, MOST_WORKERS), default=min(4, os.cpu_count() or 1), show_default=True,
               help="Processes; 0 works in this one.")  # fmt: skip
 @on_error_option("skip")
 @plugin_option

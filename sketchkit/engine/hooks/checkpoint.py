@@ -5,11 +5,12 @@ from __future__ import annotations
 import glob
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 
+from sketchkit.declared import Count, Whole
 from sketchkit.engine.checkpoint_content import KEPT
 from sketchkit.engine.checkpoints import iteration_of, numbered_name
 from sketchkit.engine.scores import VAL, better_end
@@ -38,11 +39,11 @@ class SafeCheckpointHook(CheckpointHook):
 
     def __init__(
         self,
-        interval: int = 1000,
-        max_keep_ckpts: int = -1,
+        interval: Count = 1000,
+        max_keep_ckpts: Count | Literal[-1] = -1,
         save_best: str | list[str] | None = None,
         rule: str | None = None,
-        save_begin: int = 0,
+        save_begin: Whole = 0,
     ) -> None:
         names = [save_best] if isinstance(save_best, str) else save_best or []
         names = [name.removeprefix(VAL) for name in names]

@@ -22,6 +22,8 @@ from sketchkit.registry import DATASETS
 from tests.cli.test_data_sketch import folder as photos_in
 from tests.small_runs import RESNET, UNET
 
+pytestmark = pytest.mark.slow
+
 SMALL = {
     "sketchygan_demo": ["backbone.width=2", "heads.discriminator.width=2"],
     "pix2pix_edges2shoes": UNET,
