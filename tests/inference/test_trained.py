@@ -290,7 +290,7 @@ def test_wrong_runs_are_one_line(runs, tmp_path):
         with pytest.raises(CheckpointError, match=message) as caught:
             TrainedTranslator(path, "cpu")
         assert "\n" not in str(caught.value)
-    for device in ("banana", "cuda:99"):
+    for device in ("banana", "cuda:99", "meta"):
         with pytest.raises(ConfigError, match=f"device={device} cannot be used: "):
             TrainedTranslator(runs("pix2pix"), device)
 
