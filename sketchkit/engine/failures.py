@@ -52,3 +52,6 @@ def reported(runner: Any) -> Iterator[None]:
         raise kind(
             f"training failed in iteration {runner.iter + 1}: {type(error).__name__}: {reason}; the whole is in {file}"
         ) from error
+    finally:
+        # Its threads would write into a folder that may be gone.
+        runner.visualizer.close()
