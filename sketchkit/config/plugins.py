@@ -20,6 +20,7 @@ from sketchkit import loading
 from sketchkit.config.validation import validate_plugins
 from sketchkit.declared import short
 from sketchkit.errors import PluginError
+from sketchkit.file_names import printable
 from sketchkit.plugin_code import PluginCode, code_of_file, code_of_import, copy_code, is_intact
 from sketchkit.problems import first_few
 from sketchkit.trust import is_trusted_text, private_folder, trained_in, trust, trust_text, trusted_copy
@@ -126,7 +127,8 @@ def _place(code: PluginCode, origin: Path, trust_code: bool) -> Path | None:
     if copy is not None:
         there = trained_in(code)
         if there is None:
-            print(f"{code.name} was changed or moved since: the copy is used that was trained with", file=sys.stderr)
+            said = f"{code.name} was changed or moved since: the copy is used that was trained with"
+            print(printable(said), file=sys.stderr)
         return there or copy
     if not trust_code:
         files = first_few([f"{name} (sha256 {digest})" for name, digest in code.files.items()] or [code.name], ", ")
