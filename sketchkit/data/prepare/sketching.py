@@ -165,11 +165,9 @@ def made_by_sketch(root: Path) -> bool:
     Raises:
         DataError: it did, of lines alone, which are no pairs; or its record is damaged.
     """
-    try:
-        record = json.loads((root / RECORD).read_text(encoding="utf-8")) if (root / RECORD).is_file() else {}
-        lines_only = record.get("lines_only") if isinstance(record, dict) else None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{root / RECORD} is damaged: make the set again, or remove the file") from error
+    file = root / RECORD
+    record = read_json(file, object, mend="make the set again, or remove the file") if file.is_file() else {}
+    lines_only = record.get("lines_only") if isinstance(record, dict) else None
     if lines_only:
         raise DataError(
             f"{root} holds lines alone ({RECORD} says so), which nothing is learnt from: put them beside their photos "
