@@ -9,7 +9,7 @@ translator = dict(ema=dict(type="MomentumAnnealingEMA", momentum=0.01, gamma=20)
 backbone = dict(width=8)
 heads = dict(discriminator=dict(width=8))
 # The demo does without Inception-v4's weights, which it would have to download.
-generator_losses = dict(perceptual=None, pixel=dict(weight=50.0), diversity=dict(weight=5.0))
+generator_losses = dict(perceptual=None, pixel=dict(weight=50.0), diversity=dict(weight=40.0))
 optim_wrapper = dict(generator=dict(optimizer=dict(lr=2e-3)), discriminator=dict(optimizer=dict(lr=1e-3)))
 train_cfg = dict(max_iters=400, val_interval=200, val_at_start=True)
 default_hooks = dict(

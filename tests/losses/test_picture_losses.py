@@ -1,4 +1,4 @@
-"""Pixel distances, total variation and diversity against literal formulas and reference libraries."""
+"""Pixel distances and total variation against literal formulas and reference libraries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import kornia
 import pytest
 import torch
-from sketchkit_plugins.losses.diversity import DiversityLoss
 from sketchkit_plugins.losses.pixel import CycleConsistencyLoss, IdentityLoss, PixelLoss
 from sketchkit_plugins.losses.total_variation import FORMS, TotalVariationLoss
 from torch import Tensor, nn
@@ -80,31 +79,9 @@ def test_a_constant_picture_has_no_variation_and_no_gradient(penalty: str) -> No
     assert value == 0 and (image.grad == 0).all()
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_diversity_by_hand(reduction: str) -> None:
-    fake, fake_alt = torch.zeros(2, 1, 2, 2), torch.zeros(2, 1, 2, 2)
-    fake_alt[0] = 0.5  # |.|_1 = 2 over 4 numbers
-    fake_alt[1, 0, 0, 0] = -1.0  # |.|_1 = 1
-    noise, noise_alt = torch.zeros(2, 9), torch.ones(2, 9)  # ||.||_2 = 3, root mean square 1
-    expected = -(2 / 3 + 1 / 3) / 2 if reduction == "sum" else -(0.5 / 1 + 0.25 / 1) / 2
-    loss = DiversityLoss(reduction)
-    assert loss(fake, fake_alt, noise, noise_alt).item() == pytest.approx(expected)
-
-
-def test_diversity_rewards_difference(fake: Tensor) -> None:
-    noise, noise_alt = torch.randn(2, 3, 5, 2, 2, dtype=torch.float64)
-    loss = DiversityLoss()
-    assert loss(fake, fake, noise, noise_alt) == 0
-    assert loss(fake, 2 * fake, noise, noise_alt) < loss(fake, 1.5 * fake, noise, noise_alt) < 0
-    other = torch.rand_like(fake)
-    assert torch.autograd.gradcheck(lambda a, b: loss(a, b, noise, noise_alt), (fake.requires_grad_(), other))
-    assert loss(fake, other, noise, noise).isfinite()
-
-
 @pytest.mark.parametrize(
     ("kind", "option"),
-    [(PixelLoss, dict(distance="l3")), (PixelLoss, dict(reduction="avg")), (TotalVariationLoss, dict(penalty="cubed")),
-     (DiversityLoss, dict(reduction="avg"))],
+    [(PixelLoss, dict(distance="l3")), (PixelLoss, dict(reduction="avg")), (TotalVariationLoss, dict(penalty="cubed"))],
 )  # fmt: skip
 def test_an_unknown_choice_is_named(kind: type[nn.Module], option: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="is not a choice"):
