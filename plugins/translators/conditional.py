@@ -185,7 +185,7 @@ class ConditionalTranslator(AdversarialTranslator):
         """The gradients of the discriminators' objective."""
         with wrapper.optim_context(self):
             inputs = StepInputs({**self._at_hand(one.batch, one.noise, one.fake.detach()), **self._real(one.batch)}, {})
-            total, values = self.discriminator_objective(inputs)
+            total, values = self.discriminator_objective(inputs, step=self.iteration - 1)
             accuracy = self._accuracy(inputs, one.batch)
         backward(total, one.share, wrapper)
         log_terms(logs, {**values, "total": total.detach(), **accuracy}, one.share, "D")
@@ -200,7 +200,8 @@ class ConditionalTranslator(AdversarialTranslator):
             real = {name: torch.no_grad()(source) for name, source in self._real(one.batch).items()}
             on_request = {**again, **real, **self.further_inputs(one)}
             inputs = StepInputs(self._at_hand(one.batch, one.noise, one.fake), on_request)
-            total, values = self.generator_objective(inputs)
+            step = (self.iteration - 1) // self.discriminator_steps
+            total, values = self.generator_objective(inputs, step=step)
         backward(total, one.share, wrapper)
         log_terms(logs, {**values, "total": total.detach()}, one.share, "G")
 

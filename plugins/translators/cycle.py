@@ -187,7 +187,7 @@ class CycleTranslator(AdversarialTranslator):
                 "real_output": torch.no_grad()(lambda head: self._head(direction, head)(batch["target"])),
             }
             inputs = StepInputs(self._at_hand(batch, direction, fake, noise), on_request)
-            total, values = self.generator_objective(inputs, self.weights[direction])
+            total, values = self.generator_objective(inputs, self.weights[direction], self.iteration - 1)
         backward(total, share, wrapper)
         log_terms(logs, {**values, "total": total.detach()}, share, "G", _end(direction))
         return fake.detach()
@@ -200,7 +200,7 @@ class CycleTranslator(AdversarialTranslator):
         with wrapper.optim_context(self):
             real = {"real_output": lambda head: self._head(direction, head)(batch["target"])}
             inputs = StepInputs({**self._at_hand(batch, direction, fake, None), **real}, {})
-            total, values = self.discriminator_objective(inputs)
+            total, values = self.discriminator_objective(inputs, step=self.iteration - 1)
         backward(total, share, wrapper)
         log_terms(logs, {**values, "total": total.detach()}, share, "D", _end(direction))
 

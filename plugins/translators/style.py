@@ -142,8 +142,9 @@ class StyleTranslator(Painter):
         def objective(pixels: Tensor) -> Tensor:
             given = {name: lambda _, value=value: value for name, value in inputs.items()}
             seen = {"fake": lambda _: pixels, "fake_features": lambda _: self.features(pixels)}
-            total, terms = self.objective(StepInputs({**given, **seen}, {}))
-            values.update({name: self.objective.weights[name] * value for name, value in terms.items()})
+            total, terms = self.objective(StepInputs({**given, **seen}, {}), step=canvas.steps)
+            factors = {name: self.objective.weights[name] * self.objective.every[name] for name in terms}
+            values.update({name: factors[name] * value for name, value in terms.items()})
             return total
 
         canvas.step(objective)

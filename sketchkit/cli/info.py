@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -51,6 +52,10 @@ def _table(found: dict[str, Any]) -> str:
     for name, net in nets.items():
         lines.append(f"{name:22} {net['type']:28} {net['parameters']:>13,} parameters {net['flops'] / 1e9:8.2f} GFLOP")
     for side in ("generator_losses", "discriminator_losses"):
-        terms = [f"{term['weight']:g} {name} ({term['type']})" for name, term in found[side].items()]
+        terms = [f"{term['weight']:g} {name} ({term['type']}{_rhythm(term)})" for name, term in found[side].items()]
         lines.append(f"{side:22} {' + '.join(terms) or 'none'}")
     return "\n".join(lines)
+
+
+def _rhythm(term: Mapping[str, Any]) -> str:
+    return f", every {term['every']} steps" if term["every"] > 1 else ""

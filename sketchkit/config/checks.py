@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.registry import Registry
 
 from sketchkit import registry
-from sketchkit.declared import misfit_within, short
+from sketchkit.declared import Count, misfit_within, short
 from sketchkit.errors import ConfigError
 from sketchkit.options import did_you_mean, misfit, options_of
 
@@ -193,4 +193,4 @@ def _items(value: Any, key: str) -> Iterable[tuple[Any, Any]]:
     return value.items()
 
 
-TERM_OPTIONS = {"weight": plain(float), "head": plain(str | None)}
+TERM_OPTIONS = {"weight": plain(float), "head": plain(str | None), "every": plain(Count)}

@@ -65,7 +65,12 @@ def _terms(config: Config, side: str) -> dict[str, dict[str, Any]]:
             raise ConfigError(f"{side}.{name} needs a type")
         if term:
             LOSSES.get(term["type"])
-    return {name: {"type": term["type"], "weight": term.get("weight", 1.0)} for name, term in terms.items() if term}
+    told = {"weight": 1.0, "every": 1}
+    return {
+        name: {"type": term["type"], **{key: term.get(key, usual) for key, usual in told.items()}}
+        for name, term in terms.items()
+        if term
+    }
 
 
 def _pair(size: Any) -> tuple[int, int]:

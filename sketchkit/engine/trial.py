@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from sketchkit.config.checks import TERM_OPTIONS
 from sketchkit.declared import declarations, short
 from sketchkit.engine.schedules import count_iterations
 from sketchkit.errors import ConfigError
@@ -93,7 +94,7 @@ def _try_losses(config: Config) -> None:
     for side in ("generator_losses", "discriminator_losses"):
         for name, term in (config.get(side) or {}).items():
             if term and "weights" not in declarations(LOSSES.get(term["type"])):
-                options = {key: value for key, value in term.items() if key not in ("weight", "head")}
+                options = {key: value for key, value in term.items() if key not in TERM_OPTIONS}
                 with explained(f"{side}.{name}"):
                     LOSSES.build(options)
 

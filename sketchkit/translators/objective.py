@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError, WeightsError
-from sketchkit.options import did_you_mean
+from sketchkit.options import did_you_mean, whole_number
 from sketchkit.registry import LOSSES
 
 INPUTS = {
@@ -63,13 +63,15 @@ class Objective(nn.Module):
     """The weighted sum of one side's terms.
 
     Args:
-        terms: name -> loss config, with `weight` (default 1) and `head` (default: the first); None drops a term.
+        terms: name -> loss config, with `weight` (default 1), `head` (default: the first) and `every` (default 1: at
+            each step); None drops a term.
         side: 'generator' or 'discriminator'; names the config key in errors.
         at_hand, on_request: names of the inputs that this side's step has, or can compute.
         heads: names of the heads a term may ask for.
 
     Raises:
-        ConfigError: a loss needs an input that does not exist here, or a term names an unknown head.
+        ConfigError: a loss needs an input that does not exist here, a term names an unknown head, or no term is there
+            at each step.
         WeightsError: a term's pretrained weights cannot be had; says how to drop the term.
     """
 
@@ -86,6 +88,7 @@ class Objective(nn.Module):
         self.losses = nn.ModuleDict()
         self.weights: dict[str, float] = {}
         self.heads: dict[str, str | None] = {}
+        self.every: dict[str, int] = {}
         self.needs: dict[str, tuple[str, ...]] = {}
         for name, cfg in terms.items():
             if cfg is None:
@@ -94,14 +97,21 @@ class Objective(nn.Module):
             options = dict(cfg)
             self.weights[name] = float(options.pop("weight", 1.0))
             self.heads[name] = _choose_head(options.pop("head", None), heads, place)
+            self.every[name] = options.pop("every", 1)
+            whole_number(f"{place}.every", self.every[name], 1)
             loss = _build(options, place)
             self.needs[name] = _inputs_of(loss, at_hand, on_request, place)
             self.losses[name] = loss
+        if self.every and min(self.every.values()) > 1:
+            raise ConfigError(f"{side}_losses: every term is left out at most steps: give one every=1")
 
     def forward(
-        self, inputs: StepInputs, weights: Mapping[str, float] | None = None
+        self, inputs: StepInputs, weights: Mapping[str, float] | None = None, step: int = 0
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective (a scalar) and each term's own value, unweighted and detached; `weights` replaces some.
+
+        A term with every=k counts k times at the `step`s 0, k, 2 k, ... and is not looked at in others (Karras et al.,
+        "Analyzing and improving the image quality of StyleGAN", CVPR 2020, section 3.1, lazy regularization).
 
         Raises:
             ConfigError: a loss gives something other than a scalar.
@@ -110,6 +120,8 @@ class Objective(nn.Module):
         total: Tensor | float = 0.0
         values: dict[str, Tensor] = {}
         for name, loss in self.losses.items():
+            if step % self.every[name]:
+                continue
             value = loss(**{need: inputs(need, self.heads[name]) for need in self.needs[name]})
             if not isinstance(value, Tensor) or value.ndim:
                 shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
@@ -117,7 +129,7 @@ class Objective(nn.Module):
                     f"{self.side}_losses.{name}: {type(loss).__name__} gives {shape}, and a loss is a scalar tensor"
                 )
             values[name] = value.detach()
-            total = total + factors[name] * value
+            total = total + factors[name] * self.every[name] * value
         return total, values  # type: ignore[return-value]
 
     def __len__(self) -> int:

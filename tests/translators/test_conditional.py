@@ -103,6 +103,24 @@ def test_the_generator_waits_for_its_turn():
     assert turns == [False, False, True] * 2
 
 
+def test_lazy_terms_keep_the_rhythm_of_their_side():
+    """Each side counts its own steps, in parts or not; a resumed run goes on where it was."""
+    lazy = dict(type="PixelLoss", every=3)
+    terms = dict(
+        generator_losses={**LOSSES_OF_BOTH["generator_losses"], "lazy": lazy},
+        discriminator_losses=dict(gan=dict(type="AdversarialLoss"), dragan=dict(type="DRAGANPenalty", every=3)),
+    )
+    model = translator(head=dict(norm=None), discriminator_steps=2, accumulate=2, **terms)
+    wrappers = GroupOptimizers(SGD)(model)
+    model.iteration = 4  # as the loop sets it
+    logs = [model.train_step(batch(), wrappers) for _ in range(8)]
+    done = {
+        name: [iteration for iteration, one in enumerate(logs, start=5) if name in one]
+        for name in ("D/dragan", "G/lazy")
+    }
+    assert done == {"D/dragan": [7, 10], "G/lazy": [8]}, "iterations 1, 4, 7, 10; and turns 1, 4 of 2, 4, 6, 8, ..."
+
+
 @pytest.mark.parametrize("parts", [2, 3, 4])
 def test_accumulated_parts_add_up_to_the_whole_batch(parts):
     whole = translator(backbone=dict(noise=False))

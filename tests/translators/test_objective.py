@@ -94,3 +94,28 @@ def test_what_is_no_scalar_is_refused_by_its_terms_name(value, shape):
     objective = Objective(dict(mine=dict(type="NoScalar")), "generator", ("fake",), (), [])
     with pytest.raises(ConfigError, match=rf"generator_losses\.mine: Wrong gives {shape}, and a loss is a scalar"):
         objective(StepInputs({"fake": lambda _: torch.ones(1)}, {}))
+
+
+def test_a_lazy_term_counts_k_times_in_each_kth_step():
+    looks = []
+    inputs = {
+        "fake": constant(torch.tensor([2.0])),
+        "fake_output": lambda head: looks.append(head) or torch.tensor(5.0),
+    }
+    built = objective(dict(plain=dict(type="FakeMean"), lazy=dict(type="TellHead", weight=0.5, every=4)))
+    totals = [built(StepInputs(inputs, {}), step=step)[0].item() for step in range(9)]
+    assert totals == [12.0, 2.0, 2.0, 2.0, 12.0, 2.0, 2.0, 2.0, 12.0] and len(looks) == 3
+    assert sum(totals[:8]) / 8 == 2.0 + 0.5 * 5.0, "on average it weighs what it always did"
+    assert built(StepInputs(inputs, {}), {"lazy": 1.0}, 4)[0].item() == 22.0
+    assert built(StepInputs(inputs, {}), step=1)[1].keys() == {"plain"}, "what was not computed is not reported"
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.0, "2", True, None])
+def test_every_is_a_count(every):
+    with pytest.raises(ConfigError, match=r"generator_losses\.x\.every=.*: give a whole number of 1 or more"):
+        objective(dict(x=dict(type="FakeMean", every=every), y=dict(type="FakeMean")))
+
+
+def test_a_side_has_a_term_at_each_step():
+    with pytest.raises(ConfigError, match="generator_losses: every term is left out at most steps: give one every=1"):
+        objective(dict(x=dict(type="FakeMean", every=2), y=dict(type="FakeMean", every=3)))
