@@ -60,6 +60,9 @@ def info(*arguments):
     [
         ("pix2pix_facades", 54_413_955, 2_768_705),
         ("autopainter_anime", 54_420_483, 3_813_569),
+        # The released layers, 9 in out + 2 out where a norm follows, are 17,222,928 and 878,304; and the biases of the
+        # first and last layers, which they do without.
+        ("autopainter_official_anime", 17_222_928 + 3, 878_304 + 48 + 1),
         ("cyclegan_apple2orange", 11_378_179, 2_764_737),
         ("recolor_simple", 570_825, 140_129),
         ("recolor_normal", 2_327_558, 1_431_841),
@@ -84,9 +87,10 @@ def test_info_shows_the_objective_and_the_batch_norm_form():
     assert found["backbone"]["flops"] == pytest.approx(2 * 7.08e9, rel=0.005)
     weights = {name: term["weight"] for name, term in found["generator_losses"].items()}
     assert weights == {"gan": 1.0, "classes": 1.0, "pixel": 1.0, "perceptual": 1.0, "diversity": 1.0}
-    assert found["discriminator_losses"]["dragan"] == {"type": "DRAGANPenalty", "weight": 10.0}
-    text = info(ROOT / "configs/sketchygan_sketchy.py")
+    assert found["discriminator_losses"]["dragan"] == {"type": "DRAGANPenalty", "weight": 10.0, "every": 1}
+    text = info(ROOT / "configs/sketchygan_sketchy.py", "--cfg-options", "discriminator_losses.classes.every=4")
     assert "39,437,736" in text and "10 dragan (DRAGANPenalty)" in text
+    assert "1 classes (AuxiliaryClassificationLoss, every 4 steps)" in text
 
 
 def test_info_takes_several_overrides():

@@ -48,9 +48,11 @@ def with_hint(source: Tensor, hint: Tensor | None, hint_channels: int) -> Tensor
     return torch.cat([source, hint.to(source.dtype)], 1)
 
 
-def down_block(activation: nn.Module, in_channels: int, out_channels: int, norm: Norm, bias: bool) -> nn.Sequential:
+def down_block(
+    activation: nn.Module, in_channels: int, out_channels: int, kernel: int, norm: Norm, bias: bool
+) -> nn.Sequential:
     """Features (B, in_channels, H, W) to (B, out_channels, H / 2, W / 2)."""
-    conv = nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
+    conv = nn.Conv2d(in_channels, out_channels, kernel, stride=2, padding=1, bias=bias)
     return nn.Sequential(activation, conv, make_norm(norm, out_channels))
 
 
@@ -62,15 +64,17 @@ def up_block(activation: nn.Module, upsampling: nn.Module, norm: nn.Module, drop
 
 @BACKBONES.register_module()
 class UNetGenerator(nn.Module):
-    """`num_downs` halvings by 4 x 4 convolutions, as many doublings, and the maps of the way down beside those up.
+    """`num_downs` halvings by convolutions, as many doublings, and the maps of the way down beside those up.
 
     Widths are 1, 2, 4, 8, 8, ... times `width`. No norm on the first and last layer, nor on the innermost way down
     unless `norm_innermost`. Dropout works in the `num_downs` - 5 doublings after the innermost. `bias`: True or
     False for all but the last layer, which has one; None is as `needs_bias` says: not before batch norm.
-    pix2pix: the defaults, num_downs=7 for 128 pixels. Auto-Painter: bias=True, norm_innermost=True.
+    pix2pix: the defaults, num_downs=7 for 128 pixels. Auto-Painter: bias=True, norm_innermost=True; its released code
+    has width=48, kernel=3 and bias=False.
 
     Raises:
-        ConfigError: an option that is not a choice, fewer than two halvings, a width below one, dropout outside [0, 1).
+        ConfigError: an option that is not a choice, fewer than two halvings, a width below one, a kernel other than 3
+            and 4, dropout outside [0, 1).
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class UNetGenerator(nn.Module):
         out_channels: Channels = 3,
         width: Channels = 64,
         num_downs: Annotated[int, Range(2, 12)] = 8,
+        kernel: Annotated[int, Range(3, 4)] = 4,
         norm: Norm = "batch",
         dropout: Dropout = 0.5,
         upsampling: Upsampling = "transposed",
@@ -92,6 +97,8 @@ class UNetGenerator(nn.Module):
     ) -> None:
         super().__init__()
         whole_number("width", width, 1)
+        if kernel not in (3, 4):
+            raise ConfigError(f"kernel={kernel} does not halve the picture: give 3 or 4")
         check_dropout(dropout)
         if num_downs < 2:
             raise ConfigError(f"num_downs={num_downs} leaves no U: give 2 or more")
@@ -99,16 +106,16 @@ class UNetGenerator(nn.Module):
         self.size_multiple = 2**num_downs
         channels = [width * min(2**level, 8) for level in range(num_downs)]
         biased = needs_bias(norm, bias)
-        double = partial(make_upsampling, upsampling, kernel=4)
+        double = partial(make_upsampling, upsampling, kernel=kernel)
         # Never in place: the skips hand on what comes before them.
         down, up = partial(make_activation, down_activation), partial(make_activation, up_activation)
-        self.encoder = nn.ModuleList([nn.Conv2d(in_channels + hint_channels, width, 4, 2, 1, bias=biased)])
+        self.encoder = nn.ModuleList([nn.Conv2d(in_channels + hint_channels, width, kernel, 2, 1, bias=biased)])
         self.decoder = nn.ModuleList([nn.Sequential(up(), double(2 * width, out_channels), nn.Tanh())])
         for level in range(1, num_downs):
             innermost = level == num_downs - 1
             above, here = channels[level - 1 : level + 1]
             normed = norm if norm_innermost or not innermost else None
-            self.encoder.append(down_block(down(), above, here, normed, biased))
+            self.encoder.append(down_block(down(), above, here, kernel, normed, biased))
             larger = double(here if innermost else 2 * here, above, bias=biased)
             drops = level >= UNDROPPED and not innermost
             self.decoder.insert(0, up_block(up(), larger, make_norm(norm, above), dropout if drops else 0))

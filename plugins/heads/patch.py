@@ -19,7 +19,7 @@ from ..layers.initialize import initialize
 from ..layers.norm import Norm, make_norm, needs_bias
 from .spectral import add_spectral_norm
 
-PADDINGS = {4: 1, 2: 0}
+PADDINGS = {4: 1, 3: 1, 2: 0}  # of the last two convolutions, by their kernel
 
 
 def beside_source(image: Tensor, source: Tensor | None, source_channels: int, owner: str) -> Tensor:
@@ -51,12 +51,12 @@ def activations(blocks: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, ...]:
 
 @HEADS.register_module()
 class PatchDiscriminator(nn.Module):
-    """`num_layers` 4 x 4 convolutions of stride 2, then two of stride 1; each logit judges a square of the picture.
+    """`num_layers` convolutions of stride 2, then two of stride 1; each logit judges a square of the picture.
 
     Widths are 1, 2, 4, 8, 8, ... times `width`. num_layers=3 judges squares of 70 pixels, 4 of 142 pixels; with
-    last_kernel=2, the kernel of the last two, 4 judges 78. The first and last have a bias, the others as `bias` says
-    or, where that is None, if no batch norm follows. source_channels=0 judges the picture alone.
-    antialias=True blurs before it leaves out pixels (CUT).
+    last_kernel=2, the kernel of the last two, 4 judges 78. kernel=3 and last_kernel=3 are Auto-Painter's released code.
+    The first and last have a bias, the others as `bias` says or, where that is None, if no batch norm follows.
+    source_channels=0 judges the picture alone. antialias=True blurs before it leaves out pixels (CUT).
 
     Raises:
         ConfigError: an option that is not a choice, no layers, or a width below one.
@@ -70,7 +70,8 @@ class PatchDiscriminator(nn.Module):
         source_channels: MoreChannels = 3,
         norm: Norm = "batch",
         bias: bool | None = None,
-        last_kernel: int = 4,
+        kernel: Annotated[int, Range(3, 4)] = 4,
+        last_kernel: Annotated[int, Range(2, 4)] = 4,
         spectral_norm: bool = False,
         antialias: bool = False,
         activation: Activation = "leaky_relu",
@@ -81,20 +82,22 @@ class PatchDiscriminator(nn.Module):
         whole_number("width", width, 1)
         if num_layers < 1:
             raise ConfigError(f"num_layers={num_layers} judges no patch: give 1 or more, or use PixelDiscriminator")
-        if last_kernel not in PADDINGS:
-            raise ConfigError(f"last_kernel={last_kernel} is not a choice: give 2 or 4")
+        if kernel not in (3, 4) or last_kernel not in PADDINGS:
+            raise ConfigError(
+                f"kernel={kernel}, last_kernel={last_kernel}: give 3 or 4 for the one, 2, 3 or 4 for the other"
+            )
         self.num_layers, self.source_channels = num_layers, source_channels
-        # Each of the last two convolutions takes one pixel.
+        # Each of the last two convolutions takes one pixel, unless its kernel is odd.
         self.least_size = 3 * 2**num_layers
         widths = [width * min(2**level, 8) for level in range(num_layers + 1)]
         halving, blur = (1, [BlurDownsampling()]) if antialias else (2, [])
-        first = nn.Conv2d(source_channels + image_channels, width, 4, halving, padding=1)
+        first = nn.Conv2d(source_channels + image_channels, width, kernel, halving, padding=1)
         self.blocks = nn.ModuleList([conv_block(first, None, activation, *blur)])
         for level in range(1, num_layers + 1):
             before, after = widths[level - 1 : level + 1]
             is_last = level == num_layers
-            kernel, stride, padding = (last_kernel, 1, PADDINGS[last_kernel]) if is_last else (4, halving, 1)
-            conv = nn.Conv2d(before, after, kernel, stride, padding, bias=needs_bias(norm, bias))
+            shape = (last_kernel, 1, PADDINGS[last_kernel]) if is_last else (kernel, halving, 1)
+            conv = nn.Conv2d(before, after, *shape, bias=needs_bias(norm, bias))
             self.blocks.append(conv_block(conv, norm, activation, *([] if is_last else blur)))
         self.last = nn.Conv2d(widths[-1], 1, last_kernel, padding=PADDINGS[last_kernel])
         initialize(self, init, init_gain)
@@ -105,7 +108,8 @@ class PatchDiscriminator(nn.Module):
         """image (B, image_channels, H, W), source (B, source_channels, H, W) in [-1, 1]; the label is not looked at.
 
         Returns:
-            Logits (B, 1, h, w) with h = H / 2 ** num_layers - 2, and the activations in order.
+            Logits (B, 1, h, w) with h = H / 2 ** num_layers, less 2 where last_kernel is even, and the activations in
+            order.
 
         Raises:
             ConfigError: no source, or a picture too small for a single patch.

@@ -24,7 +24,9 @@ class PerceptualLoss(nn.Module):
     distance='l2', resize=None.
 
     Args:
-        network, layers, weights, normalize, resize: see `sketchkit.pretrained.feature_network.FeatureNetwork`.
+        network, layers, weights, resize: see `sketchkit.pretrained.feature_network.FeatureNetwork`.
+        normalize: bring pictures to the mean and deviation that the network was trained with. False: it is fed values
+            in [0, 1] as they are, as SketchyGAN's released code feeds Inception-v4.
         distance: 'l1' (absolute differences) or 'l2' (squared ones).
         layer_weights: one factor a layer; None is 1 for all.
         reduction: 'mean' over all numbers of a layer and the batch, or 'sum'.
@@ -51,12 +53,16 @@ class PerceptualLoss(nn.Module):
         self.layer_weights = tuple(layer_weights or [1.0] * len(layers))
         if len(self.layer_weights) != len(layers):
             raise ConfigError(f"{len(self.layer_weights)} layer_weights for {len(layers)} layers: give one for each")
+        self.normalize = normalize
         self.features = FeatureNetwork(network, layers, weights, normalize, resize)
 
     def forward(self, fake: Tensor, target: Tensor) -> Tensor:
         """fake and target (B, 1 or 3, H, W) in [-1, 1]; a scalar with a gradient to fake."""
         with torch.no_grad():
-            goals = self.features(target)
-        pairs = zip(self.layer_weights, self.features(fake), goals, strict=True)
+            goals = self._seen(target)
+        pairs = zip(self.layer_weights, self._seen(fake), goals, strict=True)
         terms = [weight * self.distance(seen, goal, reduction=self.reduction) for weight, seen, goal in pairs]
         return torch.stack(terms).sum()
+
+    def _seen(self, image: Tensor) -> list[Tensor]:
+        return self.features(image if self.normalize else (image + 1) / 2)

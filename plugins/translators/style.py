@@ -49,6 +49,10 @@ class StyleTranslator(Painter):
         iterations: steps of the optimiser, at each size.
         optimizer: config of a torch optimiser; None is Adam.
         decay: (share of the iterations, factor of the learning rate from there on), or None.
+        restart: whether the optimiser begins anew there.
+        bound: (greatest absolute value, share of the iterations that keep to it), such as (1.5, 0.95) in the network's
+            space; None keeps to the range of pictures.
+        stretch: show the picture stretched from black to white, in place of cut off at both.
         init: start from the 'content', from 'noise', or from the first 'style'.
         pyramid: side of the smallest size to begin with; from there in steps of sqrt 2. None: full size only.
         ema: what is shown is the average of the iterates that keeps this much at a step; 0 is the last iterate.
@@ -69,6 +73,9 @@ class StyleTranslator(Painter):
         iterations: Count = 200,
         optimizer: Recipe | None = None,
         decay: tuple[Share, NotNegative] | None = None,
+        restart: bool = False,
+        bound: tuple[Positive, Share] | None = None,
+        stretch: bool = False,
         init: str = "content",
         pyramid: Side | None = None,
         ema: Annotated[float, Range(0, below=1)] = 0.0,
@@ -90,7 +97,8 @@ class StyleTranslator(Painter):
         layers = [layer for loss in self.objective.losses.values() for layer in getattr(loss, "layers", ())]
         self.features = PictureFeatures(network, layers, weights, space == "picture", padding, pooling, tile)
         self.space, self.iterations, self.init = space, iterations, init
-        self.optimizer, self.decay, self.ema = optimizer or ADAM, decay, ema
+        self.optimizer, self.decay, self.restart, self.ema = optimizer or ADAM, decay, restart, ema
+        self.bound, self.stretch = bound, stretch
         self.pyramid, self.style_scale = pyramid, style_scale
 
     def paint(
@@ -125,8 +133,9 @@ class StyleTranslator(Painter):
 
     def _canvas(self, picture: Tensor) -> Canvas:
         network, half = self.features.network, torch.tensor(0.5, device=picture.device)
-        space = Space(network.mean, network.std) if self.space == "network" else Space(half, half)
-        return Canvas(picture, space, self.optimizer, self.decay, self.iterations, self.ema)
+        mean, std = (network.mean, network.std) if self.space == "network" else (half, half)
+        space = Space(mean, std, self.stretch)
+        return Canvas(picture, space, self.optimizer, self.decay, self.iterations, self.ema, self.restart, self.bound)
 
     def _targets(self, content: Tensor, styles: Sequence[Tensor], weights: Sequence[float], space: Space) -> dict:
         source = space.enter(content)

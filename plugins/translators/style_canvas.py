@@ -16,11 +16,12 @@ from sketchkit.translators.sizes import resize
 class Space:
     """The range that a picture is painted in: value = (x - mean) / std of each channel, x in [0, 1].
 
-    mean = std = 0.5 is [-1, 1].
+    mean = std = 0.5 is [-1, 1]. stretch: values beyond the range of pictures are not cut off, but the whole picture is
+    brought to run from black to white, by the least and the greatest of all its values.
     """
 
-    def __init__(self, mean: Tensor, std: Tensor) -> None:
-        self.mean, self.std = mean, std
+    def __init__(self, mean: Tensor, std: Tensor, stretch: bool = False) -> None:
+        self.mean, self.std, self.stretch = mean, std, stretch
         self.low, self.high = (0 - mean) / std, (1 - mean) / std
 
     def enter(self, picture: Tensor) -> Tensor:
@@ -29,7 +30,11 @@ class Space:
 
     def leave(self, picture: Tensor) -> Tensor:
         """(B, 3, H, W) in this range -> [-1, 1]."""
-        return ((picture * self.std + self.mean) * 2 - 1).clamp(-1, 1)
+        picture = picture * self.std + self.mean
+        if self.stretch:
+            low, high = picture.aminmax()
+            picture = (picture - low) / (high - low).clamp_min(torch.finfo(picture.dtype).tiny)
+        return (picture * 2 - 1).clamp(-1, 1)
 
 
 class Canvas:
@@ -37,11 +42,14 @@ class Canvas:
 
     Args:
         picture: where it starts (1, 3, H, W), in [-1, 1].
-        space: the range it is painted in; every step is clamped to it.
+        space: the range it is painted in.
         optimizer: config of a torch optimiser.
         decay: (share of the iterations, factor): from there on the learning rate is multiplied by the factor.
         iterations: how many steps there will be.
         ema: how much of the average of the iterates a step keeps; 0 shows the last iterate itself.
+        restart: whether the optimiser forgets, where its rate falls, what it has gathered.
+        bound: (greatest absolute value, share of the iterations that keep to it); None: every step keeps to the range
+            of pictures.
     """
 
     def __init__(
@@ -52,14 +60,20 @@ class Canvas:
         decay: Sequence[float] | None,
         iterations: int,
         ema: float,
+        restart: bool = False,
+        bound: Sequence[float] | None = None,
     ) -> None:
-        self.space, self.ema, self.steps = space, ema, 0
+        self.space, self.ema, self.restart, self.steps = space, ema, restart, 0
+        self.bound, kept = bound or (None, 1.0)
+        self.bounded = math.ceil(kept * iterations)
         self.pixels = space.enter(picture).contiguous().requires_grad_()
         self.optimizer = OPTIMIZERS.build({**optimizer, "params": [self.pixels]})
         share, factor = decay or (1.0, 1.0)
-        milestone = math.ceil(share * iterations)
-        self.schedule = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, [milestone], factor)
+        self.milestone = math.ceil(share * iterations)
+        self.schedule = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, [self.milestone], factor)
         self.average = torch.zeros_like(self.pixels, requires_grad=False)
+        if bound:  # every picture is in its own range
+            self._keep_to_range()
 
     def picture(self, size: tuple[int, int] | None = None) -> Tensor:
         """What there is to see (1, 3, H, W), in [-1, 1]; at another (height, width) where one is given."""
@@ -77,8 +91,17 @@ class Canvas:
 
         self.optimizer.step(closure)
         self.schedule.step()
-        with torch.no_grad():
-            self.pixels.clamp_(self.space.low, self.space.high)
-            # The mean of the first iterates, until these are as many as the average remembers.
-            self.average.lerp_(self.pixels, max(1 - self.ema, 1 / (self.steps + 1)))
         self.steps += 1
+        if self.restart and self.steps == self.milestone:
+            self.optimizer.state.clear()
+        self._keep_to_range()
+        with torch.no_grad():
+            # The mean of the first iterates, until these are as many as the average remembers.
+            self.average.lerp_(self.pixels, max(1 - self.ema, 1 / self.steps))
+
+    @torch.no_grad()
+    def _keep_to_range(self) -> None:
+        if self.bound is None:
+            self.pixels.clamp_(self.space.low, self.space.high)
+        elif self.steps < self.bounded:
+            self.pixels.clamp_(-self.bound, self.bound)

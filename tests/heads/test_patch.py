@@ -47,7 +47,8 @@ def count(**options: Any) -> int:
 @pytest.mark.parametrize(
     ("options", "size", "patches"),
     [({"num_layers": 4}, 512, 30), (SEED, 512, 30), ({}, 256, 30), ({}, 512, 62), ({"num_layers": 1}, 16, 6),
-     ({"antialias": True}, 256, 30), ({"antialias": True, "num_layers": 1}, 16, 6)],
+     ({"antialias": True}, 256, 30), ({"antialias": True, "num_layers": 1}, 16, 6),
+     ({"kernel": 3, "last_kernel": 3}, 512, 64)],
 )  # fmt: skip
 def test_patches(options: dict[str, Any], size: int, patches: int) -> None:
     with torch.device("meta"):
@@ -142,7 +143,8 @@ def test_a_missing_source_is_explained() -> None:
     [
         ({"num_layers": 0}, "num_layers=0 .*PixelDiscriminator"),
         ({"width": 0}, "width=0"),
-        ({"last_kernel": 3}, "last_kernel=3 is not a choice: give 2 or 4"),
+        ({"last_kernel": 5}, "last_kernel=5: give"),
+        ({"kernel": 5}, "kernel=5, .*give 3 or 4"),
         ({"norm": "group"}, "norm='group' is not a choice"),
         ({"init": "xavir"}, "did you mean 'xavier'"),
     ],

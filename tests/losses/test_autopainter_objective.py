@@ -13,11 +13,28 @@ from tests.conftest import ROOT
 GIVEN = ("source", "target", "label", "hint", "noise", "fake", "fake_output", "head")
 
 
+def build(name):
+    torch.manual_seed(0)
+    config = load_config(ROOT / f"configs/{name}.py", ["+generator_losses.feature.weights=None"])
+    return Objective(config.generator_losses, "generator", GIVEN, (), ["discriminator"])
+
+
 @pytest.fixture(scope="module")
 def objective():
-    torch.manual_seed(0)
-    config = load_config(ROOT / "configs/autopainter_anime.py", ["+generator_losses.feature.weights=None"])
-    return Objective(config.generator_losses, "generator", GIVEN, (), ["discriminator"])
+    return build("autopainter_anime")
+
+
+def seen_by(phi, *images):
+    """Each picture, with ImageNet's mean and deviation, through the network's stages."""
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    seen = [((x + 1) / 2 - mean.view(-1, 1, 1)) / std.view(-1, 1, 1) for x in images]
+    for stage in phi.network.stages:
+        seen = [stage(x) for x in seen]
+    return seen
+
+
+def convolutions(phi):
+    return [number for number, stage in enumerate(phi.network.stages) if isinstance(stage, torch.nn.Conv2d)]
 
 
 def test_every_value_and_the_total_are_the_seeds(objective):
@@ -29,13 +46,9 @@ def test_every_value_and_the_total_are_the_seeds(objective):
     total, terms = objective(StepInputs({name: lambda _, v=value: v for name, value in values.items()}, {}))
 
     phi = objective.losses["feature"].features
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    seen = [((x + 1) / 2 - mean.view(-1, 1, 1)) / std.view(-1, 1, 1) for x in (y, g)]
-    for number, stage in enumerate(phi.network.stages):
-        seen = [stage(x) for x in seen]
-        # The fourth convolution, followed by its ReLU, is the end.
-        assert isinstance(stage, torch.nn.Conv2d) == (number in (0, 2, 5, 7))
-    assert number == 8 and seen[0].shape == (2, 128, 16, 12)
+    seen = seen_by(phi, y, g)
+    # The fourth convolution, followed by its ReLU, is the end.
+    assert convolutions(phi) == [0, 2, 5, 7] and len(phi.network.stages) == 9 and seen[0].shape == (2, 128, 16, 12)
     down, right = g[..., 1:, :-1] - g[..., :-1, :-1], g[..., :-1, 1:] - g[..., :-1, :-1]
     expected = {
         "pixel": (y - g).abs().mean(),
@@ -47,6 +60,29 @@ def test_every_value_and_the_total_are_the_seeds(objective):
         {name: value.item() for name, value in expected.items()}, rel=1e-5
     )
     formula = 100 * expected["pixel"] + 0.01 * expected["feature"] + 1e-4 * expected["tv"] + expected["gan"]
+    assert total.item() == pytest.approx(formula.item(), rel=1e-5)
+
+
+def test_the_released_objective():
+    """50 mean|y - G| + 1e-4 mean|phi(y) - phi(G)| + 1e-3 |2 (l2(dx) + l2(dy))| + mean -log D(G), as in auto-painter.py,
+    where l2(x) is TensorFlow's sum(x^2) / 2 and phi the sixth convolution of VGG-16 and its ReLU."""
+    objective = build("autopainter_official_anime")
+    torch.manual_seed(1)
+    y, g = torch.rand(2, 1, 3, 32, 24).mul(2).sub(1)
+    logits = torch.randn(1, 1, 3, 3)
+    values = {"target": y, "fake": g, "fake_output": HeadOutput(logits)}
+    total, _ = objective(StepInputs({name: lambda _, v=value: v for name, value in values.items()}, {}))
+
+    phi = objective.losses["feature"].features
+    seen = seen_by(phi, y, g)
+    assert convolutions(phi) == [0, 2, 5, 7, 10, 12] and len(phi.network.stages) == 14
+    half_sums = [difference.square().sum() / 2 for difference in (g[..., 1:, :] - g[..., :-1, :], g.diff(dim=-1))]
+    formula = (
+        50 * (y - g).abs().mean()
+        + 1e-4 * (seen[0] - seen[1]).abs().mean()
+        + 1e-3 * 2 * (half_sums[0] + half_sums[1])
+        - logits.sigmoid().log().mean()
+    )
     assert total.item() == pytest.approx(formula.item(), rel=1e-5)
 
 

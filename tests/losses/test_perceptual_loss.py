@@ -158,6 +158,21 @@ def test_normalisation_is_the_network_s_own(network: str) -> None:
     assert torch.allclose(features(image)[0], plain(image)[0], atol=1e-5) == (network == "inception_v4")
 
 
+def test_unnormalized_pictures_are_fed_in_0_to_1(inception: PerceptualLoss) -> None:
+    """The released SketchyGAN feeds Inception-v4 (x + 1) / 2, which is not what it was trained on."""
+    loss = PerceptualLoss(weights=None, normalize=False, resize=None)
+    loss.features.network.load_state_dict(inception.features.network.state_dict())
+    fake, target = (torch.nn.functional.interpolate(one[:1], 75) for one in pictures())
+    expected = 0.0
+    with torch.no_grad():
+        seen = [(one + 1) / 2 for one in (fake, target)]
+        for number, stage in enumerate(loss.features.network.stages):
+            seen = [stage(one) for one in seen]
+            if number in loss.features.network.taps:
+                expected += (seen[0] - seen[1]).abs().mean()
+        assert loss(fake, target).item() == pytest.approx(float(expected), rel=1e-6)
+
+
 def test_autocast_keeps_the_loss_in_single_precision(vgg: PerceptualLoss) -> None:
     fake, target = pictures()
     exact = vgg(fake, target)
