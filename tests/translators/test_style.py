@@ -108,6 +108,35 @@ def test_adams_rate_falls_after_step_180_of_200() -> None:
     assert rates[180:] == pytest.approx([0.1] * 20)
 
 
+def test_a_restarted_optimizer_is_a_new_one() -> None:
+    """Against two of torch's own, one after the other, with the bound before each of the first steps."""
+    canvas = Canvas(
+        picture(1, 4, 4), Space(MEAN, STD), dict(type="Adam", lr=0.5), (0.5, 0.1), 8, 0.0, True, (1.5, 0.75)
+    )
+    pixels = ((picture(1, 4, 4) + 1) / 2 - MEAN) / STD
+    pixels.requires_grad_()
+    adam = torch.optim.Adam([pixels], lr=0.5)
+    for step in range(8):
+        if step < 6:
+            pixels.data.clamp_(-1.5, 1.5)
+        if step == 4:
+            adam = torch.optim.Adam([pixels], lr=0.05)
+        adam.zero_grad()
+        (pixels - 3).square().sum().backward()
+        adam.step()
+        canvas.step(lambda pixels: (pixels - 3).square().sum())
+    assert pixels.max() > 1.5, "the last steps are not bound"
+    torch.testing.assert_close(canvas.pixels, pixels, rtol=0, atol=1e-6)
+
+
+def test_a_stretched_picture_runs_from_black_to_white() -> None:
+    half = torch.tensor(0.5)
+    picture = torch.linspace(-3, 5, 48).view(1, 3, 4, 4)
+    stretched = Space(half, half, stretch=True).leave(picture)
+    torch.testing.assert_close(stretched, torch.linspace(-1, 1, 48).view(1, 3, 4, 4))
+    assert Space(half, half, stretch=True).leave(torch.ones(1, 3, 2, 2)).isfinite().all()
+
+
 def test_every_step_stays_in_range_and_the_average_is_the_mean_of_the_first_iterates() -> None:
     canvas = Canvas(picture(1, 4, 4), Space(MEAN, STD), dict(type="SGD", lr=1.0), None, 9, 0.9)
     seen = []
