@@ -112,9 +112,8 @@ class _Followed(TorchFunctionMode):
         return self._calls.get(func, func)(*args, **(kwargs or {}))
 
     def _normalize(
-        self, input: Tensor, running_mean: Any = None, running_var: Any = None, weight: Tensor | None = None,
-        bias: Tensor | None = None, training: bool = True, momentum: float = 0.1, eps: float = 1e-5,
-    ) -> Tensor:  # fmt: skip
+        self, input: Tensor, *running: Any, weight: Tensor | None, bias: Tensor | None, eps: float, **others: Any
+    ) -> Tensor:
         """Each sample of a batch as a batch norm would have it alone."""
         self._check_count(input)
         if input[0, 0].numel() == 1:
