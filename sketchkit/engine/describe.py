@@ -43,7 +43,7 @@ def describe(config: Config) -> dict[str, Any]:
     return {
         "config": str(config.filename),
         "image_size": list(size),
-        "protocol": protocol_of(config["translator"]).about(),
+        "protocol": protocol_of(config.get("translator") or {}).about(),
         "backbone": _network(config["backbone"]["type"], backbone, flops),
         "heads": heads,
         "generator_losses": _terms(config, "generator_losses"),

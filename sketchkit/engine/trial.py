@@ -87,13 +87,13 @@ def try_protocol(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: the network cannot be run so at the config's image size.
     """
-    protocol, backbone = protocol_of(config["translator"]), config.get("backbone")
+    protocol, backbone = protocol_of(config.get("translator") or {}), config.get("backbone")
     if protocol.is_plain or not backbone:
         return
     try:
         with torch.device("meta"):
             network = BACKBONES.build(backbone).eval()
-            source = torch.zeros(1, network.in_channels, *image_size(config))
+            source = torch.zeros(1, network.in_channels, *image_size(config, 2 * network.size_multiple))
             batch = {"source": source, "label": torch.zeros(1, dtype=torch.long)}
         PaddedGenerator(network, batch, protocol).picture_of(["a picture"])
     except (ConfigError, DataError) as error:
@@ -103,9 +103,9 @@ def try_protocol(config: Mapping[str, Any]) -> None:
         return
 
 
-def image_size(config: Mapping[str, Any]) -> tuple[int, int]:
-    """(height, width) of the pictures that a config is meant for."""
-    size = config.get("image_size", 256)
+def image_size(config: Mapping[str, Any], default: int = 256) -> tuple[int, int]:
+    """(height, width) of the pictures that a config is meant for, `default` where it does not say."""
+    size = config.get("image_size", default)
     return (size, size) if isinstance(size, int) else tuple(size)
 
 

@@ -218,7 +218,8 @@ def _tested_by(options: Mapping[str, Any], config: Config) -> Config:
     changes = {name: value for name, value in options.items() if value is not None}
     if not changes:
         return config
-    check_options(MODELS.get(config["translator"]["type"]), {**model_config(config), **changes})
+    parts = model_config(config)
+    check_options(MODELS.get(parts.pop("type")), {**parts, **changes})
     changed = deepcopy(config)
     changed["translator"].update(changes)
     try_protocol(changed)
