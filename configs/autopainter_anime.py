@@ -7,7 +7,8 @@ image_size = 512
 load_size = 530
 source_side = "right"
 
-translator = dict(type="ConditionalTranslator")
+# Tested as the published code does: it has no running statistics, and never switches dropout off.
+translator = dict(type="ConditionalTranslator", test_norm="batch", test_dropout=True)
 backbone = dict(type="UNetGenerator", num_downs=8, norm="batch", norm_innermost=True, bias=True, dropout=0.5)
 # last_kernel=4 and bias=None give the larger discriminator, of the same 30 x 30 patches.
 heads = dict(discriminator=dict(type="PatchDiscriminator", num_layers=4, norm="batch", last_kernel=2, bias=True))

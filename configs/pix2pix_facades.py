@@ -5,7 +5,8 @@ data_root = "data/facades"
 val_split = "test"
 direction = "BtoA"
 
-translator = dict(type="ConditionalTranslator")
+# Tested as published (section 3.3): dropout on, each picture by its own statistics; see docs/pix2pix_cyclegan.md.
+translator = dict(type="ConditionalTranslator", test_norm="batch", test_dropout=True)
 backbone = dict(type="UNetGenerator", num_downs=8, norm="batch", dropout=0.5)
 heads = dict(discriminator=dict(type="PatchDiscriminator", num_layers=3, norm="batch"))
 generator_losses = dict(

@@ -3,7 +3,8 @@
 _base_ = "recolor_simple.py"
 image_size = 256
 batch_size = 16
-translator = dict(data_preprocessor=dict(predicted="ab"))
+# Running statistics and no dropout in use: a photo has one colouring, and batches of 16 know their statistics well.
+translator = dict(data_preprocessor=dict(predicted="ab"), test_norm="running", test_dropout=False)
 backbone = dict(
     _delete_=True, type="UNetGenerator", in_channels=1, out_channels=2, num_downs=8, norm="batch", dropout=0.5
 )

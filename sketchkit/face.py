@@ -20,13 +20,13 @@ class Translate:
     """A trained run to call with pictures; see `load`.
 
     Attributes:
-        translator: what it calls: `classes`, `takes_noise`, the config and the networks are there.
+        translator: what it calls: `classes`, `varies`, `protocol`, the config and the networks are there.
     """
 
-    def __init__(self, run: str | Path, device: str | None = None, **code: Any) -> None:
+    def __init__(self, run: str | Path, device: str | None = None, **options: Any) -> None:
         from sketchkit.inference import TrainedTranslator
 
-        self.translator = TrainedTranslator(run, device, **code)
+        self.translator = TrainedTranslator(run, device, **options)
 
     @overload
     def __call__(self, picture: Picture, **options: Any) -> Image.Image: ...
@@ -60,6 +60,8 @@ def load(
     device: str | None = None,
     plugin_files: Sequence[str | Path] = (),
     trust_code: bool = False,
+    test_norm: str | None = None,
+    test_dropout: bool | None = None,
 ) -> Translate:
     """A trained run as a function of pictures.
 
@@ -68,8 +70,10 @@ def load(
         device: where to compute; default: a GPU when there is one.
         plugin_files: Python files that register plugins; one replaces the run's own of the same name.
         trust_code: whether plugin code of the run may run that was not trained with here; see docs/security.md.
+        test_norm, test_dropout: 'running' or 'batch', and whether dropout drops; default: as the run's config says.
 
     Raises:
+        ConfigError: the run cannot be translated with as asked.
         CheckpointError: there is none, or it is damaged, unsafe or of another architecture.
         PluginError: the run's plugin code may not run, is gone, or fails.
 
@@ -77,7 +81,8 @@ def load(
         >>> translate = sketchkit.load("runs/pix2pix_facades")
         >>> translate("labels.png").save("facade.png")
     """
-    return Translate(run, device, plugin_files=plugin_files, trust_code=trust_code)
+    code = {"plugin_files": plugin_files, "trust_code": trust_code}
+    return Translate(run, device, **code, test_norm=test_norm, test_dropout=test_dropout)
 
 
 def train(
@@ -115,6 +120,8 @@ def evaluate(
     metrics: Sequence[str | Mapping[str, Any]] = (),
     plugin_files: Sequence[str | Path] = (),
     trust_code: bool = False,
+    test_norm: str | None = None,
+    test_dropout: bool | None = None,
     **setup: Any,
 ) -> dict[str, float]:
     """Measure the pictures in `fake` against those in `real`, or with `real` alone a trained run.
@@ -124,6 +131,7 @@ def evaluate(
         metrics: names, or dict(type=NAME, ...); default: those whose weights are at hand.
         plugin_files: Python files that register plugins, such as metrics.
         trust_code: whether plugin code of the run may run that was not trained with here.
+        test_norm, test_dropout: how a run translates; see `load`.
         setup: `device` (default: a GPU when there is one), `weights`, `seed`; see `Setup`.
 
     Returns:
@@ -147,8 +155,11 @@ def evaluate(
         load_file(file)
     device = usable_device(setup.pop("device", None) or get_device())
     call = EvaluationCall(Setup(str(device), **setup), metrics=metrics)
+    protocol: dict[str, Any] = {"test_norm": test_norm, "test_dropout": test_dropout}
     if fake is None:
-        outcome = call.run(Path(real), plugin_files=plugin_files, trust_code=trust_code)
+        outcome = call.run(Path(real), plugin_files=plugin_files, trust_code=trust_code, **protocol)
+    elif given := [name for name, value in protocol.items() if value is not None]:
+        raise ConfigError(f"{given[0]} is for runs, and two sets of pictures are given")
     else:
         outcome = call.folders(Path(real), Path(fake))
     return {name: metric["value"] for name, metric in outcome.result["metrics"].items()}

@@ -7,6 +7,7 @@ root; METRICS are what its validation builds, and one of them measures by the PI
 Backbone: `forward(source, *, label=None, hint=None, noise=None) -> image`; what it takes is declared by its signature.
     Attributes `in_channels`, `out_channels`, `size_multiple` (what H and W must divide by). One that takes noise also
     has `noise_shape(height, width) -> tuple`, `encode(source, ...) -> state` and `decode(state, noise) -> image`.
+    Its batch norms and dropouts are torch's: see `sketchkit.translators.protocol`, which changes what these do in use.
 Head: `forward(image, source=None, label=None) -> HeadOutput`.
 Loss: an `nn.Module` whose `forward` names the inputs it needs; see `sketchkit.translators.objective`.
 Picture metric: a `PictureMetric` under its short name ('fid'); see `sketchkit.evaluation.metric`.

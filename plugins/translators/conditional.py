@@ -25,6 +25,7 @@ from sketchkit.translators.adversarial import (
 from sketchkit.translators.base import frozen
 from sketchkit.translators.objective import StepInputs
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
+from sketchkit.translators.protocol import TestNorm
 
 GIVEN = ("source", "target", "label", "hint", "noise", "fake")
 Inputs = dict[str, Callable]
@@ -58,6 +59,8 @@ class ConditionalTranslator(AdversarialTranslator):
         ema: config of an averaged model of mmengine for the generator, or None; evaluation uses the average.
         discriminator_steps: discriminator steps for each step of the generator.
         accumulate: parts that a batch is split into.
+        test_norm: whose statistics norms take outside of training: 'running' ones, or 'batch', each picture's own.
+        test_dropout: whether dropout drops outside of training too, by masks fixed by the sample's name.
 
     Raises:
         ConfigError: a gradient penalty meets batch norm in a head, or a term asks for what does not exist.
@@ -76,8 +79,10 @@ class ConditionalTranslator(AdversarialTranslator):
         ema: Recipe | None = None,
         discriminator_steps: Count = 1,
         accumulate: Count = 1,
+        test_norm: TestNorm = "running",
+        test_dropout: bool = False,
     ) -> None:
-        super().__init__(data_preprocessor, accumulate)
+        super().__init__(data_preprocessor, accumulate, test_norm, test_dropout)
         self.backbone = BACKBONES.build(backbone)
         self.heads = nn.ModuleDict({name: HEADS.build(cfg) for name, cfg in (heads or {}).items()})
         second = ("fake_alt", "noise_alt") if takes(self.backbone, "noise") else ()
@@ -133,16 +138,16 @@ class ConditionalTranslator(AdversarialTranslator):
         """Pictures of every sample, from noises fixed by the sample's name, with what they are judged against.
 
         Args:
-            draws: noises a sample, where the generator takes any.
+            draws: noises a sample, where the generator takes any, or drops as `test_dropout` says.
 
         Returns one dict: key, label; source, target, fake, fake_alt (B,C,H,W) in [-1, 1]; draws, the pictures of all
         noises, of which fake is the first and fake_alt the second, None without.
         """
         batch = self.data_preprocessor(data, training=False)
         with torch.no_grad():
-            generator = PaddedGenerator(self.generator, batch)
-            numbers = range(draws if generator.takes_noise else 1)
-            images = [generator(generator.noise_of(batch["key"], number)) for number in numbers]
+            generator = self.generation(batch)
+            numbers = range(draws if generator.varies else 1)
+            images = [generator.picture_of(batch["key"], number) for number in numbers]
         picture, source = self.data_preprocessor.to_picture, batch["source"]
         fakes = [picture(image, "target", source) for image in images]
         shown = {key: picture(batch[key], key, source) for key in ("source", "target")}

@@ -23,7 +23,8 @@ from sketchkit.translators.adversarial import (
 )  # fmt: skip
 from sketchkit.translators.base import frozen
 from sketchkit.translators.objective import Objective, StepInputs
-from sketchkit.translators.padding import PaddedGenerator, takes
+from sketchkit.translators.padding import PaddedGenerator
+from sketchkit.translators.protocol import TestNorm
 
 from .image_pool import ImagePool
 
@@ -50,6 +51,8 @@ class CycleTranslator(AdversarialTranslator):
         reverse: what differs in BtoA: `backbone` and `heads` are merged over those given, `weights` maps terms to
             weights of their own (the paper's lambda_B).
         accumulate: parts that a batch is split into; the pools see one part after the other.
+        test_norm: whose statistics norms take outside of training: 'running' ones, or 'batch', each picture's own.
+        test_dropout: whether dropout drops outside of training too, by masks fixed by the sample's name.
 
     Raises:
         ConfigError: identity is asked for and the two kinds differ in channels, a term asks for what does not exist, a
@@ -73,8 +76,10 @@ class CycleTranslator(AdversarialTranslator):
         pool_size: Whole = 50,
         reverse: Mapping[str, Any] | None = None,
         accumulate: Count = 1,
+        test_norm: TestNorm = "running",
+        test_dropout: bool = False,
     ) -> None:
-        super().__init__(data_preprocessor, accumulate)
+        super().__init__(data_preprocessor, accumulate, test_norm, test_dropout)
         if getattr(self.data_preprocessor, "makes_source", False):
             raise ConfigError(
                 f"translator.data_preprocessor: {type(self.data_preprocessor).__name__} makes the source of the target "
@@ -146,16 +151,17 @@ class CycleTranslator(AdversarialTranslator):
         """Every picture there and back, both ways, from noises fixed by the sample's name where there are any.
 
         Args:
-            draws: noises a sample from source to target, where the generator takes any.
+            draws: noises a sample from source to target, where the generator takes any, or drops as `test_dropout`
+                says.
 
         Returns one dict: key and target_key, the samples' names; source, fake, rec_A; target, fake_A, rec_B; all
         (B,C,H,W) in [-1, 1]; draws, the fakes of all noises; fake_alt, the second of them, None without.
         """
         batch = self.data_preprocessor(data, training=False)
         keys, picture = batch["key"], self.data_preprocessor.to_picture
-        numbers = range(draws if takes(self.backbones[AtoB], "noise") else 1)
         with torch.no_grad():
-            fakes = [self._translated(batch["source"], AtoB, keys, number) for number in numbers]
+            generator = self.generation({"source": batch["source"]})
+            fakes = [generator.picture_of(keys, number) for number in range(draws if generator.varies else 1)]
             shown = {"source": batch["source"], "target": batch["target"]}
             shown["fake_A"] = self._translated(batch["target"], BtoA, keys)
             shown["rec_A"] = self._translated(fakes[0], BtoA, keys)
@@ -169,9 +175,8 @@ class CycleTranslator(AdversarialTranslator):
 
     test_step = val_step
 
-    def _translated(self, source: Tensor, direction: str, keys: Any, number: int = 0) -> Tensor:
-        generator = PaddedGenerator(self.networks()[direction], {"source": source})
-        return generator(generator.noise_of(keys, number))
+    def _translated(self, source: Tensor, direction: str, keys: Any) -> Tensor:
+        return self.generation({"source": source}, direction).picture_of(keys)
 
     def _generate(
         self, batch: Mapping[str, Tensor], share: float, direction: str, wrapper: OptimWrapper, logs: dict[str, Tensor]

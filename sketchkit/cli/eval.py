@@ -26,10 +26,13 @@ from sketchkit.cli.options import (
     output_option,
     overrides_option,
     plugin_option,
+    protocol_from,
     quiet_option,
     require_run,
     say,
     seed_option,
+    test_dropout_option,
+    test_norm_option,
     trust_option,
 )
 
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from sketchkit.evaluation.metric import Setup
 
 COMMON = ("feature_extractor", "resize")
-OF_RUNS = ("split", "data", "draws", "config", "overrides", "trust_code")
+OF_RUNS = ("split", "data", "draws", "config", "overrides", "trust_code", "test_norm", "test_dropout")
 PATH = click.Path(path_type=Path)
 
 
@@ -59,9 +62,11 @@ PATH = click.Path(path_type=Path)
 @on_error_option("fail")
 @click.option("--split", help="RUN: the part of its data; default: its test_split, else the one it was validated on.")
 @click.option("--data", type=PATH, help="RUN: where its data lie now.")
-@click.option("--draws", type=click.IntRange(1, MOST), help="RUN: noises a source; default: 2.")
+@click.option("--draws", type=click.IntRange(1, MOST), help="RUN: draws a source, of noise or dropout; default: 2.")
 @click.option("--config", type=ConfigPath(), help="RUN: a config in place of its own.")
 @overrides_option
+@test_norm_option
+@test_dropout_option
 @click.option("--save-stats", type=PATH, metavar="FILE.npz", help="Keep REAL's statistics.")
 @click.option("--report", type=PATH, metavar="OUT.html", help="Write a page to look at.")
 @output_option("Where to write the result; default: RUN/metrics.json.")
@@ -195,7 +200,7 @@ def _run_options(options: Mapping[str, Any]) -> dict[str, Any]:
     code = {name: options[name] for name in ("plugin_files", "trust_code")}
     config = load_config(options["config"], options["overrides"], trains=False, **code) if options["config"] else None
     given = {name: options[name] for name in ("split", "data", "draws") if options[name]}
-    return {"config": config, **given, **code}
+    return {"config": config, **given, **code, **protocol_from(options)}
 
 
 @contextmanager
@@ -231,13 +236,14 @@ def _progress(title: str, quiet: bool) -> Iterator[Callable[[int, int], object]]
 
 def _show(result: Mapping[str, Any], as_json: bool) -> None:
     from sketchkit.evaluation.report.results import aligned, table
+    from sketchkit.translators.protocol import in_words
 
     if as_json:
         click.echo(json.dumps(result, indent=2))
         return
     if made := result["generator"]:
         split = f", split {made['split']}" if made["split"] else ""
-        say(f"{made['checkpoint']}, iteration {made['iteration']}, {made['weights']} weights{split}")
+        say(f"{made['checkpoint']}, iteration {made['iteration']}, {made['weights']} weights{split}, {in_words(made)}")
     click.echo("\n".join(aligned(table(result["metrics"]))))
     for note in result["notes"]:
         say(f"note: {note}")

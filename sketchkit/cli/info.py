@@ -46,6 +46,8 @@ def command(
 
 
 def _table(found: dict[str, Any]) -> str:
+    from sketchkit.translators.protocol import in_words
+
     nets = {"backbone": found["backbone"], **{f"head {name}": head for name, head in found["heads"].items()}}
     size = found["image_size"]
     lines = [f"at {size[0]} x {size[1]} pixels, one picture"]
@@ -54,6 +56,7 @@ def _table(found: dict[str, Any]) -> str:
     for side in ("generator_losses", "discriminator_losses"):
         terms = [f"{term['weight']:g} {name} ({term['type']}{_rhythm(term)})" for name, term in found[side].items()]
         lines.append(f"{side:22} {' + '.join(terms) or 'none'}")
+    lines.append(f"{'translating':22} {in_words(found['protocol'])}")
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +158,23 @@ trust_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress; results and errors only.")
+test_norm_option = click.option(
+    "--test-norm",
+    type=click.Choice(["running", "batch"]),
+    help="Norms by running statistics, or by each picture's own; default: as the run's config says.",
+)
+test_dropout_option = click.option(
+    "--test-dropout",
+    type=click.Choice(["on", "off"]),
+    help="Whether dropout drops, by each picture's name; default: as the run's config says.",
+)
 device_option = click.option("--device", help="cpu, cuda, cuda:1, ...; default: a GPU when there is one.")
+
+
+def protocol_from(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--test-norm` and `--test-dropout` say, as `TrainedTranslator` takes it."""
+    is_on = {"on": True, "off": False, None: None}[options["test_dropout"]]
+    return {"test_norm": options["test_norm"], "test_dropout": is_on}
 
 
 def output_option(written: str, *, required: bool = False, **kind: Any) -> Decorator:

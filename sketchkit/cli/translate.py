@@ -17,8 +17,11 @@ from sketchkit.cli.options import (
     example,
     output_option,
     plugin_option,
+    protocol_from,
     quiet_option,
     say,
+    test_dropout_option,
+    test_norm_option,
     trust_option,
 )
 from sketchkit.file_names import fitting
@@ -48,11 +51,13 @@ NEXT = "\nerror: "
     type=click.IntRange(1, MOST),
     default=1,
     show_default=True,
-    help="Pictures a source, where the run takes noise.",
+    help="Pictures a source, where the run takes noise or drops.",
 )
 @click.option(
     "--side", type=click.Choice(["left", "right"]), help="Translate this half of files that hold a pair side by side."
 )
+@test_norm_option
+@test_dropout_option
 @plugin_option
 @trust_option
 @device_option
@@ -71,6 +76,7 @@ def command(
     trust_code: bool,
     device: str | None,
     quiet: bool,
+    **protocol: str | None,
 ) -> None:
     """Translate IMAGE, or every picture in DIR, with a trained RUN (a run folder or a checkpoint)."""
     from sketchkit.data.image_io import UnusablePicture, write_image
@@ -80,9 +86,11 @@ def command(
 
     jobs = list(_jobs(source, output, samples))
     _refuse_overwriting(jobs)
-    translator = TrainedTranslator(run, device, plugin_files=plugin_files, trust_code=trust_code)
-    if samples > 1 and not translator.takes_noise:
-        raise ConfigError(f"{run} takes no noise, its samples would all be alike: leave out --samples")
+    tested = protocol_from(protocol)
+    translator = TrainedTranslator(run, device, plugin_files=plugin_files, trust_code=trust_code, **tested)
+    if samples > 1 and not translator.varies:
+        mend = ", or add --test-dropout on" if translator.has_dropout and not translator.drops else ""
+        raise ConfigError(f"{run} takes no noise, its samples would all be alike: leave out --samples{mend}")
     options: dict[str, Any] = {"label": label, "direction": direction, "size": size}
     failed, clear = list[str](), set[Path]()
     with click.progressbar(jobs, label="translating", show_eta=True, hidden=quiet or len(jobs) == 1) as progress:

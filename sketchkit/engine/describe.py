@@ -10,14 +10,15 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from sketchkit.engine.trial import try_networks
+from sketchkit.engine.trial import image_size, try_networks, try_protocol
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES, HEADS, LOSSES
 from sketchkit.translators.padding import PaddedGenerator
+from sketchkit.translators.protocol import protocol_of
 
 
 def describe(config: Config) -> dict[str, Any]:
-    """Type, parameters and FLOPs of each network at the config's image size, and both objectives.
+    """Type, parameters and FLOPs of each network at the config's image size, test protocol, and both objectives.
 
     A FLOP count is that of one forward pass of one picture; a multiplication and an addition count as two.
 
@@ -27,7 +28,8 @@ def describe(config: Config) -> dict[str, Any]:
     if not config.get("backbone"):
         raise ConfigError(f"{config.filename} names no backbone")
     try_networks(config)
-    size = _pair(config.get("image_size", 256))
+    try_protocol(config)
+    size = image_size(config)
     backbone = BACKBONES.build(config["backbone"]).eval()
     source = torch.zeros(1, backbone.in_channels, *size)
     label = torch.zeros(1, dtype=torch.long)
@@ -41,6 +43,7 @@ def describe(config: Config) -> dict[str, Any]:
     return {
         "config": str(config.filename),
         "image_size": list(size),
+        "protocol": protocol_of(config.get("translator") or {}).about(),
         "backbone": _network(config["backbone"]["type"], backbone, flops),
         "heads": heads,
         "generator_losses": _terms(config, "generator_losses"),
@@ -71,7 +74,3 @@ def _terms(config: Config, side: str) -> dict[str, dict[str, Any]]:
         for name, term in terms.items()
         if term
     }
-
-
-def _pair(size: Any) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else tuple(size)

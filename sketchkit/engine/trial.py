@@ -14,9 +14,11 @@ from torch import nn
 from sketchkit.config.checks import TERM_OPTIONS
 from sketchkit.declared import declarations, short
 from sketchkit.engine.schedules import count_iterations
-from sketchkit.errors import ConfigError
+from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import explained
 from sketchkit.registry import BACKBONES, DATASETS, HEADS, HOOKS, LOSSES, OPTIMIZERS, PARAM_SCHEDULERS
+from sketchkit.translators.padding import PaddedGenerator
+from sketchkit.translators.protocol import protocol_of
 
 VALIDATION = ("val_dataloader", "val_evaluator", "val_cfg")
 COPIES = 4  # of every weight while Adam trains it: itself, its gradient, and two means
@@ -42,6 +44,7 @@ def try_building(config: Config) -> list[Any]:
                 with explained(f"{key}.dataset"):
                     datasets.append(DATASETS.build(config[key]["dataset"]))
         try_networks(config)
+        try_protocol(config)
         _try_losses(config)
         _try_optimization(config)
         for key, hook in _hooks(config):
@@ -77,6 +80,34 @@ def try_networks(config: Mapping[str, Any], copies: int = COPIES) -> None:
             f"{largest} has {sizes[largest]:,} weights: they take {needed / 2**30:,.0f} GiB and more, and this "
             f"machine has {there / 2**30:,.0f} GiB: make it narrower or shallower"
         )
+
+
+def try_protocol(config: Mapping[str, Any]) -> None:
+    """Translate a picture without numbers as the translator's test protocol says, where it says anything.
+
+    Raises:
+        ConfigError: the network cannot be run so at the config's image size.
+    """
+    protocol, backbone = protocol_of(config.get("translator") or {}), config.get("backbone")
+    if protocol.is_plain or not backbone:
+        return
+    try:
+        with torch.device("meta"):
+            network = BACKBONES.build(backbone).eval()
+            source = torch.zeros(1, network.in_channels, *image_size(config, 2 * network.size_multiple))
+            batch = {"source": source, "label": torch.zeros(1, dtype=torch.long)}
+        PaddedGenerator(network, batch, protocol).picture_of(["a picture"])
+    except (ConfigError, DataError) as error:
+        raise ConfigError(f"translator: {error}") from error
+    except (RuntimeError, TypeError, AttributeError):
+        # A network may need numbers, of which there are none here: the run will tell.
+        return
+
+
+def image_size(config: Mapping[str, Any], default: int = 256) -> tuple[int, int]:
+    """(height, width) of the pictures that a config is meant for, `default` where it does not say."""
+    size = config.get("image_size", default)
+    return (size, size) if isinstance(size, int) else tuple(size)
 
 
 def _check_validation(config: Config) -> None:

@@ -82,6 +82,8 @@ class EvaluationCall:
         draws: int = 2,
         plugin_files: Sequence[str | Path] = (),
         trust_code: bool = False,
+        test_norm: str | None = None,
+        test_dropout: bool | None = None,
     ) -> Outcome:
         """Translate the held-out split of a run, and judge that.
 
@@ -89,12 +91,13 @@ class EvaluationCall:
             run: a run folder or a checkpoint.
             config: a resolved config in place of the run's own.
             split, data, draws: see `RunImages`.
-            plugin_files, trust_code: see `TrainedTranslator`.
+            plugin_files, trust_code, test_norm, test_dropout: see `TrainedTranslator`.
 
         Raises:
             SketchkitError: see `TrainedTranslator`, `RunImages`, `make_metrics`, `evaluate`.
         """
-        translator = TrainedTranslator(run, self.setup.device, config, plugin_files, trust_code)
+        code = (plugin_files, trust_code)
+        translator = TrainedTranslator(run, self.setup.device, config, *code, test_norm, test_dropout)
         judge = RunImages(translator, split, data, draws)
         return replace(self, setup=self._setup_of(judge.translator.config))._judge(judge)
 

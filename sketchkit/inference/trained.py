@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,14 @@ from sketchkit.config.parts import model_config
 from sketchkit.config.plugins import load_kept
 from sketchkit.config.validation import validate
 from sketchkit.engine.checkpoints import load_strictly, read_checkpoint, read_latest, refuse_other_sizes
-from sketchkit.engine.trial import try_networks
+from sketchkit.engine.trial import try_networks, try_protocol
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.files import parse_json
-from sketchkit.options import did_you_mean, one_of
+from sketchkit.options import check_options, did_you_mean, one_of
 from sketchkit.registry import MODELS, translator_names
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
 from sketchkit.translators.pictures import IMAGES, to_bytes
+from sketchkit.translators.protocol import InferenceProtocol, has_dropout
 
 if TYPE_CHECKING:
     from sketchkit.inference.preparation import Preparation
@@ -41,11 +43,12 @@ class TrainedTranslator:
         config: a resolved config to build the networks by; default: the one in the checkpoint.
         plugin_files: Python files that register plugins, in place of the run's own.
         trust_code: whether code of the run may run that was not trained with here; see docs/security.md.
+        test_norm, test_dropout: how to translate, in place of what the run's config says; see `InferenceProtocol`.
 
     Raises:
         CheckpointError: there is no checkpoint, or it is damaged, unsafe or of another architecture.
         PluginError: a plugin that the run was trained with may not run, is gone, or fails.
-        ConfigError: there is no such device.
+        ConfigError: there is no such device, or the run cannot be translated with as asked.
     """
 
     def __init__(
@@ -55,13 +58,15 @@ class TrainedTranslator:
         config: Config | None = None,
         plugin_files: Sequence[str | Path] = (),
         trust_code: bool = False,
+        test_norm: str | None = None,
+        test_dropout: bool | None = None,
     ) -> None:
         self.path, content = _find(Path(run))
         if config is None:
             config = _kept_config(content["config"], self.path)
             load_kept(config, plugin_files, self.path, trust_code)
-        self.config = config
-        _check(self.config, self.path)
+        _check(config, self.path)
+        self.config = _tested_by({"test_norm": test_norm, "test_dropout": test_dropout}, config)
         self.classes: list[str] = content["classes"]
         self.iteration: int = content["iter"]
         whole = model_config(self.config)
@@ -79,9 +84,29 @@ class TrainedTranslator:
         self.preparation = _preparation(loader["dataset"].get("pipeline", []))
 
     @property
+    def protocol(self) -> InferenceProtocol:
+        """What norms and dropout do."""
+        return self.model.protocol
+
+    @property
     def takes_noise(self) -> bool:
-        """Whether a picture has more than one translation."""
+        """Whether the network takes noise."""
         return takes(self.networks["AtoB"], "noise")
+
+    @property
+    def has_dropout(self) -> bool:
+        """Whether the network has dropout, on or off."""
+        return has_dropout(self.networks["AtoB"])
+
+    @property
+    def drops(self) -> bool:
+        """Whether the network has dropout, and the protocol has it drop."""
+        return self.protocol.drops_in(self.networks["AtoB"])
+
+    @property
+    def varies(self) -> bool:
+        """Whether a picture has more than one translation."""
+        return self.takes_noise or self.drops
 
     def __call__(
         self,
@@ -103,7 +128,7 @@ class TrainedTranslator:
             direction: 'AtoB' (source to target), or 'BtoA' where the run learnt it (CycleGAN).
             size: the short side at which the network works, where it is not to be the picture's own; the result has
                 the picture's size in any case.
-            name, draw: noise is a function of these two, where the network takes noise.
+            name, draw: noise, and what dropout drops, is a function of these two, where there is any.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -131,8 +156,7 @@ class TrainedTranslator:
                 batch = {**self._scale(small, start), **hints}
             if number is not None:
                 batch["label"] = torch.tensor([number], device=self.device)
-            generation = PaddedGenerator(network, batch)
-            image = generation(generation.noise_of([name], draw))
+            image = PaddedGenerator(network, batch, self.protocol).picture_of([name], draw)
             shown = self.model.data_preprocessor.to_picture(image, end, full)
             if shown.shape[-2:] != picture.shape[:2]:
                 shown = F.interpolate(shown, picture.shape[:2], mode="bicubic", align_corners=False, antialias=True)
@@ -187,6 +211,19 @@ def _check(config: Config, path: Path) -> None:
         try_networks({"backbone": config["backbone"]}, copies=1)
     except ConfigError as error:
         raise CheckpointError(f"{path} holds a config that nothing can be built of: {error}") from error
+
+
+def _tested_by(options: Mapping[str, Any], config: Config) -> Config:
+    """The config with those of the translator's options that are not None."""
+    changes = {name: value for name, value in options.items() if value is not None}
+    if not changes:
+        return config
+    parts = model_config(config)
+    check_options(MODELS.get(parts.pop("type")), {**parts, **changes})
+    changed = deepcopy(config)
+    changed["translator"].update(changes)
+    try_protocol(changed)
+    return changed
 
 
 def _for_inference(state: Mapping[str, Any], model: Translator) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sketchkit.options import whole_number
 from sketchkit.registry import MODELS, HeadOutput
 from sketchkit.translators.base import Translator
 from sketchkit.translators.objective import Objective
+from sketchkit.translators.protocol import TestNorm
 
 Config = Mapping[str, Any]
 Terms = Mapping[str, Config | None]
@@ -26,14 +27,22 @@ class AdversarialTranslator(Translator):
     Args:
         data_preprocessor: config; default `TranslationPreprocessor`.
         accumulate: parts that a batch is split into; their gradients add up to the whole batch's.
+        test_norm, test_dropout: see `Translator`.
     """
 
     generator_objective: Objective
     discriminator_objective: Objective
     ema: Any
 
-    def __init__(self, data_preprocessor: Config | None = None, accumulate: int = 1) -> None:
-        super().__init__(MODELS.build(data_preprocessor or dict(type="TranslationPreprocessor")))
+    def __init__(
+        self,
+        data_preprocessor: Config | None = None,
+        accumulate: int = 1,
+        test_norm: TestNorm = "running",
+        test_dropout: bool = False,
+    ) -> None:
+        preprocessor = MODELS.build(data_preprocessor or dict(type="TranslationPreprocessor"))
+        super().__init__(preprocessor, test_norm, test_dropout)
         whole_number("accumulate", accumulate, 1)
         self.accumulate = accumulate
         self.ema = None

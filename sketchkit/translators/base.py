@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sketchkit.translators.objective import Objective
 from sketchkit.translators.padding import PaddedGenerator
+from sketchkit.translators.protocol import InferenceProtocol, TestNorm
 
 
 class Translator(BaseModel, ABC):
@@ -20,8 +21,13 @@ class Translator(BaseModel, ABC):
     A subclass gives `train_step(data, optim_wrapper) -> name -> value`, where `optim_wrapper[group]` is the wrapper of
     each of its `optimizer_groups`, and `val_step(data, draws=2) -> [shown]`. What `val_step` shows is a dict with
     `key`, the samples' names (and `target_key`, where targets have names of their own); source, target and fake
-    (B,C,H,W) in [-1, 1]; draws, the fakes of that many noises, where the generator takes any; and, as far as
-    they exist, label, hint, fake_alt (the second of the draws), fake_A, rec_A and rec_B.
+    (B,C,H,W) in [-1, 1]; draws, that many fakes, where `generation` varies; and, as far as they exist, label, hint,
+    fake_alt (the second of the draws), fake_A, rec_A and rec_B.
+
+    Args:
+        data_preprocessor: a batch -> what the networks see.
+        test_norm, test_dropout: how pictures are translated outside of training; see `InferenceProtocol`. A subclass
+            with these options makes all that `val_step` shows by `generation(...).picture_of`.
 
     Attributes:
         is_translator: what it is listed by, among all that is registered in MODELS.
@@ -36,8 +42,11 @@ class Translator(BaseModel, ABC):
     offers: ClassVar[Mapping[str, str]] = {}
     captions: ClassVar[Mapping[str, str]] = {"source": "source", "target": "target", "fake": "output"}
 
-    def __init__(self, data_preprocessor: nn.Module) -> None:
+    def __init__(
+        self, data_preprocessor: nn.Module, test_norm: TestNorm = "running", test_dropout: bool = False
+    ) -> None:
         super().__init__(data_preprocessor)
+        self.protocol = InferenceProtocol(test_norm, test_dropout)
         self.iteration = 0
         self._last: tuple[Mapping[str, Any], dict[str, Tensor]] | None = None
 
@@ -57,9 +66,14 @@ class Translator(BaseModel, ABC):
 
     def forward(self, source: Tensor, direction: str = "AtoB", **conditions: Any) -> Tensor:
         """Translate pictures in the networks' range (B,Cs,H,W), with `label`, `hint` and `noise` where they apply."""
-        generator = PaddedGenerator(self.networks()[direction], {"source": source, **conditions})
+        generator = self.generation({"source": source, **conditions}, direction)
         noise = conditions.get("noise")
-        return generator(generator.draw_noise() if noise is None else noise)
+        noise = generator.draw_noise() if noise is None else noise
+        return generator(noise) if self.training else generator.tested(noise)
+
+    def generation(self, batch: Mapping[str, Any], direction: str = "AtoB") -> PaddedGenerator:
+        """What translates a batch as outside of training: the network of a direction, by the protocol."""
+        return PaddedGenerator(self.networks()[direction], batch, self.protocol)
 
     @abstractmethod
     def optimizer_groups(self) -> dict[str, nn.Module]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sketchkit.errors import ConfigError, DataError
+from sketchkit.translators.protocol import InferenceProtocol, seeded
 
 
 def takes(backbone: nn.Module, name: str) -> bool:
@@ -30,14 +30,18 @@ class PaddedGenerator:
     Args:
         backbone: a network that obeys the backbone contract; see `sketchkit.registry`.
         batch: `source`, and `label` or `hint` where the backbone names them.
+        protocol: what norms and dropout do in `picture_of` and `tested`.
 
     Raises:
         DataError: the backbone needs a label that the batch does not have.
         ConfigError: the source has other channels than the backbone takes.
     """
 
-    def __init__(self, backbone: nn.Module, batch: Mapping[str, Any]) -> None:
+    def __init__(
+        self, backbone: nn.Module, batch: Mapping[str, Any], protocol: InferenceProtocol | None = None
+    ) -> None:
         self.backbone: Any = backbone
+        self.protocol = protocol or InferenceProtocol()
         source = batch["source"]
         wanted = getattr(backbone, "in_channels", source.shape[1])
         if source.shape[1] != wanted:
@@ -69,6 +73,22 @@ class PaddedGenerator:
         return image[..., :height, :width].float()
 
     @property
+    def varies(self) -> bool:
+        """Whether a source has more than one picture: by noise, or by dropout where the protocol has it."""
+        return self.takes_noise or self.protocol.drops_in(self.backbone)
+
+    def picture_of(self, keys: Sequence[str], draw: int = 0) -> Tensor:
+        """The pictures by the protocol; each depends on its source, its name and `draw` alone."""
+        return self.tested(self.noise_of(keys, draw), [f"{key}#{draw}" for key in keys])
+
+    def tested(self, noise: Tensor | None = None, names: Sequence[str] | None = None) -> Tensor:
+        """The pictures by the protocol; what dropout drops goes by a name for each, or is drawn at random."""
+        if self.protocol.dropout:
+            self._state = None  # dropped for another draw
+        with self.protocol.followed(len(self.source), names):
+            return self(noise)
+
+    @property
     def noise_shape(self) -> tuple[int, ...]:
         """The shape of one sample's noise."""
         return tuple(self.backbone.noise_shape(*self.source.shape[-2:]))
@@ -83,13 +103,8 @@ class PaddedGenerator:
         """Noise that depends on each sample's name and on `draw` alone, so that no batch mate or device changes it."""
         if not self.takes_noise:
             return None
-        rows = [torch.randn(self.noise_shape, generator=_generator(f"{key}#{draw}")) for key in keys]
+        rows = [torch.randn(self.noise_shape, generator=seeded(f"{key}#{draw}")) for key in keys]
         return torch.stack(rows).to(self.source.device)
-
-
-def _generator(name: str) -> torch.Generator:
-    digest = hashlib.sha256(name.encode(errors="surrogateescape")).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 def _pad(image: Tensor, multiple: int, mode: str = "replicate") -> Tensor:

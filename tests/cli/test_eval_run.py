@@ -59,7 +59,7 @@ def test_a_run_is_judged_as_its_pictures_are(copies, made_alexnet, capsys):
     assert set(values(result)) == {*names[1:], "fid_random", "kid_random"}
     generator = result["generator"]
     assert generator["checkpoint"] == "iter_3.pth" and generator["iteration"] == 3 and generator["split"] == "val"
-    assert generator["noise"] == "none" and generator["weights"] == "last" and generator["mode"] == "eval"
+    assert generator["noise"] == "none" and generator["weights"] == "last"
 
 
 def test_the_pictures_are_what_the_run_translates(copies, capsys):
@@ -141,7 +141,10 @@ def test_noise_gives_several_outputs_a_source(copies, made_alexnet, capsys):
     assert three["generator"]["weights"] == "average" and "sample's name" in three["generator"]["noise"]
     for one, more in ((copies("pix2pix"), ()), (run, ("--draws", 1))):
         line = failed(capsys, one, *words, *more, code=2)
-        assert "lpips-diversity needs several outputs a source: this run takes no noise, or --draws is 1" in line
+        assert (
+            "lpips-diversity needs several outputs a source: this run takes no noise and drops nothing, or --draws is 1"
+            in line
+        )
 
 
 def test_a_classifier_is_asked_for_the_class_of_each_output(copies, tmp_path, capsys):

@@ -140,10 +140,12 @@ def test_any_size_in_is_the_same_size_out(translators, kind, size):
 @pytest.mark.parametrize("size", [(40, 1), (1, 40), (1, 1)])
 def test_a_pixel_wide_works_or_is_one_line(translators, kind, size):
     translator = translators(kind)
-    if kind != "cycle":
+    if kind != "cycle" and (kind, size) != ("hints", (1, 1)):
         assert translator(noise(*size), **a_class(translator)).shape == (*size, 3)
         return
-    with pytest.raises(DataError, match=r"needs pictures of 8x8 or more and got") as caught:
+    # Auto-Painter's innermost norm sees one place of it.
+    reason = {"cycle": "needs pictures of 8x8 or more and got", "hints": "no variance .* work at a larger size"}
+    with pytest.raises(DataError, match=reason[kind]) as caught:
         translator(noise(*size))
     assert "\n" not in str(caught.value)
 

@@ -101,6 +101,8 @@ def test_it_trains_resumes_and_is_measured_and_used(tiny_config, tmp_path):
     assert outcome.result["metrics"]["l1"]["value"] == pytest.approx(rows[-1]["val/l1"], abs=2e-3)
     network = TrainedTranslator(folder)
     assert network(torch.zeros(16, 16, 3).byte().numpy()).shape == (16, 16, 3) and network.takes_noise
+    with pytest.raises(ConfigError, match="Painter has no option 'test_norm'"):
+        TrainedTranslator(folder, test_norm="batch")
 
 
 def test_an_input_that_the_translator_does_not_offer_is_refused_by_its_name():

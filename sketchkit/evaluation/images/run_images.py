@@ -83,7 +83,7 @@ class RunImages:
         self.options = options
         self.dataset: FileDataset = DATASETS.build(options)
         # Where there is no truth of its own, one output a source is judged.
-        self.draws = draws if translator.takes_noise and self.is_paired else 1
+        self.draws = draws if translator.varies and self.is_paired else 1
         # With a config of the caller's own, the same weights may make other pictures.
         model = [config.get(part) for part in ("translator", "backbone")]
         changed = [file.stat().st_mtime_ns for file in self.dataset.files()]
@@ -111,7 +111,9 @@ class RunImages:
             if "pair" in metric.needs and not self.is_paired:
                 raise ConfigError(f"{name} compares pairs, and this run learnt from unpaired pictures: leave it out")
             if "draws" in metric.needs and self.draws < 2:
-                raise ConfigError(f"{name} needs several outputs a source: this run takes no noise, or --draws is 1")
+                raise ConfigError(
+                    f"{name} needs several outputs a source: this run takes no noise and drops nothing, or --draws is 1"
+                )
 
     def translate(self, workers: int = 2, on_error: str = FAIL, progress: Progress | None = None) -> RunPictures:
         """Make the pictures that are missing, and look through them all.
@@ -188,13 +190,14 @@ class RunImages:
     def _about(self) -> dict[str, Any]:
         model = self.translator.model
         weights = "average" if getattr(model, "ema", None) is not None else "last"
-        noise = "standard normal, a function of the sample's name" if self.translator.takes_noise else "none"
+        kinds = {"standard normal": self.translator.takes_noise, "dropout": self.translator.drops}
+        drawn = " and ".join(kind for kind, is_there in kinds.items() if is_there)
         return {
             **self.origin,
             "iteration": self.translator.iteration,
-            "mode": "eval",
+            **self.translator.protocol.about(),
             "weights": weights,
-            "noise": noise,
+            "noise": f"{drawn}, a function of the sample's name" if drawn else "none",
             "draws": self.draws,
             "split": self.options.get("split"),
             "code": self.code,
