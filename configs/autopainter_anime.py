@@ -6,6 +6,8 @@ data_root = "data/anime"
 image_size = 512
 load_size = 530
 source_side = "right"
+# The original's TensorFlow enlarges by areas, which repeats pixels; with antialiasing this is the closest.
+interpolation = "bilinear"
 
 translator = dict(type="ConditionalTranslator")
 backbone = dict(type="UNetGenerator", num_downs=8, norm="batch", norm_innermost=True, bias=True, dropout=0.5)

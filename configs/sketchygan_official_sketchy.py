@@ -34,11 +34,16 @@ train_dataloader = dict(
     dataset=dict(
         pipeline=[
             dict(type="DistanceField"),
-            dict(type="Resize", size=["$image_size", "$image_size"]),
+            dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
             dict(type="RandomHorizontalFlip", p=0.5),
         ]
     )
 )
 val_dataloader = dict(
-    dataset=dict(pipeline=[dict(type="DistanceField"), dict(type="Resize", size=["$image_size", "$image_size"])])
+    dataset=dict(
+        pipeline=[
+            dict(type="DistanceField"),
+            dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
+        ]
+    )
 )

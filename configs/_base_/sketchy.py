@@ -3,6 +3,8 @@ _base_ = "loaders.py"
 data_root = "data/sketchy"
 categories = 125
 image_size = 64
+# How pictures are brought to a size, always antialiased; also those of `sketchkit translate --size`.
+interpolation = "bilinear"
 batch_size = 16
 num_workers = 2
 photo_tx = "tx_000000000000"
@@ -29,7 +31,7 @@ train_dataloader = dict(
         split="train",
         pipeline=[
             dict(type="InvertSketch"),
-            dict(type="Resize", size=["$image_size", "$image_size"]),
+            dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
             dict(type="RandomHorizontalFlip", p=0.5),
             dict(type="Only", keys=["target"], transform=dict(type="ColorJitter", brightness=0.1, contrast=0.1)),
         ],
@@ -39,7 +41,10 @@ val_dataloader = dict(
     dataset=dict(
         **dataset,
         split="test",
-        pipeline=[dict(type="InvertSketch"), dict(type="Resize", size=["$image_size", "$image_size"])],
+        pipeline=[
+            dict(type="InvertSketch"),
+            dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
+        ],
     ),
 )
 del dataset
