@@ -3,7 +3,10 @@
 _base_ = "sketchygan_sketchy.py"
 categories = 50
 drop = ["error", "ambiguous", "pose", "context"]
+# What is lighter is paper, of 255 levels.
+ink_threshold = 245
 
+translator = dict(data_preprocessor=dict(normalization="stretched"))
 backbone = dict(_delete_=True, type="OfficialMRUGenerator", image_size="$image_size", num_classes="$num_classes")
 heads = dict(
     discriminator=dict(
@@ -33,16 +36,15 @@ train_cfg = dict(max_iters=300_000, val_interval=10_000)
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type="DistanceField"),
+            dict(type="DistanceField", threshold="$ink_threshold"),
             dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
-            dict(type="RandomHorizontalFlip", p=0.5),
         ]
     )
 )
 val_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type="DistanceField"),
+            dict(type="DistanceField", threshold="$ink_threshold"),
             dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
         ]
     )

@@ -70,7 +70,7 @@ def test_training_pictures_are_pillows_resized_cropped_and_mirrored(way):
 @pytest.mark.parametrize(
     ("name", "way"),
     [
-        ("pix2pix_facades", "bicubic"), ("cyclegan_apple2orange", "bicubic"), 
+        ("pix2pix_facades", "bicubic"), ("cyclegan_apple2orange", "bicubic"),
         ("recolor_normal", "bicubic"),  ("autopainter_anime_hints", "bilinear"),
         ("sketchygan_sketchy", "bilinear"),
     ],
