@@ -39,8 +39,6 @@ class SketchyCurriculum(SketchyDataset):
         ConfigError: an option's value is not one of those known.
     """
 
-    kind = None
-
     def __init__(
         self,
         photo_root: str | Path | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
@@ -49,7 +49,7 @@ class SketchyDataset(FileDataset):
         ConfigError: an option's value is not one of those known.
     """
 
-    kind: ClassVar[str | None] = "sketchy"
+    kind = "sketchy"
     config = "sketchygan_demo"
 
     @classmethod

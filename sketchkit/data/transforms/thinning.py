@@ -95,7 +95,8 @@ def _tables() -> tuple[list[np.ndarray], np.ndarray]:
     fewest = np.minimum((sides | corners).sum(0), (corners | following).sum(0))
     may_go = (crossings == 1) & (fewest >= 2) & (fewest <= 3)
     first, second = may_go & ~((x[1] | x[2] | ~x[7]) & x[0]), may_go & ~((x[5] | x[6] | ~x[3]) & x[4])
-    is_end = ((~x & np.roll(x, -1, 0)).sum(0) == 1) & (x.sum(0) <= 2)
+    # A pixel alone is one too.
+    is_end = ((~x & np.roll(x, -1, 0)).sum(0) <= 1) & (x.sum(0) <= 2)
     return [first.astype(np.uint8), second.astype(np.uint8)], is_end.astype(np.uint8)
 
 
