@@ -6,7 +6,7 @@ data_root = "data/anime"
 image_size = 512
 load_size = 530
 source_side = "right"
-# The original's TensorFlow enlarges by areas, which repeats pixels; with antialiasing this is the closest.
+# The original's TensorFlow enlarges by areas, which repeats pixels: not done here.
 interpolation = "bilinear"
 
 translator = dict(type="ConditionalTranslator")

@@ -31,7 +31,7 @@ LINES = (dict(type="ExtractLines", method="canny", sigma=2.0, low=0.1, high=0.3)
 class EdgeMapDataset(FileDataset):
     """Photos in folders of their classes, each as `target`, the map of its edges as `source`, the class as `label`.
 
-    A photo's edges are found when it is first drawn, are always the same, and are kept: of 256 pixels some 2 KB a photo
+    A photo's edges are found when it is first drawn, are always the same, and are kept: of 256 pixels some 3 KB a photo
     in the memory of each worker.
 
     Args:

@@ -21,7 +21,7 @@ def kinds() -> dict[str, type[FileDataset]]:
     """The data sets that say what they are called, by that name; not those made of one, which read its folders."""
     entries = (DATASETS.get(name) for name in DATASETS.names())
     sets = [entry for entry in entries if isinstance(entry, type) and issubclass(entry, FileDataset)]
-    return {entry.kind: entry for entry in sets if vars(entry).get("kind")}
+    return {entry.kind: entry for entry in sets if entry.kind and "kind" in vars(entry)}
 
 
 def find_kind(root: Path) -> str:
