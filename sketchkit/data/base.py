@@ -177,7 +177,7 @@ class FileDataset(Dataset[dict[str, Any]]):
         index %= len(self)
         place, files, sample = self._read_from(index, draw)
         with seeded(self.seed, index, draw):
-            sample = self._transform(sample, files)
+            sample = self._transform(self.pipeline, sample, files)
         images = {name: image.as_subclass(Tensor) for name, image in sample.items()}
         return {**images, **self.about(place, files)}
 
@@ -232,9 +232,9 @@ class FileDataset(Dataset[dict[str, Any]]):
             ) from error
         warnings.warn(f"{error}; the next sample takes its place", stacklevel=2)
 
-    def _transform(self, sample: dict[str, Picture], files: Sequence[Path]) -> dict[str, Picture]:
+    def _transform(self, pipeline: Transform, sample: dict[str, Picture], files: Sequence[Path]) -> dict[str, Picture]:
         try:
-            return self.pipeline(sample)
+            return pipeline(sample)
         except (ValueError, RuntimeError, TypeError) as error:
             sizes = " and ".join(dict.fromkeys(f"{one.shape[-1]}x{one.shape[-2]}" for one in sample.values()))
             reason = " ".join(str(error).split())

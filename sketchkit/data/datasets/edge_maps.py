@@ -18,7 +18,7 @@ from sketchkit.data.datasets.folders import some_pictures
 from sketchkit.data.randomness import seeded
 from sketchkit.data.transforms.build import Transform, build_pipeline
 from sketchkit.declared import Seed, Side, Whole
-from sketchkit.errors import DataError
+from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import did_you_mean
 from sketchkit.problems import first_few
 from sketchkit.registry import DATASETS
@@ -44,6 +44,7 @@ class EdgeMapDataset(FileDataset):
 
     Raises:
         DataError: there is no photo, or none in the folder of a class.
+        ConfigError: `lines` draws nothing, said when the first photo is drawn.
     """
 
     def __init__(
@@ -78,9 +79,12 @@ class EdgeMapDataset(FileDataset):
 
     def _edges(self, index: int, photo: Picture) -> Tensor:
         if index not in self._kept:
-            with seeded(self.seed, self.name_of(self.photos[index][0])):
-                drawn = self.lines({"target": photo})["source"]
-            self._kept[index] = cv2.imencode(".png", drawn[0].numpy())[1]
+            file = self.photos[index][0]
+            with seeded(self.seed, self.name_of(file)):
+                drawn = self._transform(self.lines, {"target": photo}, (file,))
+            if "source" not in drawn:
+                raise ConfigError("lines draws no source of a photo: begin it with dict(type='ExtractLines')")
+            self._kept[index] = cv2.imencode(".png", drawn["source"][0].numpy())[1]
         lines = torch.from_numpy(cv2.imdecode(self._kept[index], cv2.IMREAD_UNCHANGED))
         return lines.repeat(3, 1, 1)
 

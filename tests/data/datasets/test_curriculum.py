@@ -142,6 +142,30 @@ def test_photos_keep_their_size_and_may_be_drawn_otherwise(photos):
     assert torch.equal(sample["source"], again["source"])
 
 
+@pytest.mark.parametrize(
+    ("lines", "error", "line"),
+    [
+        ([], ConfigError, "lines draws no source of a photo: begin it with"),
+        ([dict(type="ThinLines")], ConfigError, "ThinLines: a sample has no 'source'"),
+        ([dict(type="RandomCrop", size=[99, 99])], DataError, "does not go through the pipeline"),
+    ],
+)
+def test_lines_that_draw_nothing_are_a_line(photos, lines, error, line):
+    with pytest.raises(error, match=line) as caught:
+        EdgeMapDataset(photos, photo_size=48, lines=lines)[0]
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_photos_are_replaced_by_their_neighbours(tmp_path, photos):
+    shutil.copytree(photos, tmp_path / "photos")
+    first, second = sorted((tmp_path / "photos").rglob("*.jpg"))[:2]
+    first.write_bytes(first.read_bytes()[:200])
+    data = EdgeMapDataset(tmp_path / "photos", photo_size=48)
+    with pytest.warns(UserWarning, match="the next sample takes its place"):
+        assert data[0]["key"] == f"{second.parent.name}/{second.stem}"
+    assert data.unreadable() == [first]
+
+
 def test_photos_without_classes_are_a_line(sample_root, photos, tmp_path):
     shutil.copy(next(photos.rglob("*.jpg")), tmp_path / "flat.jpg")
     with pytest.raises(DataError, match=r"flat.jpg lies in no folder of a class, .*: sort the photos"):
