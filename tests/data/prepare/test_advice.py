@@ -144,7 +144,7 @@ LAYOUTS = {
     "composed and decomposed letters": (unicode_forms, "pairs", "val_split=train"),
     "made by data sketch, one in white on black": (made_by_sketch, "pairs", "source_side=right side_ratio=None"),
     "colour pictures": (lambda root: single(root, 8), "color", ""),
-    "few colour pictures": (lambda root: single(root, 4), "color", "split_ratios=[0.4,0.3,0.3]"),
+    "few colour pictures": (lambda root: single(root, 4), "color", "split_ratios=[0.4,0.34,0.26]"),
     "one colour picture": (
         lambda root: single(root, 1), "color", "split_ratios=None train_split=None val_split=None test_split=None",
     ),
