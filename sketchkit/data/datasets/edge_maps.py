@@ -23,8 +23,13 @@ from sketchkit.options import did_you_mean
 from sketchkit.problems import first_few
 from sketchkit.registry import DATASETS
 
-# Chosen by eye on photos of 256 pixels: outlines, with little of the texture.
-LINES = (dict(type="ExtractLines", method="canny", sigma=2.0, low=0.1, high=0.3), dict(type="ThinLines"))
+# Chosen by eye on photos of 256 pixels: outlines, with little of the texture; of a dark or pale photo too, for which its
+# colours are stretched while its edges are looked for.
+LINES = (
+    dict(type="RandomAutocontrast", p=1.0),
+    dict(type="ExtractLines", method="canny", sigma=2.0, low=0.1, high=0.3),
+    dict(type="ThinLines"),
+)
 
 
 @DATASETS.register_module()
@@ -39,7 +44,7 @@ class EdgeMapDataset(FileDataset):
         categories: names of classes, in the order of their labels; None for all, in alphabetical order. Other folders
             are left out, which is said.
         photo_size: photos are first brought to a square of this side, as the Sketchy Database's are; None: they stay.
-        lines: TRANSFORMS configs that make a grey `source` of `target`.
+        lines: TRANSFORMS configs that make a grey `source` of `target`; the sample's own target stays what it was.
         pipeline, seed, max_unreadable: as `FileDataset` has them.
 
     Raises:

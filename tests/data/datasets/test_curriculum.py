@@ -133,6 +133,16 @@ def test_edge_maps_are_thin_lines_where_the_photo_has_edges_and_are_kept(tmp_pat
     assert torch.equal(data[0, 7]["source"], sample["source"])
 
 
+def test_a_dark_photo_has_edges_and_stays_dark(tmp_path):
+    photo = np.zeros((256, 256, 3), np.uint8)
+    photo[80:180, 80:180, 2] = 30
+    (tmp_path / "night").mkdir()
+    write_image(tmp_path / "night/one.png", photo)
+    sample = EdgeMapDataset(tmp_path)[0]
+    assert (sample["source"][0] == 0).sum() > 200
+    assert torch.equal(sample["target"], torch.from_numpy(photo).permute(2, 0, 1))
+
+
 def test_photos_keep_their_size_and_may_be_drawn_otherwise(photos):
     options = dict(photo_size=None, lines=[dict(type="ExtractLines", method="sobel", sigma=(0.5, 2.0))])
     sample, again = (EdgeMapDataset(photos, **options)[0] for _ in range(2))
