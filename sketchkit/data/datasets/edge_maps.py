@@ -23,8 +23,8 @@ from sketchkit.options import did_you_mean
 from sketchkit.problems import first_few
 from sketchkit.registry import DATASETS
 
-# Chosen by eye on photos of 256 pixels: outlines, with little of the texture. Colours are stretched while edges are looked
-# for, so that dark and pale photos have some.
+# Chosen by eye on photos of 256 pixels: outlines, with little of the texture. Colours are stretched while edges are
+# looked for, so that dark and pale photos have some.
 LINES = (
     dict(type="RandomAutocontrast", p=1.0),
     dict(type="ExtractLines", method="canny", sigma=2.0, low=0.1, high=0.3),
