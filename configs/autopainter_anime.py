@@ -6,6 +6,8 @@ data_root = "data/anime"
 image_size = 512
 load_size = 530
 source_side = "right"
+# The original's TensorFlow enlarges by areas, which repeats pixels: not done here.
+interpolation = "bilinear"
 
 # Tested as the published code does: it has no running statistics, and never switches dropout off.
 translator = dict(type="ConditionalTranslator", test_norm="batch", test_dropout=True)

@@ -6,11 +6,15 @@ hints = dict(type="ColorHints", max_blocks=50, block=(5, 10))
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type="ResizeAndCrop", size="$image_size", load_size="$load_size"),
+            dict(type="ResizeAndCrop", size="$image_size", load_size="$load_size", interpolation="$interpolation"),
             dict(type="RandomHorizontalFlip", p=0.5),
             hints,
         ]
     )
 )
-val_dataloader = dict(dataset=dict(pipeline=[dict(type="Resize", size=["$image_size", "$image_size"]), hints]))
+val_dataloader = dict(
+    dataset=dict(
+        pipeline=[dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"), hints]
+    )
+)
 del hints

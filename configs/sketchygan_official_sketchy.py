@@ -3,7 +3,15 @@
 _base_ = "sketchygan_sketchy.py"
 categories = 50
 drop = ["error", "ambiguous", "pose", "context"]
+# What is lighter is paper, of 255 levels.
+ink_threshold = 245
+# Photos in folders called as the classes, whose edge maps stand for sketches: four in five at first, one at last. The
+# discriminator's true pictures are a draw of their own. None: real sketches and their photos alone.
+photo_root = None
+share = [0.2, 0.8]
+discriminator_share = 0.1
 
+translator = dict(data_preprocessor=dict(normalization="stretched"))
 backbone = dict(_delete_=True, type="OfficialMRUGenerator", image_size="$image_size", num_classes="$num_classes")
 heads = dict(
     discriminator=dict(
@@ -32,13 +40,21 @@ train_cfg = dict(max_iters=300_000, val_interval=10_000)
 
 train_dataloader = dict(
     dataset=dict(
+        type="SketchyCurriculum",
+        photo_root="$photo_root",
+        share="$share",
+        discriminator_share="$discriminator_share",
         pipeline=[
-            dict(type="DistanceField"),
-            dict(type="Resize", size=["$image_size", "$image_size"]),
-            dict(type="RandomHorizontalFlip", p=0.5),
-        ]
+            dict(type="DistanceField", threshold="$ink_threshold"),
+            dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
+        ],
     )
 )
 val_dataloader = dict(
-    dataset=dict(pipeline=[dict(type="DistanceField"), dict(type="Resize", size=["$image_size", "$image_size"])])
+    dataset=dict(
+        pipeline=[
+            dict(type="DistanceField", threshold="$ink_threshold"),
+            dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
+        ]
+    )
 )

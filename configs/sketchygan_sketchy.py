@@ -2,7 +2,10 @@
 # SketchyGAN as the Sketch2Img report trains it (Wang et al. 2019, after Chen & Hays, CVPR 2018): the whole objective.
 _base_ = ["_base_/runtime.py", "_base_/adversarial.py", "_base_/sketchy.py"]
 
-translator = dict(type="ConditionalTranslator")
+translator = dict(
+    type="ConditionalTranslator",
+    data_preprocessor=dict(type="TranslationPreprocessor", normalization="centered"),
+)
 backbone = dict(type="MRUGenerator", image_size="$image_size", num_classes="$num_classes")
 heads = dict(discriminator=dict(type="MRUDiscriminator", image_size="$image_size", num_classes="$num_classes"))
 

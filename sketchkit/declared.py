@@ -84,6 +84,8 @@ MoreChannels = Annotated[int, Range(0, 2**16)]
 Blocks = Annotated[int, Range(0, 1000)]
 Halvings = Annotated[int, Range(0, 12)]
 Side = Annotated[int, Range(1, 2**14)]
+# How pictures are brought to a size; torchvision knows more, and those not of tensors in every version.
+Interpolation = Literal["nearest", "nearest-exact", "bilinear", "bicubic"]
 
 
 def fits(value: Any, declared: Any) -> bool:

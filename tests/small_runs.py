@@ -62,6 +62,7 @@ KINDS = {
             "backbone.decoder=[[8, 8], [8]]",
             "heads.discriminator.channels=[4, 4, 4, 4, 4]",
             "max_samples=8",
+            "split_ratios=[0.7, 0.25, 0.05]",
         ],
     ),
     "cycle": (

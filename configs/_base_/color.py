@@ -12,6 +12,8 @@ list_file = None
 min_colorfulness = 5
 colorfulness_opponent = "absolute"
 image_size = 256
+# How pictures are brought to a size, always antialiased; also those of `sketchkit translate --size`.
+interpolation = "bicubic"
 batch_size = 128
 num_workers = 2
 max_samples = None
@@ -35,12 +37,16 @@ train_dataloader = dict(
         split="$train_split",
         max_samples="$max_samples",
         pipeline=[
-            dict(type="Resize", size=["$image_size", "$image_size"]),
+            dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
             dict(type="RandomHorizontalFlip", p=0.5),
         ],
     ),
 )
 val_dataloader = dict(
-    dataset=dict(**dataset, split="$val_split", pipeline=[dict(type="Resize", size=["$image_size", "$image_size"])]),
+    dataset=dict(
+        **dataset,
+        split="$val_split",
+        pipeline=[dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation")],
+    ),
 )
 del dataset

@@ -6,6 +6,8 @@ val_split = "val"
 split_file = None
 folders = ["A", "B"]
 image_size = 256
+# How pictures are brought to a size, always antialiased; also those of `sketchkit translate --size`.
+interpolation = "bicubic"
 load_size = None
 batch_size = 1
 num_workers = 2
@@ -32,12 +34,16 @@ train_dataloader = dict(
         split="$train_split",
         max_samples="$max_samples",
         pipeline=[
-            dict(type="ResizeAndCrop", size="$image_size", load_size="$load_size"),
+            dict(type="ResizeAndCrop", size="$image_size", load_size="$load_size", interpolation="$interpolation"),
             dict(type="RandomHorizontalFlip", p=0.5),
         ],
     ),
 )
 val_dataloader = dict(
-    dataset=dict(**dataset, split="$val_split", pipeline=[dict(type="Resize", size=["$image_size", "$image_size"])]),
+    dataset=dict(
+        **dataset,
+        split="$val_split",
+        pipeline=[dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation")],
+    ),
 )
 del dataset

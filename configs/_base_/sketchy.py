@@ -3,6 +3,12 @@ _base_ = "loaders.py"
 data_root = "data/sketchy"
 categories = 125
 image_size = 64
+# How pictures are brought to a size, always antialiased; also those of `sketchkit translate --size`.
+interpolation = "bilinear"
+# Chances of a mirrored pair, and how far the photo's brightness and contrast are changed before it is resized.
+flip = 0.0
+brightness = 0.3
+contrast = 0.2
 batch_size = 16
 num_workers = 2
 photo_tx = "tx_000000000000"
@@ -29,9 +35,13 @@ train_dataloader = dict(
         split="train",
         pipeline=[
             dict(type="InvertSketch"),
-            dict(type="Resize", size=["$image_size", "$image_size"]),
-            dict(type="RandomHorizontalFlip", p=0.5),
-            dict(type="Only", keys=["target"], transform=dict(type="ColorJitter", brightness=0.1, contrast=0.1)),
+            dict(
+                type="Only",
+                keys=["target"],
+                transform=dict(type="ColorJitter", brightness="$brightness", contrast="$contrast"),
+            ),
+            dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
+            dict(type="RandomHorizontalFlip", p="$flip"),
         ],
     ),
 )
@@ -39,7 +49,10 @@ val_dataloader = dict(
     dataset=dict(
         **dataset,
         split="test",
-        pipeline=[dict(type="InvertSketch"), dict(type="Resize", size=["$image_size", "$image_size"])],
+        pipeline=[
+            dict(type="InvertSketch"),
+            dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
+        ],
     ),
 )
 del dataset

@@ -5,6 +5,8 @@ train_split = "train"
 val_split = "test"
 folders = ["A", "B"]
 image_size = 256
+# How pictures are brought to a size, always antialiased; also those of `sketchkit translate --size`.
+interpolation = "bicubic"
 load_size = None
 batch_size = 1
 num_workers = 2
@@ -33,7 +35,9 @@ train_dataloader = dict(
                 type="Only",
                 keys=[key],
                 transform=[
-                    dict(type="ResizeAndCrop", size="$image_size", load_size="$load_size"),
+                    dict(
+                        type="ResizeAndCrop", size="$image_size", load_size="$load_size", interpolation="$interpolation"
+                    ),
                     dict(type="RandomHorizontalFlip", p=0.5),
                 ],
             )
@@ -46,7 +50,7 @@ val_dataloader = dict(
         **dataset,
         split="$val_split",
         serial=True,
-        pipeline=[dict(type="Resize", size=["$image_size", "$image_size"])],
+        pipeline=[dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation")],
     ),
 )
 del dataset

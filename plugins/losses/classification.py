@@ -28,15 +28,23 @@ class AuxiliaryClassificationLoss(nn.Module):
             raise ConfigError(f"focal_gamma={focal_gamma} must not be negative: 0 is plain cross-entropy")
         self.focal_gamma, self.on_fake = focal_gamma, on_fake
 
-    def forward(self, label: Tensor, fake_output: HeadOutput, real_output: HeadOutput | None = None) -> Tensor:
-        """The discriminator's loss, or without `real_output` the generator's; label (B,) class indices, a scalar.
+    def forward(
+        self,
+        label: Tensor,
+        fake_output: HeadOutput,
+        real_output: HeadOutput | None = None,
+        real_label: Tensor | None = None,
+    ) -> Tensor:
+        """The discriminator's loss, or without `real_output` the generator's; a scalar.
+
+        label, real_label (B,): class indices of the fake pictures, and of the real ones where these are others.
 
         Raises:
             ConfigError: the head gives no class logits.
         """
         if real_output is None:
             return self._loss(fake_output, label)
-        real = self._loss(real_output, label)
+        real = self._loss(real_output, label if real_label is None else real_label)
         return real + self._loss(fake_output, label) if self.on_fake else real
 
     def _loss(self, output: HeadOutput, label: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from sketchkit.translators.objective import StepInputs
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
 from sketchkit.translators.protocol import TestNorm
 
-GIVEN = ("source", "target", "label", "hint", "noise", "fake")
+GIVEN = ("source", "target", "label", "real_label", "hint", "noise", "fake")
 Inputs = dict[str, Callable]
 
 
@@ -44,6 +44,8 @@ class Pass(NamedTuple):
 @MODELS.register_module()
 class ConditionalTranslator(AdversarialTranslator):
     """Trains a backbone against heads on paired pictures; every loss is named by the config.
+
+    Where a batch has `real`, a batch more, the discriminators' true pictures are its targets and the generator's not.
 
     An iteration is a step of the discriminators and, every `discriminator_steps`-th time, one of the generator, both on
     one generator pass. `accumulate` splits the batch into that many parts whose gradients add up to the whole batch's;
@@ -111,6 +113,8 @@ class ConditionalTranslator(AdversarialTranslator):
     def train_step(self, data: Mapping[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration on a batch; returns each term's value under `D/` and `G/`."""
         batch = self.data_preprocessor(data, training=True)
+        if "real" in data:
+            batch["real"] = self.data_preprocessor(data["real"], training=True)
         self._check_hint("hint" in batch)
         self.iteration += 1
         is_generators_turn = self.iteration % self.discriminator_steps == 0
@@ -189,9 +193,11 @@ class ConditionalTranslator(AdversarialTranslator):
     def _judge(self, one: Pass, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> None:
         """The gradients of the discriminators' objective."""
         with wrapper.optim_context(self):
-            inputs = StepInputs({**self._at_hand(one.batch, one.noise, one.fake.detach()), **self._real(one.batch)}, {})
+            # Data may have true pictures for the discriminators alone, with labels and sources of their own.
+            real = one.batch.get("real", one.batch)
+            inputs = StepInputs({**self._at_hand(one.batch, one.noise, one.fake.detach()), **self._seen(real)}, {})
             total, values = self.discriminator_objective(inputs, step=self.iteration - 1)
-            accuracy = self._accuracy(inputs, one.batch)
+            accuracy = self._accuracy(inputs, real)
         backward(total, one.share, wrapper)
         log_terms(logs, {**values, "total": total.detach(), **accuracy}, one.share, "D")
 
@@ -216,6 +222,7 @@ class ConditionalTranslator(AdversarialTranslator):
     def _at_hand(self, batch: Mapping[str, Any], noise: Tensor | None, fake: Tensor) -> Inputs:
         values = {name: batch.get(name) for name in ("source", "target", "label", "hint")}
         values.update(noise=noise, fake=fake)
+        values["real_label"] = values["label"]
         given: Inputs = {name: lambda _, value=value: value for name, value in values.items()}
         given["head"] = lambda head: self.judge(head, batch)
         given["fake_output"] = lambda head: self.judge(head, batch)(fake)
@@ -223,6 +230,12 @@ class ConditionalTranslator(AdversarialTranslator):
 
     def _real(self, batch: Mapping[str, Any]) -> Inputs:
         return {"real_output": lambda head: self.judge(head, batch)(batch["target"])}
+
+    def _seen(self, real: Mapping[str, Any]) -> Inputs:
+        """What the discriminators' side has of the true pictures."""
+        values = {"target": real["target"], "real_label": real.get("label")}
+        given: Inputs = {name: lambda _, value=value: value for name, value in values.items()}
+        return {**given, "head": lambda head: self.judge(head, real), **self._real(real)}
 
     def judge(self, head: str, batch: Mapping[str, Any]) -> Callable[[Tensor], HeadOutput]:
         """A head as a function of the picture, conditioned on source and label."""

@@ -23,7 +23,7 @@ from sketchkit.config.checks import (
     optional,
     plain,
 )
-from sketchkit.declared import Count, Range, Seed, Side, Whole, short
+from sketchkit.declared import Count, Interpolation, Range, Seed, Side, Whole, short
 from sketchkit.errors import ConfigError
 from sketchkit.options import options_of
 
@@ -165,6 +165,7 @@ SECTIONS = {
     "test_split": plain(str | None),
     "seed": plain(Seed | None),
     "image_size": plain(Side | Sequence[Side]),
+    "interpolation": plain(Interpolation),
     "batch_size": plain(BATCH),
     "num_workers": plain(WORKERS),
     "metrics": MEASURED,

@@ -76,6 +76,8 @@ class FileDataset(Dataset[dict[str, Any]]):
     # The config, by its name or path, that `sketchkit data check` says to train with.
     config: ClassVar[str | None] = None
     classes: Sequence[str] = ()
+    # How many samples a whole training draws, by all processes; the loop says so before the first is drawn.
+    total_draws: int | None = None
     # Whether a sample's target is the truth of its source, so that outputs can be compared with it.
     is_paired: bool = True
 
@@ -175,7 +177,7 @@ class FileDataset(Dataset[dict[str, Any]]):
         index %= len(self)
         place, files, sample = self._read_from(index, draw)
         with seeded(self.seed, index, draw):
-            sample = self._transform(sample, files)
+            sample = self._transform(self.pipeline, sample, files)
         images = {name: image.as_subclass(Tensor) for name, image in sample.items()}
         return {**images, **self.about(place, files)}
 
@@ -230,9 +232,9 @@ class FileDataset(Dataset[dict[str, Any]]):
             ) from error
         warnings.warn(f"{error}; the next sample takes its place", stacklevel=2)
 
-    def _transform(self, sample: dict[str, Picture], files: Sequence[Path]) -> dict[str, Picture]:
+    def _transform(self, pipeline: Transform, sample: dict[str, Picture], files: Sequence[Path]) -> dict[str, Picture]:
         try:
-            return self.pipeline(sample)
+            return pipeline(sample)
         except (ValueError, RuntimeError, TypeError) as error:
             sizes = " and ".join(dict.fromkeys(f"{one.shape[-1]}x{one.shape[-2]}" for one in sample.values()))
             reason = " ".join(str(error).split())
@@ -245,7 +247,7 @@ class FileDataset(Dataset[dict[str, Any]]):
 # In the root registry: the runner looks a collate function up without a scope.
 @FUNCTIONS.register_module()
 def collate_pictures(samples: list[dict[str, Any]]) -> dict[str, Any]:
-    """torch's `default_collate`.
+    """torch's `default_collate`; a sample within a sample, such as `real`, is collated as one.
 
     Raises:
         DataError: the pictures of the batch differ in size.
@@ -258,7 +260,9 @@ def collate_pictures(samples: list[dict[str, Any]]) -> dict[str, Any]:
                 f"{first} is {one[2]}x{one[1]} with {one[0]} channels and {second} is {other[2]}x{other[1]} with "
                 f"{other[0]}: give the pipeline a Resize or RandomCrop, or set batch_size=1"
             )
-    return default_collate(samples)
+    inner = [key for key, value in samples[0].items() if isinstance(value, Mapping)]
+    batch = default_collate([{key: value for key, value in sample.items() if key not in inner} for sample in samples])
+    return {**batch, **{key: collate_pictures([sample[key] for sample in samples]) for key in inner}}
 
 
 def _read(file: Path) -> Picture:

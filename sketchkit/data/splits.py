@@ -36,7 +36,7 @@ def split_files(
     """The names divided by sizes, which are given by the parts' names, or as two or three in the order of PARTS.
 
     Who goes where depends on the seed and the names alone, not on their order. Counts may leave names over; ratios
-    use them all, rounded by the largest remainder. Each part is sorted.
+    use them all: each part's number is rounded down, and the last part takes the rest. Each part is sorted.
 
     Raises:
         ConfigError: not exactly one of counts and ratios, or numbers that are no counts or no ratios.
@@ -200,16 +200,14 @@ def _counted(counts: Sizes[int], available: int) -> dict[str, int]:
 
 
 def _shared(ratios: Sizes[float], available: int) -> dict[str, int]:
-    """Whole numbers in these ratios that sum to all, by the largest remainder (Hamilton's method)."""
+    """Whole numbers in these ratios that sum to all: rounded down, the rest to the last part that is to have any."""
     named = _named(ratios, "0.8,0.1,0.1")
     total = sum(named.values())
     if abs(total - 1) > TOLERANCE:
         raise ConfigError(f"ratios {_joined(ratios)} sum to {total:g}: make it 1, as 0.8,0.1,0.1")
-    quotas = {part: available * ratio / total for part, ratio in named.items()}
-    sizes = {part: int(quota) for part, quota in quotas.items()}
-    by_remainder = sorted(sizes, key=lambda part: sizes[part] - quotas[part])
-    for part in by_remainder[: available - sum(sizes.values())]:
-        sizes[part] += 1
+    # In floating point 100 x 0.29 is a little less than 29.
+    sizes = {part: int(available * ratio / total + TOLERANCE) for part, ratio in named.items()}
+    sizes[[part for part in named if named[part]][-1]] += available - sum(sizes.values())
     empty = [part for part, size in sizes.items() if named[part] and not size]
     if empty:
         raise DataError(f"ratios {_joined(ratios)} of {available} files leave none for {empty[0]}: raise its ratio")

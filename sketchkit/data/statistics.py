@@ -1,4 +1,4 @@
-"""Mean and range of a data set's images, for the normalisation by (max - mean, mean - min)."""
+"""Mean and range of a data set's images, for a normalisation about the mean."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ from sketchkit.errors import DataError
 
 
 class ImageStatistics(NamedTuple):
-    """Over all pixels and channels, values in [0, 1]."""
+    """Over all pixels, a number for each channel, values in [0, 1]."""
 
-    mean: float
-    minimum: float
-    maximum: float
+    mean: tuple[float, ...]
+    minimum: tuple[float, ...]
+    maximum: tuple[float, ...]
 
 
 class _Running:
     """Exact integer sums, so that the order of the samples does not matter."""
 
     def __init__(self) -> None:
-        self.total, self.count, self.low, self.high = 0, 0, 255, 0
+        self.total, self.low, self.high = torch.tensor(0), torch.tensor(255), torch.tensor(0)
+        self.count = 0
 
     def add(self, image: Tensor) -> None:
-        self.total += int(image.sum(dtype=torch.int64))
-        self.count += image.numel()
-        self.low, self.high = min(self.low, int(image.min())), max(self.high, int(image.max()))
+        self.total = self.total + image.sum((1, 2), dtype=torch.int64)
+        self.low = torch.minimum(self.low, image.amin((1, 2)))
+        self.high = torch.maximum(self.high, image.amax((1, 2)))
+        self.count += image[0].numel()
 
     def result(self) -> ImageStatistics:
-        return ImageStatistics(self.total / self.count / 255, self.low / 255, self.high / 255)
+        found = (self.total.double() / self.count, self.low.double(), self.high.double())
+        return ImageStatistics(*(tuple((value / 255).tolist()) for value in found))
 
 
 def image_statistics(

@@ -111,7 +111,9 @@ class TrainLoop(BaseLoop):
         self._iter += 1
 
     def _batches(self) -> Iterator:
-        # The sampler must know where to start before the iterator, whose workers read ahead, is made.
+        # Sampler and data must know where and how long the run is before the iterator, whose workers read ahead, is
+        # made.
+        self.dataloader.dataset.total_draws = self._max_iters * self.dataloader.batch_size * get_world_size()
         self.dataloader.sampler.skip(self._iter * self.dataloader.batch_size)
         with _neutral_randomness():
             return iter(self.dataloader)

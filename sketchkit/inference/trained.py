@@ -150,8 +150,10 @@ class TrainedTranslator:
             # Lab takes the lightness from the whole picture; other ranges have nothing to take.
             full = batch["source"]
             if size:
-                small = {start: _resize(whole[start], size)}
+                # As the pictures of the training were brought to their size.
+                small = {start: _resize(whole[start], size, self.config.get("interpolation", "bilinear"))}
                 # The hint only now, its colours times alpha: else the ground of the strokes would tinge their borders.
+                # Always bilinear: a hint must not leave its range, and another way overshoots.
                 hints = {"hint": _resize(batch["hint"], size)} if "hint" in batch else {}
                 batch = {**self._scale(small, start), **hints}
             if number is not None:
@@ -263,7 +265,7 @@ def _preparation(pipeline: Sequence[Mapping[str, Any]]) -> Preparation | None:
     return Preparation(pipeline)
 
 
-def _resize(image: Tensor, short_side: int) -> Tensor:
+def _resize(image: Tensor, short_side: int, interpolation: str = "bilinear") -> Tensor:
     from torchvision.transforms import v2
 
-    return v2.functional.resize(image, [short_side], antialias=True)
+    return v2.functional.resize(image, [short_side], v2.InterpolationMode(interpolation), antialias=True)

@@ -101,7 +101,14 @@ class AdversarialTranslator(Translator):
         if parts > count:
             raise ConfigError(f"accumulate={parts} splits a batch of {count}: use at most {count}")
         bounds = [count * i // parts for i in range(parts + 1)]
-        return [({key: value[a:b] for key, value in batch.items()}, (b - a) / count) for a, b in pairwise(bounds)]
+        return [(_cut(batch, a, b), (b - a) / count) for a, b in pairwise(bounds)]
+
+
+def _cut(batch: Mapping[str, Any], start: int, end: int) -> dict[str, Any]:
+    """The samples from `start` to `end`, those of a batch within the batch too."""
+    return {
+        key: _cut(value, start, end) if isinstance(value, Mapping) else value[start:end] for key, value in batch.items()
+    }
 
 
 def backward(total: Tensor | float, share: float, wrapper: OptimWrapper) -> None:

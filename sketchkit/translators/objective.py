@@ -22,6 +22,7 @@ INPUTS = {
     "target": "(B,Ct,H,W) the true picture, in [-1, 1]",
     "fake": "(B,Ct,H,W) the generator's picture; detached in the discriminator's step",
     "label": "(B,) class indices",
+    "real_label": "(B,) those of `target`, which the discriminator may have others of",
     "hint": "(B,4,H,W) colour hints",
     "noise": "(B,...) the noise behind `fake`",
     "real_output": "HeadOutput on `target`; at hand in the discriminator's step only",

@@ -169,7 +169,7 @@ def test_split_divides_what_colorful_kept(colors, tmp_path):
 
 def test_split_of_a_folder_by_counts_and_ratios(sample_root, tmp_path):
     words = ["split", sample_root / "photo", "-o", tmp_path / "split.json"]
-    assert "train 52, val 7, test 6\n" in invoke(*words, "--ratios", "0.8, 0.1, 0.1").output  # 52, 6.5, 6.5 of 65
+    assert "train 52, val 6, test 7\n" in invoke(*words, "--ratios", "0.8, 0.1, 0.1").output  # 52, 6.5, 6.5 of 65
     first = (tmp_path / "split.json").read_text()
     assert invoke(*words, "--ratios", "0.8,0.1,0.1").exit_code == 0
     assert (tmp_path / "split.json").read_text() == first

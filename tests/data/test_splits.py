@@ -43,10 +43,12 @@ def test_this_split_is_the_same_on_every_machine():
     ("count", "ratios", "expected"),
     [
         (10, (0.8, 0.1, 0.1), (8, 1, 1)),
-        (11, (0.8, 0.1, 0.1), (9, 1, 1)),  # 8.8, 1.1, 1.1
+        (11, (0.8, 0.1, 0.1), (8, 1, 2)),  # 8.8, 1.1, 1.1
+        (20426, (0.8, 0.1, 0.1), (16340, 2042, 2044)),  # the recolouring report's 80-10-10
+        (20426, (0.6237, 0.1881, 0.1882), (12739, 3842, 3845)),  # its second table
         (100, (0.29, 0.57, 0.14), (29, 57, 14)),  # in floating point 28.999999999999996 and 56.99999999999999
-        (7, (0.5, 0.5), (4, 3)),
-        (20426, (0.6237, 0.1881, 0.1882), (12740, 3842, 3844)),  # 12739.7, 3842.1, 3844.2
+        (7, (0.5, 0.5), (3, 4)),
+        (7, (0.5, 0.5, 0.0), (3, 4, 0)),
         (3, (1 / 3, 1 / 3, 1 / 3), (1, 1, 1)),
         (5, (1.0, 0.0), (5, 0)),
     ],
@@ -80,7 +82,7 @@ def test_parts_may_be_named_in_any_order():
         (dict(ratios=(1.2, -0.2)), ConfigError, "1.2,-0.2 is no split"),
         (dict(ratios=(float("nan"), 0.5)), ConfigError, "is no split"),
         (dict(ratios=()), ConfigError, "is no split"),
-        (dict(ratios=(0.9999, 0.0001)), DataError, "0.9999,0.0001 of 1000 files leave none for val: raise its ratio"),
+        (dict(ratios=(0.0001, 0.9999)), DataError, "0.0001,0.9999 of 1000 files leave none for train: raise its ratio"),
         (dict(counts={"tran": 3}), ConfigError, "has a part 'tran': did you mean 'train'"),
     ],
 )

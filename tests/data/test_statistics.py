@@ -6,14 +6,15 @@ from sketchkit.data.statistics import image_statistics
 from sketchkit.errors import DataError
 
 
-def test_statistics_are_numpys_over_all_pixels():
+def test_statistics_are_numpys_of_each_channel():
     rng = np.random.default_rng(0)
     images = [rng.integers(20, 240, (3, 4 + i, 5), dtype=np.uint8) for i in range(3)]
     data = [{"source": torch.from_numpy(image), "target": torch.from_numpy(image // 2)} for image in images]
     found = image_statistics(data)
-    values = np.concatenate([image.ravel() for image in images]) / 255
-    assert found["source"] == pytest.approx((values.mean(), values.min(), values.max()), abs=1e-12)
-    assert found["target"].maximum == max(int(image.max()) // 2 for image in images) / 255
+    values = np.concatenate([image.reshape(3, -1) for image in images], 1) / 255
+    for value, expected in zip(found["source"], (values.mean(1), values.min(1), values.max(1)), strict=True):
+        assert value == pytest.approx(tuple(expected), abs=1e-12)
+    assert found["target"].maximum == tuple(max(int(image[i].max()) // 2 for image in images) / 255 for i in range(3))
 
 
 def test_no_data_and_other_types_are_refused():

@@ -286,7 +286,7 @@ def test_centered_normalisation_trains_and_resumes(tiny_config, tmp_path):
     config = tiny_config("translator.data_preprocessor=dict(type='TranslationPreprocessor', normalization='centered')")
     folder = train(config, tmp_path / "centered")
     state = read_checkpoint(folder / "iter_6.pth")["model"]
-    assert state["data_preprocessor.source_range"].isfinite().all()
+    assert state["data_preprocessor.source_mean"].isfinite().all()
     (folder / "iter_6.pth").unlink()
     train(config, folder, resume=True)
 

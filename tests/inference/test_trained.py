@@ -152,11 +152,22 @@ def test_a_pixel_wide_works_or_is_one_line(translators, kind, size):
 
 def test_a_smaller_working_size_is_pillows_picture_made_small_and_its_result_made_large(translators):
     image, translator = noise(48, 72), translators("pix2pix")
-    small = np.asarray(Image.fromarray(image).resize((24, 16), Image.Resampling.BILINEAR))
+    small = np.asarray(Image.fromarray(image).resize((24, 16), Image.Resampling.BICUBIC))
     expected = Image.fromarray(translator(small)).resize((72, 48), Image.Resampling.BICUBIC)
     out = translator(image, size=16)
     assert out.shape == (48, 72, 3) and out.std() > 10
     assert np.abs(out.astype(float) - np.asarray(expected)).mean() < 2
+
+
+@pytest.mark.parametrize(("kind", "way"), [("pix2pix", Image.Resampling.BICUBIC), ("hints", Image.Resampling.BILINEAR)])
+def test_the_network_sees_pillows_small_picture_by_the_runs_own_interpolation(translators, kind, way):
+    image, translator, seen = noise(48, 72), translators(kind), []
+    handle = translator.networks["AtoB"].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    translator(image, size=16)
+    handle.remove()
+    expected = np.asarray(Image.fromarray(image).resize((24, 16), way)).astype(float)
+    found = (seen[0][0].permute(1, 2, 0).numpy() + 1) * 127.5
+    assert np.abs(found - expected).max() <= 2.01
 
 
 def test_a_hint_keeps_its_colour_at_a_smaller_working_size(translators):

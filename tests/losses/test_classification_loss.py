@@ -33,6 +33,12 @@ def test_each_player_pays_for_its_own_pictures() -> None:
     assert both(LABEL, output(FAKE), output(REAL)).item() == pytest.approx(ON_REAL + ON_FAKE)
 
 
+def test_real_pictures_may_have_labels_of_their_own() -> None:
+    on_real = -(math.log(4 / 10) + math.log(1 / 4)) / 2
+    loss, real_label = AuxiliaryClassificationLoss(on_fake=True), torch.tensor([1, 1])
+    assert loss(LABEL, output(FAKE), output(REAL), real_label).item() == pytest.approx(on_real + ON_FAKE)
+
+
 def test_focal_form_by_hand() -> None:
     expected = -((1 / 2) ** 2 * math.log(1 / 2) + (3 / 8) ** 2 * math.log(5 / 8)) / 2
     assert AuxiliaryClassificationLoss(focal_gamma=2)(LABEL, output(FAKE)).item() == pytest.approx(expected)

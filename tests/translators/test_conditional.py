@@ -83,6 +83,49 @@ def test_the_steps_are_those_of_the_textbook():
         assert torch.allclose(value, model.state_dict()[name], atol=1e-6), name
 
 
+def test_the_discriminators_may_have_true_pictures_of_their_own():
+    """As if the true pictures with their sources and labels had been a batch of its own; the penalty looks at them."""
+    judged = dict(gan=dict(type="AdversarialLoss"), classes=dict(type="AuxiliaryClassificationLoss", on_fake=True),
+                  r1=dict(type="R1Penalty", weight=3.0))  # fmt: skip
+    model = translator(backbone=dict(noise=False), discriminator_losses=judged)
+    plain = copy.deepcopy(model)
+    data, real = batch(), batch(seed=2)
+    real["label"] = torch.tensor([2, 2, 1, 0])
+    logs = model.train_step({**data, "real": real}, GroupOptimizers(SGD)(model))
+
+    source, target = (data[key].float() / 127.5 - 1 for key in ("source", "target"))
+    real_source, real_target = (real[key].float() / 127.5 - 1 for key in ("source", "target"))
+    generator, head = plain.backbone, plain.heads["d"]
+    bce, entropy = nn.functional.binary_cross_entropy_with_logits, nn.functional.cross_entropy
+    fake = generator(source, noise=torch.zeros(4, 4, 8, 8))
+    on_real, on_fake = head(real_target.requires_grad_(), real_source), head(fake.detach(), source)
+    (slope,) = torch.autograd.grad(on_real.logits.sum(), real_target, create_graph=True)
+    gan = bce(on_real.logits, torch.ones_like(on_real.logits)) + bce(on_fake.logits, torch.zeros_like(on_fake.logits))
+    classes = entropy(on_real.class_logits, real["label"]) + entropy(on_fake.class_logits, data["label"])
+    loss = gan + classes + 3 * slope.square().sum((1, 2, 3)).mean() / 2
+    for parameter, gradient in zip(
+        head.parameters(), torch.autograd.grad(loss, list(head.parameters()), allow_unused=True), strict=True
+    ):
+        parameter.data -= 0.1 * (gradient if gradient is not None else 0)
+    for name, value in head.state_dict().items():
+        assert torch.allclose(value, model.heads["d"].state_dict()[name], atol=1e-6), name
+    assert logs["D/class_accuracy"] == (on_real.class_logits.argmax(1) == real["label"]).float().mean()
+    # The generator's own truth is what it was.
+    assert logs["G/pixel"].item() == pytest.approx((fake - target).abs().mean().item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_true_pictures_that_are_the_generators_own_change_nothing(parts):
+    terms = dict(gan=dict(type="AdversarialLoss"), classes=dict(type="AuxiliaryClassificationLoss"))
+    one, other = (translator(dict(noise=False), accumulate=parts, discriminator_losses=terms) for _ in range(2))
+    for seed in range(2):
+        data = batch(seed=seed)
+        one.train_step(data, GroupOptimizers(SGD)(one))
+        other.train_step({**data, "real": data}, GroupOptimizers(SGD)(other))
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name]), name
+
+
 def test_the_heads_get_no_gradient_from_the_generators_step():
     model = translator(discriminator_losses={}, generator_losses=dict(x=dict(type="NoticeGradients")))
     before = weights(model.heads)

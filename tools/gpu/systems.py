@@ -92,6 +92,7 @@ def system_options(name: str, setting: Setting) -> list[str]:
     options = [f"data_root={setting.folder / kind}", "num_workers=0"]
     options += ["categories=13"] if kind == "sketchy" else []
     options += ["val_split=val"] if kind == "pairs" else []
+    options += ["split_ratios=[0.7,0.25,0.05]"] if kind == "color" else []
     for term, cfg in config.generator_losses.items():
         if cfg and "network" in cfg:
             options.append(f"generator_losses.{term}.weights=None")

@@ -1,5 +1,5 @@
 """Every data set; importing it registers them."""
 
-from sketchkit.data.datasets import color, pairs, sketchy, unpaired
+from sketchkit.data.datasets import color, curriculum, edge_maps, pairs, sketchy, unpaired
 
-__all__ = ["color", "pairs", "sketchy", "unpaired"]
+__all__ = ["color", "curriculum", "edge_maps", "pairs", "sketchy", "unpaired"]

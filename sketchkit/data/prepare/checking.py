@@ -18,10 +18,10 @@ from sketchkit.registry import DATASETS
 
 
 def kinds() -> dict[str, type[FileDataset]]:
-    """The data sets that say what they are called, by that name."""
+    """The data sets that say what they are called, by that name; not those made of one, which read its folders."""
     entries = (DATASETS.get(name) for name in DATASETS.names())
     sets = [entry for entry in entries if isinstance(entry, type) and issubclass(entry, FileDataset)]
-    return {entry.kind: entry for entry in sets if entry.kind}
+    return {entry.kind: entry for entry in sets if entry.kind and "kind" in vars(entry)}
 
 
 def find_kind(root: Path) -> str:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from torchvision.transforms import v2
 
-from sketchkit.declared import FOREIGN, Side
+from sketchkit.declared import FOREIGN, Interpolation, Side
 from sketchkit.errors import ConfigError
 from sketchkit.options import check_options, did_you_mean
 from sketchkit.registry import TRANSFORMS
@@ -28,8 +28,12 @@ Transform = Callable[[Sample], Sample]
 for _name, _class in vars(v2).items():
     if isinstance(_class, type) and issubclass(_class, v2.Transform) and _class is not v2.Transform:
         TRANSFORMS.register_module(name=_name, module=_class)
-        if "size" in inspect.signature(_class).parameters:
-            FOREIGN[_class] = {"size": Side | Sequence[Side] | None}
+        _options = inspect.signature(_class).parameters
+        FOREIGN[_class] = {"size": Side | Sequence[Side] | None} if "size" in _options else {}
+        if "interpolation" in _options:
+            # What turns or warps tensors knows no third way.
+            _words = Interpolation if "antialias" in _options else Literal["nearest", "bilinear"]
+            FOREIGN[_class]["interpolation"] = _words
 
 
 def build_transform(config: Mapping[str, Any] | Transform) -> Transform:
@@ -48,6 +52,9 @@ def build_transform(config: Mapping[str, Any] | Transform) -> Transform:
         raise ConfigError(f"a transform needs a type: {did_you_mean('', TRANSFORMS.names())}")
     entry = TRANSFORMS.get(name)
     check_options(entry, options)
+    if entry in FOREIGN and "interpolation" in options:
+        # By their words only later versions of torchvision take them.
+        options["interpolation"] = v2.InterpolationMode(options["interpolation"])
     return entry(**options)
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from sketchkit.data.transforms.build import Sample
-from sketchkit.declared import Side
+from sketchkit.declared import Interpolation, Side
 from sketchkit.errors import ConfigError
 from sketchkit.registry import TRANSFORMS
 
@@ -16,18 +16,22 @@ class ResizeAndCrop:
     """Random jitter of Isola et al. (CVPR 2017, section 6.2): a square of `load_size`, and `size` of it at random.
 
     load_size: None is the paper's 286 for 256 pixels, in proportion; equal to `size` leaves no jitter.
+    interpolation: 'bicubic' is the reference's, 'bilinear' blurs; both antialiased.
 
     Raises:
         ConfigError: load_size is less than size.
     """
 
-    def __init__(self, size: Side = 256, load_size: Side | None = None) -> None:
+    def __init__(
+        self, size: Side = 256, load_size: Side | None = None, interpolation: Interpolation = "bilinear"
+    ) -> None:
         load = round(size * 286 / 256) if load_size is None else load_size
         if load < size:
             raise ConfigError(
                 f"load_size={load} is less than the crop of image_size={size}: raise the one or lower the other"
             )
-        self.steps = v2.Compose([v2.Resize((load, load), antialias=True), v2.RandomCrop(size)])
+        way = v2.InterpolationMode(interpolation)
+        self.steps = v2.Compose([v2.Resize((load, load), way, antialias=True), v2.RandomCrop(size)])
 
     def __call__(self, sample: Sample) -> Sample:
         """The sample with its pictures resized and cropped alike, to (size, size)."""
@@ -38,8 +42,8 @@ class ResizeAndCrop:
 class ResizeWidth:
     """Pictures of this width and of their own shape; the height is rounded to a multiple of `multiple`."""
 
-    def __init__(self, width: Side = 256, multiple: Side = 1) -> None:
-        self.width, self.multiple = width, multiple
+    def __init__(self, width: Side = 256, multiple: Side = 1, interpolation: Interpolation = "bilinear") -> None:
+        self.width, self.multiple, self.way = width, multiple, v2.InterpolationMode(interpolation)
 
     def __call__(self, sample: Sample) -> Sample:
         """The sample with each of its pictures resized by its own shape, so that registered ones stay so."""
@@ -48,4 +52,4 @@ class ResizeWidth:
     def _resize(self, picture: Tensor) -> Tensor:
         height, width = picture.shape[-2:]
         rows = max(round(height * self.width / width / self.multiple), 1) * self.multiple
-        return v2.functional.resize(picture, [rows, self.width], antialias=True)
+        return v2.functional.resize(picture, [rows, self.width], self.way, antialias=True)

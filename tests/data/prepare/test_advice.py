@@ -143,8 +143,8 @@ LAYOUTS = {
     ),
     "composed and decomposed letters": (unicode_forms, "pairs", "val_split=train"),
     "made by data sketch, one in white on black": (made_by_sketch, "pairs", "source_side=right side_ratio=None"),
-    "colour pictures": (lambda root: single(root, 8), "color", ""),
-    "few colour pictures": (lambda root: single(root, 4), "color", "split_ratios=[0.4,0.3,0.3]"),
+    "colour pictures": (lambda root: single(root, 12), "color", ""),
+    "few colour pictures": (lambda root: single(root, 4), "color", "split_ratios=[0.4,0.34,0.26]"),
     "one colour picture": (
         lambda root: single(root, 1), "color", "split_ratios=None train_split=None val_split=None test_split=None",
     ),
@@ -257,10 +257,10 @@ def test_problems_of_every_split_are_told_at_once_and_no_command(tmp_path):
 
 def test_a_folder_named_by_a_number_is_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    single(tmp_path / "2024", 8)
+    single(tmp_path / "2024", 12)
     config, words = words_of(check("2024")["command"])
     assert words == ["data_root=./2024"]
-    assert len(DATASETS.build(load_config(config, words)["train_dataloader"]["dataset"])) == 6
+    assert len(DATASETS.build(load_config(config, words)["train_dataloader"]["dataset"])) == 9
 
 
 def test_options_of_the_call_are_in_the_command(tmp_path):
