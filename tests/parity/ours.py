@@ -1,0 +1,55 @@
+"""Our side of a comparison: a shipped config made narrow, its optimizers, and the check itself."""
+
+import torch
+
+from sketchkit.config.load import load_config
+from sketchkit.config.parts import model_config
+from sketchkit.engine.optimizers import GroupOptimizers
+from sketchkit.registry import MODELS, HeadOutput
+from tests.conftest import ROOT
+from tests.parity.networks import moved
+from tests.parity.recipe import far, summary
+
+
+def system(name, *overrides):
+    """The translator of a shipped config and its optimizers."""
+    config = load_config(ROOT / "configs" / f"{name}.py", overrides)
+    model = MODELS.build(model_config(config))
+    return model, GroupOptimizers(config.optim_wrapper)(model)
+
+
+def batch(source, target):
+    """Integer pictures as a data set hands them out."""
+    names = [str(number) for number in range(len(source))]
+    return {"source": torch.from_numpy(source), "target": torch.from_numpy(target), "key": names, "target_key": names}
+
+
+def output(logits, class_logits=None):
+    """What a head would give."""
+    return HeadOutput(logits, class_logits)
+
+
+def pairs(names, network):
+    """(the original's name, our parameter), where both networks have their parameters in the same order."""
+    ours = [parameter for _, parameter in network.named_parameters()]
+    return list(zip(names.tolist(), ours, strict=True))
+
+
+def close(found, kept, within, least=1e-12):
+    """No further from what the original gave than a share of its greatest value, or of `least`."""
+    distance = far(found, kept, least)
+    print(f"{distance:.1e}")
+    assert distance <= within
+
+
+def same_moves(kept, place, named, prefix, within, least=1e-4):
+    """Every weight has gone as far as the original's, and to the same place.
+
+    `least`: half a step of Adam. A bias before a norm has no gradient, and goes where rounding drives it.
+    """
+    distances = {
+        name: far(summary(change), kept[f"{place}/{name}"], least) for name, change in moved(named, prefix).items()
+    }
+    worst = max(distances, key=distances.get)
+    print(f"{distances[worst]:.1e} {worst}")
+    assert distances[worst] <= within, f"{worst}: {distances[worst]:.1e}"
