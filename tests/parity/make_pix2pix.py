@@ -5,17 +5,11 @@ from argparse import Namespace
 import numpy as np
 import torch
 
-from tests.parity.networks import fill, kept, moved
-from tests.parity.recipe import checkout, draw, pictures, summary, symmetric, write
+from tests.parity.networks import OPTIONS, fill, kept, trained
+from tests.parity.recipe import batches, checkout, draw, summary, write
 
-STEPS = 5
 MODES = ("vanilla", "lsgan", "wgangp")
 SIZES = {"unet": (2, 3, 128, 128), "patch": (2, 6, 64, 64), "pixel": (2, 6, 16, 16)}
-
-
-def batches(steps=STEPS, size=128):
-    """The pictures of each step, source and target, (2, 3, size, size)."""
-    return [[pictures(f"pix2pix.{kind}.{step}", 2, 3, size, size) for kind in "AB"] for step in range(steps)]
 
 
 def networks(originals):
@@ -63,27 +57,11 @@ def losses(originals):
 
 
 def steps(model_class):
-    """The losses of each step, and how far every weight has come after the last."""
-    options = dict(
-        input_nc=3, output_nc=3, ngf=2, ndf=4, netG="unet_128", netD="basic", n_layers_D=3, norm="batch",
-        no_dropout=True, init_type="normal", init_gain=0.02, gpu_ids=[], isTrain=True, checkpoints_dir=".", name="",
-        preprocess="none", gan_mode="vanilla", lr=2e-4, beta1=0.5, direction="AtoB", lambda_L1=100.0,
-    )  # fmt: skip
-    model = model_class(Namespace(**options))
-    for name in ("netG", "netD"):
-        fill(getattr(model, name).named_parameters(), f"pix2pix.{name}")
-    rows, names = [], ("D_real", "D_fake", "G_GAN", "G_L1")
-    for source, target in batches():
-        pair = {"A": torch.from_numpy(symmetric(source)), "B": torch.from_numpy(symmetric(target))}
-        model.set_input({**pair, "A_paths": [], "B_paths": []})
-        model.optimize_parameters()
-        rows.append([getattr(model, f"loss_{name}").item() for name in names])
-    values = {"steps/losses": np.array(rows)}
-    for name in ("netG", "netD"):
-        pairs = list(getattr(model, name).named_parameters())
-        values[f"steps/{name}/names"] = np.array([key for key, _ in pairs])
-        values.update(kept(moved(pairs, f"pix2pix.{name}"), f"steps/{name}"))
-    return values
+    """Five training steps."""
+    options = dict(ngf=2, ndf=4, netG="unet_128", norm="batch", gan_mode="vanilla", lambda_L1=100.0)
+    model = model_class(Namespace(**OPTIONS, **options))
+    losses = ("D_real", "D_fake", "G_GAN", "G_L1")
+    return trained(model, "pix2pix", ("netG", "netD"), losses, batches("pix2pix", 5, 2, 128))
 
 
 def main():

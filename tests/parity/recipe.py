@@ -30,6 +30,11 @@ def pictures(name, *shape):
     return stream(name).randint(256, size=shape).astype(np.uint8)
 
 
+def batches(name, steps, count, size):
+    """The pictures of each step: source and target, (count, 3, size, size)."""
+    return [[pictures(f"{name}.{kind}.{step}", count, 3, size, size) for kind in "AB"] for step in range(steps)]
+
+
 def symmetric(picture):
     """0..255 to [-1, 1], in float64."""
     return (picture.astype(np.float64) / 255 - 0.5) / 0.5
@@ -42,13 +47,28 @@ def weight(name, shape, fan_in):
     return draw(name, shape, 0.1, 1.0) if len(shape) == 1 else draw(name, shape, fan_in**-0.5)
 
 
+class Dice:
+    """A fixed sequence of throws, for what asks Python's, NumPy's or torch's global generator."""
+
+    def __init__(self, name):
+        self.stream = stream(name)
+
+    def uniform(self, *_):
+        """A number in [0, 1)."""
+        return self.stream.random_sample()
+
+    def randint(self, low, high):
+        """A whole number from `low` to `high`, both included."""
+        return self.stream.randint(low, high + 1)
+
+
 def order(count):
     """A fixed shuffle of 0 .. count - 1, whenever it is asked for."""
     return stream("order").permutation(count)
 
 
 def summary(array):
-    """Sum, norm, sum times random numbers, and some of the values themselves: a misplaced number shows in one of them."""
+    """Sum, norm, sum times random numbers, and some of the values: a misplaced number shows in one of them."""
     flat = np.asarray(array, np.float64).ravel()
     some = flat[np.linspace(0, flat.size - 1, min(KEPT, flat.size)).astype(int)]
     whole = [flat.sum(), np.sqrt((flat**2).sum()), flat @ draw("summary", flat.size)]
