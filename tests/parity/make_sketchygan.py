@@ -4,6 +4,7 @@ VENV: see tensorflow1.py. The perceptual term counts nothing here: Inception-v4'
 """
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -32,13 +33,16 @@ def batch(step):
 
 
 def value(name, shape):
-    """Scales near 1, slopes near 0.2, small biases, and kernels that keep the size of what they see."""
-    kind, name = name.rsplit("/", 1)[-1], f"sketchygan.{name}"
+    """Scales near 1, slopes near 0.2, small biases, and kernels that keep the size of what they see.
+
+    The discriminator's are larger, so that its slopes exceed 1, where the one-sided penalty begins.
+    """
+    kind, seed = name.rsplit("/", 1)[-1], f"sketchygan.{name}"
     if kind in ("biases", "offset"):
-        return draw(name, shape, 0.1)
+        return draw(seed, shape, 0.1)
     if kind in ("scale", "param"):
-        return draw(name, shape, 0.1, 1.0) * (0.2 if kind == "param" else 1)
-    return draw(name, shape, np.prod(shape[:-1]) ** -0.5)
+        return draw(seed, shape, 0.1, 1.0) * (0.2 if kind == "param" else 1)
+    return draw(seed, shape, np.prod(shape[:-1]) ** -0.5) * (1.5 if name.startswith("discriminator") else 1)
 
 
 def prepare(folder):
@@ -110,7 +114,7 @@ def spectral(tf, tensorflow1, original):
 
 
 def penalized(tf, tensorflow1, original):
-    """Without spectral norm and weight decay: some steps with the one-sided penalty around the photos."""
+    """Without spectral norm, weight decay and clipping: some steps with the one-sided penalty around the photos."""
     fed, step_g, step_d = graph(tf, original)
     judged = {name: tf.get_collection(name)[0] for name in ("GAN_loss_d", "ACGAN_loss_d", "GAN_loss_d_gp")}
     drawn = {name: tf.get_collection(name)[0] for name in TERMS if not name.endswith("_d")}
@@ -137,6 +141,9 @@ def main():
         values = spectral(tf, tensorflow1, original)
     original.models.ly.l2_regularizer = lambda rate: lambda weights: tf.zeros([], tf.float64)
     original.Config.sn = False
+    original.clip_ops = SimpleNamespace(
+        global_norm=tf.global_norm, clip_by_norm=lambda one, _: one, clip_by_global_norm=lambda all, *_: (all, None)
+    )
     with tf.Graph().as_default():
         values.update(penalized(tf, tensorflow1, original))
     write("sketchygan", about, values)

@@ -95,8 +95,8 @@ def read(name):
         return dict(file)
 
 
-def far(found: Iterable, kept: Iterable, least=1e-12):
-    """The greatest difference, as a share of the greatest value, or of `least` where all are smaller."""
+def far(found: Iterable, kept: Iterable):
+    """The greatest difference, as a share of the greatest value."""
     found, kept = np.asarray(found, np.float64), np.asarray(kept, np.float64)
     assert found.shape == kept.shape, f"{found.shape} where the original has {kept.shape}"
-    return float(np.abs(found - kept).max() / max(np.abs(kept).max(), least))
+    return float(np.abs(found - kept).max() / max(np.abs(kept).max(), 1e-300))

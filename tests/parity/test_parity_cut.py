@@ -6,7 +6,7 @@ import torch
 from sketchkit.registry import BACKBONES, HEADS, LOSSES
 from tests.parity.make_cut import SIZE, STEPS
 from tests.parity.networks import fill
-from tests.parity.ours import batch, close, filled, pairs, same_moves, system
+from tests.parity.ours import batch, below, close, filled, pairs, same_moves, system
 from tests.parity.recipe import Dice, batches, draw, order, read, summary
 
 KEPT = read("cut")
@@ -43,7 +43,7 @@ def test_training_steps_are_the_originals(double, monkeypatch, name):
         "translator.num_patches=64",
     )  # fmt: skip
     sides = dict(netG=model.backbone, netD=model.heads["discriminator"], netF=model.projection)
-    kept = {key.removeprefix(f"{name}/"): value for key, value in KEPT.items() if key.startswith(f"{name}/")}
+    kept = below(KEPT, name)
     named = filled(kept, name, "steps", sides)
     factor = 10 if name == "fastcut" else 1
     for (source, target), row in zip(batches(name, STEPS, 2, SIZE), kept["steps/losses"], strict=True):
