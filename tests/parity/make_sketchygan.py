@@ -35,14 +35,14 @@ def batch(step):
 def value(name, shape):
     """Scales near 1, slopes near 0.2, small biases, and kernels that keep the size of what they see.
 
-    The discriminator's are larger, so that its slopes exceed 1, where the one-sided penalty begins.
+    The discriminator's are larger: its slopes come to lie on both sides of 1, where the one-sided penalty begins.
     """
     kind, seed = name.rsplit("/", 1)[-1], f"sketchygan.{name}"
     if kind in ("biases", "offset"):
         return draw(seed, shape, 0.1)
     if kind in ("scale", "param"):
         return draw(seed, shape, 0.1, 1.0) * (0.2 if kind == "param" else 1)
-    return draw(seed, shape, np.prod(shape[:-1]) ** -0.5) * (1.5 if name.startswith("discriminator") else 1)
+    return draw(seed, shape, np.prod(shape[:-1]) ** -0.5) * (1.35 if name.startswith("discriminator") else 1)
 
 
 def prepare(folder):
