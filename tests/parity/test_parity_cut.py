@@ -6,11 +6,10 @@ import torch
 from sketchkit.registry import BACKBONES, HEADS, LOSSES
 from tests.parity.make_cut import SIZE, STEPS
 from tests.parity.networks import fill
-from tests.parity.ours import batch, below, close, filled, pairs, same_moves, system
+from tests.parity.ours import PASS, TRAINED, batch, below, close, filled, pairs, same_moves, system
 from tests.parity.recipe import Dice, batches, draw, order, read, summary
 
 KEPT = read("cut")
-PASS, TRAINED = 1e-13, 1e-10
 OURS = {
     "generator": dict(type="ResNetGenerator", width=2, antialias=True, upsampling="bilinear"),
     "patch": dict(type="PatchDiscriminator", width=4, antialias=True, source_channels=0),

@@ -5,12 +5,10 @@ from torch import nn
 
 from sketchkit.registry import LOSSES, HeadOutput
 from tests.parity.make_dragan import BATCH, PIXELS, SHAPES, WIDTH, minibatch, throws, weights
-from tests.parity.ours import close
+from tests.parity.ours import PASS, close
 from tests.parity.recipe import read, summary
 
 KEPT = read("dragan")
-# Measured: 1e-15; TensorFlow adds up in another order.
-PASS = 1e-12
 
 
 def test_the_penalty_and_its_gradient_are_the_originals(double, monkeypatch):
