@@ -1,8 +1,7 @@
 """SketchyGAN as its authors' TensorFlow code has it, in float64.
 
-Two things differ by decision, and are set as the original has them here: the generator's 7 x 7 convolution of stride 2
-is padded by 3 all round, where TensorFlow pads 2 before and 3 after; and the gates have an epsilon against maps that
-are the same everywhere, for which the original has no number.
+One thing differs by decision, and is set here as the original has it: the gates have an epsilon against maps that are
+the same everywhere, for which the original has no number.
 """
 
 from functools import partial
@@ -11,13 +10,12 @@ import numpy as np
 import pytest
 import torch
 from sketchkit_plugins.backbones import mru_official
-from torch.nn import functional as F
 
 from sketchkit.engine.optimizers import GroupOptimizers
 from sketchkit.registry import BACKBONES, HEADS, LOSSES, MODELS
 from tests.parity.make_sketchygan import CLASSES, LABELS, RATES, SIZE, WIDTH, value
 from tests.parity.make_sketchygan import batch as fed
-from tests.parity.ours import STILL, ZERO, all_close, below, close
+from tests.parity.ours import STILL, ZERO, all_close, below, close, system
 from tests.parity.recipe import read, summary
 
 KEPT = read("sketchygan")
@@ -122,15 +120,8 @@ def fill(side, network):
 
 @pytest.fixture
 def exact(double, monkeypatch):
-    """What the text at the top names; gives what makes a generator so."""
+    """What the text at the top names."""
     monkeypatch.setattr(mru_official, "minmax_gate", partial(mru_official.minmax_gate, epsilon=0.0))
-
-    def padded(network):
-        network.stem.padding = (0, 0)
-        network.stem.register_forward_pre_hook(lambda _, given: F.pad(given[0], (2, 3, 2, 3)))
-        return network
-
-    return padded
 
 
 def tensors(step):
@@ -146,7 +137,7 @@ def same_gradients(side, network):
 
 
 def test_the_networks_the_terms_and_their_gradients_are_the_originals(exact):
-    generator = exact(fill("generator", BACKBONES.build(GENERATOR)))
+    generator = fill("generator", BACKBONES.build(GENERATOR))
     head = fill("discriminator", HEADS.build(DISCRIMINATOR))
     given, label = tensors(0), torch.tensor(LABELS)
     state = generator.encode(given["sketch"], label=label)
@@ -167,6 +158,20 @@ def test_the_networks_the_terms_and_their_gradients_are_the_originals(exact):
     same_gradients("discriminator", head)
     (terms[0] + terms[2] + 10 * terms[4] + 10 * terms[5]).backward()
     same_gradients("generator", generator)
+
+
+def test_the_configs_weight_decay_is_the_originals(double):
+    """Half the sum of squares; torch's optimizer knows its gradient alone, so that the value is worked out here."""
+    model, optimizers = system(
+        "sketchygan_official_sketchy", f"categories={CLASSES}", f"backbone.width={WIDTH}",
+        f"heads.discriminator.width={WIDTH}", "generator_losses.perceptual=None",
+    )  # fmt: skip
+    found = []
+    for side, network in (("generator", model.backbone), ("discriminator", model.heads["discriminator"])):
+        fill(side, network)
+        groups = optimizers[side].param_groups
+        found.append(sum(group["weight_decay"] / 2 * (p**2).sum() for group in groups for p in group["params"]).item())
+    close(found, KEPT["decay"], PASS)
 
 
 class AsGiven(torch.nn.Module):
@@ -204,7 +209,7 @@ def translator():
 
 def test_steps_with_the_penalty_are_the_originals(exact, monkeypatch):
     model, optimizers = translator()
-    sides = {"generator": exact(model.backbone), "discriminator": model.heads["discriminator"]}
+    sides = {"generator": model.backbone, "discriminator": model.heads["discriminator"]}
     for side, network in sides.items():
         fill(side, network)
     for step, kept in enumerate(KEPT["steps/terms"]):
