@@ -70,6 +70,16 @@ def discriminator(make, losses, name):
     return values
 
 
+def conditional(make):
+    """Conditional batch norm: its output, and its gradient to what it is given."""
+    norm = make(6, CLASSES)
+    fill([("embed", norm.embed.weight)], "sketch2img.conditional")
+    maps = tensor("maps", 2, 6, 5, 7).requires_grad_()
+    seen = norm(maps, torch.tensor(LABELS))
+    (seen * tensor("slope", 2, 6, 5, 7)).sum().backward()
+    return {"conditional": summary(seen.detach()), "conditional/gradient": summary(maps.grad)}
+
+
 def main():
     """Ask the original, which is written for a GPU."""
     folder, about = checkout("EamonnCarson/Sketch2img")
@@ -79,8 +89,9 @@ def main():
     import loss
     from discriminator import Discriminator
     from generator import Generator
+    from utils import ConditionalBatchNorm2d
 
-    values = diversity(loss.diversity_loss)
+    values = {**diversity(loss.diversity_loss), **conditional(ConditionalBatchNorm2d)}
     for name in NORMS:
         values.update({**generator(Generator, loss, name), **discriminator(Discriminator, loss, name)})
     write("sketch2img", about, values)

@@ -2,13 +2,14 @@
 
 import pytest
 import torch
+from sketchkit_plugins.layers.norm import CONDITIONAL, make_norm
 from sketchkit_plugins.losses.gradient_penalty import image_gradient
 
 from sketchkit.registry import BACKBONES, HEADS, LOSSES
 from tests.parity.make_sketch2img import CLASSES, LABELS, NORMS, SIZE, WIDTH, tensor
 from tests.parity.networks import fill
 from tests.parity.ours import PASS, ZERO, all_close, below, close
-from tests.parity.recipe import read, summary
+from tests.parity.recipe import read, summary, weight
 
 KEPT = read("sketch2img")
 GRADIENT = 1e-12  # measured: 5e-14
@@ -81,6 +82,19 @@ def test_the_generator_and_its_distance_are_the_originals(double, norm):
     close([l1.item()], [KEPT[f"{place}/l1"]], PASS)
     l1.backward()
     gradients(network, layers, place)
+
+
+def test_conditional_batch_norm_is_the_originals(double):
+    norm = make_norm(CONDITIONAL, 6, num_classes=CLASSES)
+    with torch.no_grad():
+        both = torch.from_numpy(weight("sketch2img.conditional.embed", (CLASSES, 12), 12))
+        norm.gamma.weight.copy_(both[:, :6])
+        norm.beta.weight.copy_(both[:, 6:])
+    maps = tensor("maps", 2, 6, 5, 7).requires_grad_()
+    seen = norm(maps, torch.tensor(LABELS))
+    (seen * tensor("slope", 2, 6, 5, 7)).sum().backward()
+    close(summary(seen.detach()), KEPT["conditional"], PASS)
+    close(summary(maps.grad), KEPT["conditional/gradient"], PASS)
 
 
 def test_diversity_is_the_originals(double):
