@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from sketchkit.options import one_of
 
@@ -46,7 +47,8 @@ class MRU(nn.Module):
     y = (1 - n) * kept + n * z, kept = f(norm(Conv(x))).
 
     In the paper's variant kept = x where x has as many channels as y; the student's always convolves. Masks have no
-    norm. Both come from one convolution, as they read the same input.
+    norm. Both read the same input and are computed as one convolution; each has its own weights, and under spectral
+    norm its own largest singular value.
 
     Raises:
         ConfigError: an unknown variant, norm or activation.
@@ -67,8 +69,7 @@ class MRU(nn.Module):
         one_of("variant", variant, FORMS)
         block = partial(ConvNormAct, norm=norm, num_classes=num_classes, activation=activation)
         joint = in_channels + image_channels
-        self.mask_channels = [in_channels, out_channels]
-        self.masks = nn.Conv2d(joint, in_channels + out_channels, 3, padding=1)
+        self.keep, self.mix = (nn.Conv2d(joint, channels, 3, padding=1) for channels in (in_channels, out_channels))
         self.new = block(joint, out_channels)
         self.kept: nn.Module | None = None
         if variant == "student" or in_channels != out_channels:
@@ -77,7 +78,13 @@ class MRU(nn.Module):
     def forward(self, x: Tensor, image: Tensor, label: Tensor | None = None) -> Tensor:
         """Features x (B, in_channels, H, W) and image (B, image_channels, H, W) to (B, out_channels, H, W)."""
         image = image.to(x.dtype)  # under autocast a float32 image would make both concatenations float32
-        keep, mix = self.masks(torch.cat([x, image], 1)).sigmoid().split(self.mask_channels, 1)
+        keep, mix = self._masks(torch.cat([x, image], 1))
         new = self.new(torch.cat([keep * x, image], 1), label)
         kept = x if self.kept is None else self.kept(x, label)
         return torch.lerp(kept.to(new.dtype), new, mix.to(new.dtype))
+
+    def _masks(self, joint: Tensor) -> tuple[Tensor, ...]:
+        weights = [mask.weight for mask in (self.keep, self.mix)]
+        biases = torch.cat([mask.bias for mask in (self.keep, self.mix)])
+        masks = F.conv2d(joint, torch.cat(weights), biases, padding=1).sigmoid()
+        return masks.split([len(weight) for weight in weights], 1)

@@ -27,7 +27,8 @@ class MRUDiscriminator(nn.Module):
 
     The trunk starts from, and is conditioned on, I = [picture, sketch]; its last maps (8 width, 8, 8) are flattened
     into linear layers. `class_head`: auxiliary (class logits), projection (<class vector, features averaged over
-    space> is added to the logit), or None. `norm` is for the non-mask convolutions: with a gradient penalty leave it
+    space> is added to the logit), or None. `spectral_norm` is that of every convolution.
+    `norm` is for the non-mask convolutions: with a gradient penalty leave it
     None, as batch norm mixes samples. source_channels=0 judges the picture alone.
 
     Raises:
@@ -60,7 +61,7 @@ class MRUDiscriminator(nn.Module):
         self.projection = ProjectionTerm(num_classes, channels[-1]) if class_head == "projection" else None
         initialize(self, norms=False)
         if spectral_norm:
-            add_spectral_norm(self)
+            add_spectral_norm(self, (nn.Conv2d,))
 
     def forward(self, image: Tensor, source: Tensor | None = None, label: Tensor | None = None) -> HeadOutput:
         """image (B, image_channels, S, S) and source (B, source_channels, S, S) in [-1, 1], S = image_size.

@@ -57,9 +57,9 @@ def test_masked_residual_unit_is_its_equations(variant: str, before: int, after:
         y = conv(part.conv, given)
         return leaky(batch_norm(part, y) if norm else y)
 
-    m = torch.sigmoid(conv(unit.masks, torch.cat([x, image], 1), slice(0, before)))
+    m = torch.sigmoid(conv(unit.keep, torch.cat([x, image], 1)))
     z = block(unit.new, torch.cat([m * x, image], 1))
-    n = torch.sigmoid(conv(unit.masks, torch.cat([x, image], 1), slice(before, None)))
+    n = torch.sigmoid(conv(unit.mix, torch.cat([x, image], 1)))
     kept = x if variant == "paper" and before == after else block(unit.kept, x)
     assert torch.allclose(unit(x, image, LABEL), (1 - n) * kept + n * z, atol=1e-5)
 

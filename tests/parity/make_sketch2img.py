@@ -42,8 +42,8 @@ def generator(make, losses, name):
 
 def diversity(loss):
     """The value of two pictures from maps of noise, and its gradient to the first."""
-    one, other = (tensor(kind, 3, 3, 8, 8) for kind in ("one", "other"))
-    noises = [tensor(f"noise of {kind}", 3, 16, 4, 4, std=1.0) for kind in ("one", "other")]
+    one, other = (tensor(kind, 1, 3, 8, 8) for kind in ("one", "other"))
+    noises = [tensor(f"noise of {kind}", 1, 16, 4, 4, std=1.0) for kind in ("one", "other")]
     value = loss(one.requires_grad_(), other, *noises)
     value.backward()
     return {"diversity": np.array(value.item()), "diversity/gradient": summary(one.grad)}

@@ -14,14 +14,15 @@ from tests.parity.recipe import read, summary, weight
 KEPT = read("sketch2img")
 GRADIENT = 1e-12  # measured: 5e-14
 COMMON = dict(image_size=SIZE, num_classes=CLASSES, width=WIDTH, activation=dict(type="LeakyReLU"))
-# Ours computes both masks of a unit by one convolution.
-PARTS = {"new.conv": "conv_zi.0", "new.norm": "conv_zi.1", "kept.conv": "conv_xi.0", "kept.norm": "conv_xi.1"}
+PARTS = {
+    "keep": "conv_mi.0", "mix": "conv_ni.0", "new.conv": "conv_zi.0", "new.norm": "conv_zi.1",
+    "kept.conv": "conv_xi.0", "kept.norm": "conv_xi.1",
+}  # fmt: skip
 
 
 def unit(ours, original):
-    """(ours, original's) names of a masked residual unit's layers; ours may end in a half."""
-    masks = [(f"{ours}.masks:0", f"{original}.conv_mi.0"), (f"{ours}.masks:1", f"{original}.conv_ni.0")]
-    return masks + [(f"{ours}.{new}", f"{original}.{old}") for new, old in PARTS.items()]
+    """(ours, original's) names of a masked residual unit's layers."""
+    return [(f"{ours}.{new}", f"{original}.{old}") for new, old in PARTS.items()]
 
 
 def encoder(ours):
@@ -42,18 +43,10 @@ def decoder():
     return named
 
 
-def named(network, layers, names, values):
-    """The original's names with what `values` gives for our parameters, halved where two share one."""
-    table, found = dict(values), {}
-    for ours, original in layers:
-        layer, _, half = ours.partition(":")
-        for kind in ("weight", "bias"):
-            if f"{layer}.{kind}" in table:
-                value = table[f"{layer}.{kind}"]
-                if half:
-                    unit = network.get_submodule(layer.removesuffix(".masks"))
-                    value = value.split(unit.mask_channels)[int(half)]
-                found[f"{original}.{kind}"] = value
+def named(layers, names, values):
+    """The original's names with what `values` gives for our parameters."""
+    both = {f"{ours}.{kind}": f"{original}.{kind}" for ours, original in layers for kind in ("weight", "bias")}
+    found = {both[name]: value for name, value in values}
     assert set(found) == set(names.tolist())
     return found
 
@@ -61,13 +54,13 @@ def named(network, layers, names, values):
 def gradients(network, layers, place):
     """Every weight's gradient is the original's."""
     grads = [(name, parameter.grad) for name, parameter in network.named_parameters()]
-    all_close(named(network, layers, KEPT[f"{place}/names"], grads), below(KEPT, place), GRADIENT, ZERO)
+    all_close(named(layers, KEPT[f"{place}/names"], grads), below(KEPT, place), GRADIENT, ZERO)
 
 
 def built(registry, layers, place, **options):
     """A network with the original's weights."""
     network = registry.build({**COMMON, **options})
-    fill(named(network, layers, KEPT[f"{place}/names"], network.named_parameters()).items(), f"sketch2img.{place}")
+    fill(named(layers, KEPT[f"{place}/names"], network.named_parameters()).items(), f"sketch2img.{place}")
     return network
 
 
@@ -98,8 +91,8 @@ def test_conditional_batch_norm_is_the_originals(double):
 
 
 def test_diversity_is_the_originals(double):
-    one, other = (tensor(kind, 3, 3, 8, 8) for kind in ("one", "other"))
-    noises = [tensor(f"noise of {kind}", 3, 16, 4, 4, std=1.0) for kind in ("one", "other")]
+    one, other = (tensor(kind, 1, 3, 8, 8) for kind in ("one", "other"))
+    noises = [tensor(f"noise of {kind}", 1, 16, 4, 4, std=1.0) for kind in ("one", "other")]
     value = LOSSES.build(dict(type="DiversityLoss"))(one.requires_grad_(), other, *noises)
     value.backward()
     close([value.item()], [KEPT["diversity"]], PASS)
