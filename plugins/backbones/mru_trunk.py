@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from sketchkit.errors import ConfigError
 from sketchkit.options import whole_number
 
+from ..layers.upsampling import Upsampling, make_upsampling
 from .mru import MRU
 from .mru_options import level_count
 
@@ -75,7 +76,7 @@ class MRUEncoder(nn.Module):
 
 
 class MRUDecoder(nn.Module):
-    """The encoder's mirror: a unit a level, 2 x 2 transposed convolutions between, skips concatenated first."""
+    """The encoder's mirror: a unit a level, upsampling between by `make_upsampling`, skips concatenated first."""
 
     def __init__(
         self,
@@ -83,13 +84,16 @@ class MRUDecoder(nn.Module):
         image_channels: int,
         channels: Sequence[int],
         make_unit: Callable[..., nn.Module] = MRU,
+        upsampling: Upsampling = "transposed",
     ) -> None:
         super().__init__()
         inputs = [2 * width for width in channels[:-1]] + [channels[-1] + noise_channels]
         self.units = nn.ModuleList(
             make_unit(before, image_channels, after) for before, after in zip(inputs, channels, strict=True)
         )
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(below, width, 2, stride=2) for width, below in pairwise(channels))
+        self.ups = nn.ModuleList(
+            make_upsampling(upsampling, below, width, kernel=2) for width, below in pairwise(channels)
+        )
 
     def forward(self, state: MRUState, noise: Tensor) -> Tensor:
         """The state's maps and noise (B, noise_channels, h, w) to features (B, channels[0], H, W)."""

@@ -328,3 +328,17 @@ def test_last_map_is_closed_by_a_prelu_of_slope_0_2() -> None:
     head = narrow_official()
     closing = head.trunk.last.activation
     assert torch.allclose(closing(torch.tensor([[-1.0], [2.0]])), torch.tensor([[-0.2], [2.0]]))
+
+
+def test_released_judges_start_from_the_released_distributions() -> None:
+    """Convolutions N(0, 0.02), the linear layer Glorot's uniform, class vectors N(0, 1)."""
+    head = OfficialMRUDiscriminator(spectral_norm=False)
+    drawn = torch.cat([layer.weight.flatten() for layer in head.modules() if isinstance(layer, nn.Conv2d)]).detach()
+    assert abs(drawn.std().item() / 0.02 - 1) < 1e-3
+    assert isinstance(head.classes, nn.Linear)
+    classes, bound = head.classes.weight.detach(), (6 / (768 + 50)) ** 0.5
+    assert 0.999 * bound < classes.abs().max() <= bound
+    assert abs(classes.square().mean().item() / (bound**2 / 3) - 1) < 0.02
+    projection = OfficialMRUDiscriminator(width=8, spectral_norm=False, class_head="projection").projection
+    assert projection is not None
+    assert abs(projection.table.weight.std().item() - 1) < 0.05
