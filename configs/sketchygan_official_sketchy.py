@@ -34,8 +34,8 @@ optim_wrapper = dict(
             flat_decay_mult=0.0,
             custom_keys={
                 "stem": dict(decay_mult=0.0),
-                ".norm.": dict(decay_mult=0.0),
-                ".skip.": dict(decay_mult=0.0),
+                "norm": dict(decay_mult=0.0),
+                "skip": dict(decay_mult=0.0),
                 "to_image": dict(decay_mult=0.0),
                 "noise_map.linear.weight": dict(decay_mult=0.1),
             },
@@ -47,9 +47,9 @@ optim_wrapper = dict(
             flat_decay_mult=0.0,
             custom_keys={
                 "stem": dict(decay_mult=0.0),
-                ".real.": dict(decay_mult=0.0),
-                ".classes.": dict(decay_mult=0.1),
-                ".classes.bias": dict(decay_mult=0.0),
+                "real": dict(decay_mult=0.0),
+                "classes": dict(decay_mult=0.1),
+                "classes.bias": dict(decay_mult=0.0),
             },
         ),
     ),
