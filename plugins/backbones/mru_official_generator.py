@@ -41,7 +41,10 @@ class NoiseMap(nn.Module):
             ConfigError: a batch of one in train mode, which has no batch statistics.
         """
         if self.training and len(noise) == 1:
-            raise ConfigError("OfficialMRUGenerator cannot train on a batch of one: batch norm needs 2 or more")
+            raise ConfigError(
+                "OfficialMRUGenerator cannot train on a batch of one: batch norm needs 2 or more in each part of the "
+                "batch: raise batch_size, or lower translator.accumulate"
+            )
         vector = self.activation(self.norm(self.linear(noise)[:, :, None, None], label))
         maps = vector.view(len(noise), -1, NOISE_SIDE, NOISE_SIDE)
         return maps if size == (NOISE_SIDE, NOISE_SIDE) else F.interpolate(maps, size, mode="bilinear")
