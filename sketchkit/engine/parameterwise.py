@@ -25,8 +25,10 @@ def parameter_groups(network: nn.Module, optimizer: Mapping[str, Any], paramwise
             parameter's name holds for it, and no other option does.
 
     Raises:
-        ConfigError: an option that changes nothing, such as a key that is in no parameter's name.
+        ConfigError: an option that changes nothing, such as a key that is in no parameter's name; or there is no `lr`.
     """
+    if "lr" not in optimizer:
+        raise ConfigError("paramwise_cfg multiplies the optimizer's lr, which is not given: give it, such as lr=2e-4")
     base = {"weight_decay": 0.0, **optimizer}
     singles = _singles(network, base, paramwise)
     for option, others in _each_left_out(paramwise):

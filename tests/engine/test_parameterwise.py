@@ -176,6 +176,12 @@ def test_an_option_that_changes_nothing_is_refused(
         GroupOptimizers({"generator": config})(Sides(generator=net()))
 
 
+def test_a_rate_that_is_not_given_is_asked_for() -> None:
+    config = {"optimizer": {"type": "Adam"}, "paramwise_cfg": {"custom_keys": {"0.": {"lr_mult": 0.5}}}}
+    with pytest.raises(ConfigError, match=r"optim_wrapper\.generator: .*lr, which is not given"):
+        GroupOptimizers({"generator": config})(Sides(generator=net()))
+
+
 @pytest.mark.parametrize(
     ("option", "said"),
     [
