@@ -6,8 +6,9 @@ categories = 13
 num_workers = 0
 
 translator = dict(ema=dict(type="MomentumAnnealingEMA", momentum=0.01, gamma=20))
+# No grid: neither from the generator's upsampling nor, through its gradients, from the discriminator's halving.
 backbone = dict(width=8, activation="leaky_relu", upsampling="resize")
-heads = dict(discriminator=dict(width=8, activation="leaky_relu"))
+heads = dict(discriminator=dict(width=8, activation="leaky_relu", antialias=True))
 # The demo does without Inception-v4's weights, which it would have to download.
 generator_losses = dict(perceptual=None, pixel=dict(weight=50.0), diversity=dict(weight=5.0))
 optim_wrapper = dict(

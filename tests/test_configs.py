@@ -121,7 +121,7 @@ def test_the_demo_keeps_its_own_slope_betas_and_a_smooth_upsampling():
     assert (config.backbone.activation, config.heads.discriminator.activation) == ("leaky_relu", "leaky_relu")
     betas = [tuple(config.optim_wrapper[side].optimizer.betas) for side in ("generator", "discriminator")]
     assert betas == [(0.5, 0.999)] * 2
-    assert config.backbone.upsampling == "resize"
+    assert config.backbone.upsampling == "resize" and config.heads.discriminator.antialias
     assert load_config(ROOT / "configs/autopainter_lineart.py").backbone.upsampling == "resize"
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from sketchkit.errors import ConfigError
 from sketchkit.options import whole_number
 
+from ..layers.blur import BlurDownsampling
 from ..layers.upsampling import Upsampling, make_upsampling
 from .mru import MRU
 from .mru_options import level_count
@@ -55,17 +56,22 @@ def image_pyramid(image: Tensor, levels: int) -> list[Tensor]:
 
 
 class MRUEncoder(nn.Module):
-    """A unit a level, and a 2 x 2 convolution of stride 2 between levels."""
+    """A unit a level, and between levels a 2 x 2 convolution of stride 2; antialias: one of 3 x 3, blurred, halved."""
 
     def __init__(
-        self, in_channels: int, image_channels: int, channels: Sequence[int], make_unit: Callable[..., nn.Module] = MRU
+        self,
+        in_channels: int,
+        image_channels: int,
+        channels: Sequence[int],
+        make_unit: Callable[..., nn.Module] = MRU,
+        antialias: bool = False,
     ) -> None:
         super().__init__()
         inputs = [in_channels, *channels[:-1]]
         self.units = nn.ModuleList(
             make_unit(before, image_channels, after) for before, after in zip(inputs, channels, strict=True)
         )
-        self.downs = nn.ModuleList(nn.Conv2d(width, width, 2, stride=2) for width in channels[:-1])
+        self.downs = nn.ModuleList(_halving(width, antialias) for width in channels[:-1])
 
     def forward(self, x: Tensor, pyramid: Sequence[Tensor], label: Tensor | None = None) -> list[Tensor]:
         """x (B, in_channels, H, W) to the output of each unit, largest first."""
@@ -73,6 +79,12 @@ class MRUEncoder(nn.Module):
         for unit, down, image in zip(self.units[1:], self.downs, pyramid[1:], strict=True):
             maps.append(unit(down(maps[-1]), image, label))
         return maps
+
+
+def _halving(width: int, antialias: bool) -> nn.Module:
+    if not antialias:
+        return nn.Conv2d(width, width, 2, stride=2)
+    return nn.Sequential(nn.Conv2d(width, width, 3, padding=1), BlurDownsampling())
 
 
 class MRUDecoder(nn.Module):
