@@ -12,11 +12,15 @@ contrast = 0.1
 translator = dict(
     data_preprocessor=dict(normalization="symmetric"), ema=dict(type="MomentumAnnealingEMA", momentum=0.01, gamma=20)
 )
-backbone = dict(width=8)
-heads = dict(discriminator=dict(width=8))
+# No grid: neither from the generator's upsampling nor, through its gradients, from the discriminator's halving.
+backbone = dict(width=8, activation="leaky_relu", upsampling="resize")
+heads = dict(discriminator=dict(width=8, activation="leaky_relu", antialias=True))
 # The demo does without Inception-v4's weights, which it would have to download.
 generator_losses = dict(perceptual=None, pixel=dict(weight=50.0), diversity=dict(weight=40.0))
-optim_wrapper = dict(generator=dict(optimizer=dict(lr=2e-3)), discriminator=dict(optimizer=dict(lr=1e-3)))
+optim_wrapper = dict(
+    generator=dict(optimizer=dict(lr=2e-3, betas=(0.5, 0.999))),
+    discriminator=dict(optimizer=dict(lr=1e-3, betas=(0.5, 0.999))),
+)
 train_cfg = dict(max_iters=400, val_interval=200, val_at_start=True)
 default_hooks = dict(
     logger=dict(interval=20), grids=dict(interval=100), watchdog=dict(begin=200), checkpoint=dict(interval=100)

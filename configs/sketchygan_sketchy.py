@@ -6,8 +6,12 @@ translator = dict(
     type="ConditionalTranslator",
     data_preprocessor=dict(type="TranslationPreprocessor", normalization="centered"),
 )
-backbone = dict(type="MRUGenerator", image_size="$image_size", num_classes="$num_classes")
-heads = dict(discriminator=dict(type="MRUDiscriminator", image_size="$image_size", num_classes="$num_classes"))
+networks = dict(
+    image_size="$image_size", num_classes="$num_classes", activation=dict(type="LeakyReLU", negative_slope=0.01)
+)
+backbone = dict(type="MRUGenerator", **networks)
+heads = dict(discriminator=dict(type="MRUDiscriminator", **networks))
+del networks
 
 generator_losses = dict(
     gan=dict(type="AdversarialLoss", weight=1.0),
@@ -22,7 +26,10 @@ discriminator_losses = dict(
     dragan=dict(type="DRAGANPenalty", weight=10.0),
 )
 
-optim_wrapper = dict(generator=dict(optimizer=dict(lr=1e-4)))
+optim_wrapper = dict(
+    generator=dict(optimizer=dict(lr=1e-4, betas=(0.9, 0.999))),
+    discriminator=dict(optimizer=dict(lr=2e-4, betas=(0.9, 0.999))),
+)
 param_scheduler = None
 # 20 epochs of the whole database's training split, some 67,000 sketches.
 train_cfg = dict(max_iters=84_000, val_interval=5000)

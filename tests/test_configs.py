@@ -106,6 +106,45 @@ def test_the_seeds_schedule_and_rates():
     assert (config.batch_size, config.image_size, config.categories) == (16, 64, 125)
 
 
+@pytest.mark.parametrize("name", ["sketchygan_sketchy", "sketch2img_10classes_sketchy", "sketch2img_8channel_sketchy"])
+def test_the_reports_networks_and_optimizers_are_pytorchs_defaults(name):
+    """Its code builds nn.LeakyReLU() and optim.Adam(parameters, lr=...): slope and betas are PyTorch's own."""
+    import torch
+    from sketchkit_plugins.layers.activation import make_activation
+
+    config = load_config(ROOT / f"configs/{name}.py")
+    for network in (config.backbone, config.heads.discriminator):
+        assert make_activation(network.activation).negative_slope == torch.nn.LeakyReLU().negative_slope == 0.01
+    adam = torch.optim.Adam([torch.nn.Parameter(torch.ones(1))]).defaults
+    for side in ("generator", "discriminator"):
+        assert tuple(config.optim_wrapper[side].optimizer.betas) == adam["betas"]
+
+
+def test_the_demo_keeps_its_own_slope_betas_and_a_smooth_upsampling():
+    config = load_config(ROOT / "configs/sketchygan_demo.py")
+    assert (config.backbone.activation, config.heads.discriminator.activation) == ("leaky_relu", "leaky_relu")
+    betas = [tuple(config.optim_wrapper[side].optimizer.betas) for side in ("generator", "discriminator")]
+    assert betas == [(0.5, 0.999)] * 2
+    assert config.backbone.upsampling == "resize" and config.heads.discriminator.antialias
+    assert load_config(ROOT / "configs/autopainter_lineart.py").backbone.upsampling == "resize"
+
+
+def test_the_official_preset_has_the_released_objective_and_batches():
+    """graph_single.py with spectral norm: softplus, no gradient penalty; two towers of 16; Adam (0, 0.9)."""
+    config = load_config(ROOT / "configs/sketchygan_official_sketchy.py")
+    terms = {name: term for name, term in config.discriminator_losses.items() if term}
+    assert {name: term["type"] for name, term in terms.items()} == {
+        "gan": "AdversarialLoss", "classes": "AuxiliaryClassificationLoss",
+    }  # fmt: skip
+    assert (terms["gan"]["mode"], terms["classes"]["focal_gamma"]) == ("softplus", 2.0)
+    weights = {name: term["weight"] for name, term in config.generator_losses.items()}
+    assert weights == {"gan": 1.0, "classes": 0.5, "pixel": 10.0, "perceptual": 10 * 0.3, "diversity": 10.0}
+    assert config.train_dataloader.batch_size / config.translator.accumulate == 16
+    rates = {side: config.optim_wrapper[side].optimizer for side in ("generator", "discriminator")}
+    assert {side: one.lr for side, one in rates.items()} == {"generator": 2e-4, "discriminator": 4e-4}
+    assert all(tuple(one.betas) == (0.0, 0.9) and one.weight_decay == 1e-5 for one in rates.values())
+
+
 def test_the_official_schedule_is_the_formula():
     """lr x max(0.2, 1 - 0.9 i / 300,000)."""
     import torch

@@ -84,7 +84,7 @@ class MRU(nn.Module):
         return torch.lerp(kept.to(new.dtype), new, mix.to(new.dtype))
 
     def _masks(self, joint: Tensor) -> tuple[Tensor, ...]:
-        weights = [mask.weight for mask in (self.keep, self.mix)]
-        biases = torch.cat([mask.bias for mask in (self.keep, self.mix)])
-        masks = F.conv2d(joint, torch.cat(weights), biases, padding=1).sigmoid()
+        both = (self.keep, self.mix)
+        weights, biases = [mask.weight for mask in both], [mask.bias for mask in both if mask.bias is not None]
+        masks = F.conv2d(joint, torch.cat(weights), torch.cat(biases), padding=1).sigmoid()
         return masks.split([len(weight) for weight in weights], 1)

@@ -15,6 +15,7 @@ from sketchkit.registry import BACKBONES
 from ..layers.activation import Activation
 from ..layers.initialize import initialize
 from ..layers.norm import CONDITIONAL, Norm
+from ..layers.upsampling import Upsampling
 from .mru import MRU
 from .mru_options import check_label
 from .mru_trunk import MRUDecoder, MRUEncoder, MRUState, image_pyramid, level_channels
@@ -46,7 +47,9 @@ class MRUGenerator(nn.Module):
     Levels of width, 2 width, 4 width, 8 width, 8 width, ... channels lead from `image_size` to 8 x 8, where noise
     joins; every unit sees the sketch, averaged to its size. `start` is what the first unit works on: a learned map a
     class, or a convolution of the sketch to 8 channels. noise_channels=None is as many as the bottleneck has. Any
-    input works whose sides divide by `size_multiple`.
+    input works whose sides divide by `size_multiple`. `upsampling` as in `make_upsampling`: the report's transposed
+    convolutions of 2 x 2 write each output pixel from one input pixel and leave a grid of two pixels; resize leaves
+    none.
 
     Raises:
         ConfigError: an option that is not a choice, or an image size that is not 16, 32, 64, ...
@@ -64,6 +67,7 @@ class MRUGenerator(nn.Module):
         start: str = "label",
         noise_channels: Channels | None = None,
         activation: Activation = "leaky_relu",
+        upsampling: Upsampling = "transposed",
     ) -> None:
         super().__init__()
         one_of("start", start, STARTS)
@@ -78,7 +82,7 @@ class MRUGenerator(nn.Module):
         first = 1 if start == "label" else SKETCH_START_CHANNELS
         make_unit = partial(MRU, variant=variant, norm=norm, num_classes=num_classes, activation=activation)
         self.encoder = MRUEncoder(first, in_channels, channels, make_unit)
-        self.decoder = MRUDecoder(self.noise_channels, in_channels, channels, make_unit)
+        self.decoder = MRUDecoder(self.noise_channels, in_channels, channels, make_unit, upsampling)
         self.to_image = nn.Conv2d(channels[0], out_channels, 3, padding=1)
         initialize(self, norms=False)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..layers.activation import Activation, make_activation
-from ..layers.conditional_norm import normalize
+from ..layers.conditional_norm import ConditionalBatchNorm2d, normalize
 from ..layers.initialize import initialize
 from ..layers.norm import CONDITIONAL, Norm, make_norm
 from .mru import ConvNormAct
@@ -112,8 +112,17 @@ class MRUv2(nn.Module):
 
 
 def initialize_official(network: nn.Module) -> None:
-    """Draw weights from N(0, 0.02), biases 0, but the gates of v3 units start at a bias of 0.5, as released."""
+    """Draw the weights as released, in place, with biases 0 but for the gates of v3 units, which start at 0.5.
+
+    Convolutions are N(0, 0.02), linear layers uniform within sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010),
+    the scales of conditional batch norm 1 and its shifts 0.
+    """
     initialize(network, norms=False)
     for module in network.modules():
-        if isinstance(module, MRUv3) and module.gate.bias is not None:
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+        elif isinstance(module, ConditionalBatchNorm2d):
+            nn.init.ones_(module.gamma.weight)
+            nn.init.zeros_(module.beta.weight)
+        elif isinstance(module, MRUv3) and module.gate.bias is not None:
             nn.init.constant_(module.gate.bias, 0.5)

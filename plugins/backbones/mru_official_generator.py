@@ -21,6 +21,7 @@ from .mru_trunk import MRUState, image_pyramid
 BOTTLENECK = 2
 NOISE_SIDE = 2 * BOTTLENECK
 STEM_CHANNELS = 8
+SAME = (2, 3, 2, 3)  # left, right, top, bottom: TensorFlow's for a kernel of 7 and a stride of 2
 DECODER_WIDTHS = (1, 2, 2, 4, 6)  # times the width, largest map first; deeper levels have 8
 
 
@@ -40,7 +41,10 @@ class NoiseMap(nn.Module):
             ConfigError: a batch of one in train mode, which has no batch statistics.
         """
         if self.training and len(noise) == 1:
-            raise ConfigError("OfficialMRUGenerator cannot train on a batch of one: batch norm needs 2 or more")
+            raise ConfigError(
+                "OfficialMRUGenerator cannot train on a batch of one: batch norm needs 2 or more in each part of the "
+                "batch: raise batch_size, or lower translator.accumulate"
+            )
         vector = self.activation(self.norm(self.linear(noise)[:, :, None, None], label))
         maps = vector.view(len(noise), -1, NOISE_SIDE, NOISE_SIDE)
         return maps if size == (NOISE_SIDE, NOISE_SIDE) else F.interpolate(maps, size, mode="bilinear")
@@ -51,9 +55,9 @@ class OfficialMRUGenerator(nn.Module):
     """A sketch, a class and noise to a picture, by the structure of the released code; 22.2 M parameters by default.
 
     A 7 x 7 convolution of stride 2 and v3 units lead to 2 x 2; v2 units lead back from there, seeing the sketch and,
-    as part of the image input, the noise at 4 x 4 and the encoder's maps from 8 x 8 on. Decided here, as the code
-    leaves it open: larger image sizes add levels of 8 width at the small end of both halves; convolutions pad
-    symmetrically; the linear layer starts from N(0, 0.02), gammas from N(1, 0.02); statistics are running ones in eval.
+    as part of the image input, the noise at 4 x 4 and the encoder's maps from 8 x 8 on. Weights start as released; see
+    `initialize_official`. Decided here: larger image sizes add levels of 8 width at the small end of both halves;
+    statistics are running ones in eval, where the released code takes those of the batch.
 
     Raises:
         ConfigError: an activation that is not a choice, or an image size that is not 16, 32, 64, ...
@@ -77,7 +81,7 @@ class OfficialMRUGenerator(nn.Module):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.size_multiple = 2**halvings
         self.noise_channels, self.num_classes = noise_channels, num_classes
-        self.stem = nn.Conv2d(in_channels, STEM_CHANNELS, 7, stride=2, padding=3)
+        self.stem = nn.Conv2d(in_channels, STEM_CHANNELS, 7, stride=2)
         self.encoder = OfficialEncoder(
             STEM_CHANNELS, in_channels, channels, num_classes=num_classes, activation=activation
         )
@@ -107,7 +111,7 @@ class OfficialMRUGenerator(nn.Module):
         """The part of `forward` that does not depend on noise; takes and raises what `forward` does."""
         check_label(label, self.num_classes, type(self).__name__)
         pyramid = image_pyramid(source, len(self.decoder.units) + 1)  # down to the bottleneck, so that it must fit
-        stem = self.stem(source)
+        stem = self.stem(F.pad(source, SAME))
         return MRUState([stem, *self.encoder(stem, pyramid[1:], label)], pyramid, label)
 
     def decode(self, state: MRUState, noise: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from sketchkit.errors import ConfigError
 from sketchkit.options import whole_number
 
+from ..layers.blur import BlurDownsampling
+from ..layers.upsampling import Upsampling, make_upsampling
 from .mru import MRU
 from .mru_options import level_count
 
@@ -54,17 +56,22 @@ def image_pyramid(image: Tensor, levels: int) -> list[Tensor]:
 
 
 class MRUEncoder(nn.Module):
-    """A unit a level, and a 2 x 2 convolution of stride 2 between levels."""
+    """A unit a level, and between levels a 2 x 2 convolution of stride 2; antialias: one of 3 x 3, blurred, halved."""
 
     def __init__(
-        self, in_channels: int, image_channels: int, channels: Sequence[int], make_unit: Callable[..., nn.Module] = MRU
+        self,
+        in_channels: int,
+        image_channels: int,
+        channels: Sequence[int],
+        make_unit: Callable[..., nn.Module] = MRU,
+        antialias: bool = False,
     ) -> None:
         super().__init__()
         inputs = [in_channels, *channels[:-1]]
         self.units = nn.ModuleList(
             make_unit(before, image_channels, after) for before, after in zip(inputs, channels, strict=True)
         )
-        self.downs = nn.ModuleList(nn.Conv2d(width, width, 2, stride=2) for width in channels[:-1])
+        self.downs = nn.ModuleList(_halving(width, antialias) for width in channels[:-1])
 
     def forward(self, x: Tensor, pyramid: Sequence[Tensor], label: Tensor | None = None) -> list[Tensor]:
         """x (B, in_channels, H, W) to the output of each unit, largest first."""
@@ -74,8 +81,14 @@ class MRUEncoder(nn.Module):
         return maps
 
 
+def _halving(width: int, antialias: bool) -> nn.Module:
+    if not antialias:
+        return nn.Conv2d(width, width, 2, stride=2)
+    return nn.Sequential(nn.Conv2d(width, width, 3, padding=1), BlurDownsampling())
+
+
 class MRUDecoder(nn.Module):
-    """The encoder's mirror: a unit a level, 2 x 2 transposed convolutions between, skips concatenated first."""
+    """The encoder's mirror: a unit a level, upsampling between by `make_upsampling`, skips concatenated first."""
 
     def __init__(
         self,
@@ -83,13 +96,16 @@ class MRUDecoder(nn.Module):
         image_channels: int,
         channels: Sequence[int],
         make_unit: Callable[..., nn.Module] = MRU,
+        upsampling: Upsampling = "transposed",
     ) -> None:
         super().__init__()
         inputs = [2 * width for width in channels[:-1]] + [channels[-1] + noise_channels]
         self.units = nn.ModuleList(
             make_unit(before, image_channels, after) for before, after in zip(inputs, channels, strict=True)
         )
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(below, width, 2, stride=2) for width, below in pairwise(channels))
+        self.ups = nn.ModuleList(
+            make_upsampling(upsampling, below, width, kernel=2) for width, below in pairwise(channels)
+        )
 
     def forward(self, state: MRUState, noise: Tensor) -> Tensor:
         """The state's maps and noise (B, noise_channels, h, w) to features (B, channels[0], H, W)."""

@@ -10,13 +10,13 @@ CLASS_HEADS = ("auxiliary", "projection", None)
 
 
 class ProjectionTerm(nn.Module):
-    """The inner product of a class vector with features (Miyato and Koyama, ICLR 2018); vectors ~ N(0, 0.02)."""
+    """The inner product of a class vector with features (Miyato and Koyama, ICLR 2018); vectors ~ N(0, std)."""
 
-    def __init__(self, num_classes: int, channels: int) -> None:
+    def __init__(self, num_classes: int, channels: int, std: float = 0.02) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.table = nn.Embedding(num_classes, channels)
-        nn.init.normal_(self.table.weight, 0.0, 0.02)
+        nn.init.normal_(self.table.weight, 0.0, std)
 
     def forward(self, features: Tensor, label: Tensor | None) -> Tensor:
         """features (B, C, ...) and label (B,) to (B, 1, ...), the product over C at each place.

@@ -27,9 +27,10 @@ class MRUDiscriminator(nn.Module):
 
     The trunk starts from, and is conditioned on, I = [picture, sketch]; its last maps (8 width, 8, 8) are flattened
     into linear layers. `class_head`: auxiliary (class logits), projection (<class vector, features averaged over
-    space> is added to the logit), or None. `spectral_norm` is that of every convolution.
-    `norm` is for the non-mask convolutions: with a gradient penalty leave it
-    None, as batch norm mixes samples. source_channels=0 judges the picture alone.
+    space> is added to the logit), or None. `spectral_norm` is that of every convolution. `norm` is for the non-mask
+    convolutions: with a gradient penalty leave it None, as batch norm mixes samples. source_channels=0 judges the
+    picture alone. antialias=True blurs before it leaves out pixels: strided convolutions give the generator gradients
+    with a grid of two pixels, which it then draws.
 
     Raises:
         ConfigError: an option that is not a choice, or an image size that is not 16, 32, 64, ...
@@ -47,6 +48,7 @@ class MRUDiscriminator(nn.Module):
         spectral_norm: bool = True,
         class_head: str | None = "auxiliary",
         activation: Activation = "leaky_relu",
+        antialias: bool = False,
     ) -> None:
         super().__init__()
         one_of("class_head", class_head, CLASS_HEADS)
@@ -55,7 +57,7 @@ class MRUDiscriminator(nn.Module):
         flat = channels[-1] * BOTTLENECK**2
         self.image_size, self.source_channels = image_size, source_channels
         make_unit = partial(MRU, variant=variant, norm=norm, activation=activation)
-        self.trunk = MRUEncoder(joint, joint, channels, make_unit)
+        self.trunk = MRUEncoder(joint, joint, channels, make_unit, antialias)
         self.real = nn.Linear(flat, 1)
         self.classes = nn.Linear(flat, num_classes) if class_head == "auxiliary" else None
         self.projection = ProjectionTerm(num_classes, channels[-1]) if class_head == "projection" else None

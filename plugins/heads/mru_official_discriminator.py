@@ -27,8 +27,9 @@ class OfficialMRUDiscriminator(nn.Module):
 
     A 7 x 7 convolution and v3 units without norm lead to 4 x 4. `class_head`: auxiliary (class logits from the
     averaged features), projection (<class vector, features> is added to each patch's logit), or None. A PReLU
-    has one slope a place. Decided here: larger image sizes add levels of 12 width; any multiple of the number of
-    pixels a patch spans (16 by default) can be judged.
+    has one slope a place. Weights start as released; see `initialize_official`; class vectors from N(0, 1). Decided
+    here: larger image sizes add levels of 12 width; any multiple of the number of pixels a patch spans (16 by
+    default) can be judged.
 
     Raises:
         ConfigError: an option that is not a choice, or an image size that is not 8, 16, 32, 64, ...
@@ -53,7 +54,7 @@ class OfficialMRUDiscriminator(nn.Module):
         self.trunk = OfficialEncoder(STEM_CHANNELS, image_channels, channels, norm=None, activation=activation)
         self.real = nn.Conv2d(channels[-1], 1, 1)
         self.classes = nn.Linear(channels[-1], num_classes) if class_head == "auxiliary" else None
-        self.projection = ProjectionTerm(num_classes, channels[-1]) if class_head == "projection" else None
+        self.projection = ProjectionTerm(num_classes, channels[-1], std=1.0) if class_head == "projection" else None
         initialize_official(self)
         if spectral_norm:
             add_spectral_norm(self)

@@ -64,8 +64,8 @@ class Canvas:
         bound: Sequence[float] | None = None,
     ) -> None:
         self.space, self.ema, self.restart, self.steps = space, ema, restart, 0
-        self.bound, kept = bound or (None, 1.0)
-        self.bounded = math.ceil(kept * iterations)
+        self.bound = bound[0] if bound else None
+        self.bounded = math.ceil(bound[1] * iterations) if bound else 0
         self.pixels = space.enter(picture).contiguous().requires_grad_()
         self.optimizer = OPTIMIZERS.build({**optimizer, "params": [self.pixels]})
         share, factor = decay or (1.0, 1.0)

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from sketchkit import registry
 from sketchkit.config.checks import (
+    Check,
     Misfit,
     a_dict,
     anything,
@@ -23,7 +24,7 @@ from sketchkit.config.checks import (
     optional,
     plain,
 )
-from sketchkit.declared import Count, Interpolation, Range, Seed, Side, Whole, short
+from sketchkit.declared import Count, Interpolation, NotNegative, Range, Seed, Side, Whole, short
 from sketchkit.errors import ConfigError
 from sketchkit.options import options_of
 
@@ -103,6 +104,18 @@ def schedules(value: Any, key: str) -> None:
     (named(one_or_several(SCHEDULE)) if by_group else one_or_several(SCHEDULE))(value, key)
 
 
+def by_part_of_a_name(check: Check) -> Check:
+    """A dict of those by what parameters' names hold, which may be less than a name, such as '.norm.'."""
+
+    def check_each(value: Any, key: str) -> None:
+        for part, item in a_dict(value, key).items():
+            if not isinstance(part, str) or not part:
+                raise Misfit(key, f": {part!r} is no part of a parameter's name")
+            check(item, f"{key}.{part}")
+
+    return check_each
+
+
 def _written(key: str, references: Mapping[str, str]) -> str:
     """The key under which a value was written."""
     start = key
@@ -111,9 +124,15 @@ def _written(key: str, references: Mapping[str, str]) -> str:
     return references[start] + key[len(start) :] if start else key
 
 
+MULTIPLIER = plain(NotNegative)
+MULTIPLIERS = fields(nothing, lr_mult=MULTIPLIER, decay_mult=MULTIPLIER)
+PARAMWISE = fields(
+    nothing, custom_keys=by_part_of_a_name(MULTIPLIERS), bias_lr_mult=MULTIPLIER, bias_decay_mult=MULTIPLIER,
+    norm_decay_mult=MULTIPLIER, flat_decay_mult=MULTIPLIER, dwconv_decay_mult=MULTIPLIER,
+)  # fmt: skip
 GROUP = entry(
-    registry.OPTIM_WRAPPERS, "optimizer", default=WRAPPER,
-    optimizer=entry(registry.OPTIMIZERS, "params"), constructor=known(registry.OPTIM_WRAPPER_CONSTRUCTORS),
+    registry.OPTIM_WRAPPERS, "optimizer", default=WRAPPER, optimizer=entry(registry.OPTIMIZERS, "params"),
+    constructor=known(registry.OPTIM_WRAPPER_CONSTRUCTORS), paramwise_cfg=optional(PARAMWISE),
 )  # fmt: skip
 # A count is of iterations or, as a fraction, of the run.
 COUNTED = plain(Annotated[int | float, Range(0)])

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import torch
 from mmengine.dist import all_reduce_params, get_world_size
-from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from sketchkit.declared import Choices, Positive
+from sketchkit.engine.parameterwise import parameter_groups
 from sketchkit.errors import ConfigError
 from sketchkit.options import did_you_mean
-from sketchkit.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+from sketchkit.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -53,13 +54,26 @@ class SyncedOptimWrapper(OptimWrapper):
         if clip_weights is not None and clip_weights <= 0:
             raise ConfigError(f"clip_weights={clip_weights} leaves no weight: give a positive bound, such as 0.01")
         self.amp, self.clip_weights = amp, clip_weights
-        self.device_type = self.param_groups[0]["params"][0].device.type
+        self.device_type = self._parameters()[0].device.type
         if amp and self.device_type == "cpu" and not allow_slow_amp and not _native_bf16():
             raise ConfigError(
                 f"amp={amp} on this CPU is some 350 times slower than float32 (no native bf16): "
                 "leave amp out, or insist with optim_wrapper.allow_slow_amp=True"
             )
         self.scaler = torch.amp.GradScaler(self.device_type, loss_scale, enabled=amp == "fp16")
+        self._places = list(range(len(self._parameters())))
+
+    def number_by(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Number the state in checkpoints by this order, the network's, whatever groups the parameters are in.
+
+        A resumed run may then group them otherwise.
+        """
+        places = {id(parameter): place for place, parameter in enumerate(parameters)}
+        self._places = [places[id(parameter)] for parameter in self._parameters()]
+
+    def _parameters(self) -> list[nn.Parameter]:
+        # mmengine's own `param_groups` has one more, of no parameter of the network, to keep the base rate in.
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
@@ -79,7 +93,7 @@ class SyncedOptimWrapper(OptimWrapper):
         """
         scales = scaler or self.scaler
         if get_world_size() > 1:
-            parameters = [p for group in self.param_groups for p in group["params"] if p.requires_grad]
+            parameters = [p for p in self._parameters() if p.requires_grad]
             for parameter in parameters:
                 # Every rank must offer the same list, or the buckets would not match.
                 if parameter.grad is None:
@@ -88,23 +102,27 @@ class SyncedOptimWrapper(OptimWrapper):
         if self.clip_grad_kwargs:
             scales.unscale_(self.optimizer)
             # mmengine's own `_clip_grad` fetches the norm from the device every time.
-            self.clip_func([p for group in self.param_groups for p in group["params"]], **self.clip_grad_kwargs)
+            self.clip_func(self._parameters(), **self.clip_grad_kwargs)
         scales.step(self.optimizer, **options)
         if scaler is None:
             scales.update()
         if self.clip_weights is not None:
             with torch.no_grad():
-                for parameter in (p for group in self.param_groups for p in group["params"]):
+                for parameter in self._parameters():
                     parameter.clamp_(-self.clip_weights, self.clip_weights)
 
     def state_dict(self) -> dict[str, Any]:
         """The optimiser's per-parameter state and the loss scale; hyper-parameters stay the config's."""
-        return {"state": self.optimizer.state_dict()["state"], "scaler": self.scaler.state_dict()}
+        packed = self.optimizer.state_dict()["state"]
+        state = {self._places[index]: one for index, one in packed.items()}
+        return {"state": state, "scaler": self.scaler.state_dict()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state_dict["state"], "param_groups": groups})
+        indices = {place: index for index, place in enumerate(self._places)}
+        state = {indices[place]: one for place, one in state_dict["state"].items()}
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         if state_dict["scaler"] and self.scaler.is_enabled():
             self.scaler.load_state_dict(state_dict["scaler"])
 
@@ -114,12 +132,13 @@ class GroupOptimizers:
     """Builds an optimizer for each of a translator's `optimizer_groups`.
 
     Args:
-        optim_wrapper_cfg: name of a group -> `dict(optimizer=...)` with what else `SyncedOptimWrapper` takes; options
-            beside the groups go to all of them.
+        optim_wrapper_cfg: name of a group -> `dict(optimizer=...)` with what else `SyncedOptimWrapper` takes, and
+            perhaps a `paramwise_cfg`, see `parameter_groups`; options beside the groups go to all of them.
         paramwise_cfg: not used; part of mmengine's interface.
 
     Raises:
-        ConfigError: a group has no optimizer, or the translator has no such group.
+        ConfigError: a group has no optimizer, the translator has no such group, or a `paramwise_cfg` has an option that
+            changes nothing.
     """
 
     def __init__(self, optim_wrapper_cfg: Mapping[str, Any], paramwise_cfg: Any = None) -> None:
@@ -137,13 +156,21 @@ class GroupOptimizers:
         missing = [name for name in parts if name not in self.groups]
         if missing:
             raise ConfigError(f"optim_wrapper has no '{missing[0]}': give it optim_wrapper.{missing[0]}.optimizer")
-        return OptimWrapperDict(**{name: self._build(part, self.groups[name]) for name, part in parts.items()})
+        return OptimWrapperDict(**{name: self._build(name, part) for name, part in parts.items()})
 
-    def _build(self, part: nn.Module, cfg: Mapping[str, Any]) -> OptimWrapper:
+    def _build(self, name: str, part: nn.Module) -> OptimWrapper:
+        options = {"type": "sketchkit.SyncedOptimWrapper", **self.common, **self.groups[name]}
+        optimizer, paramwise = options.pop("optimizer"), options.pop("paramwise_cfg", None)
         try:
-            return build_optim_wrapper(part, {"type": "sketchkit.SyncedOptimWrapper", **self.common, **cfg})
+            params = parameter_groups(part, optimizer, paramwise) if paramwise else list(part.parameters())
+            options["optimizer"] = OPTIMIZERS.build({**optimizer, "params": params})
+            wrapper = OPTIM_WRAPPERS.build(options)
+        except ConfigError as error:
+            raise ConfigError(f"optim_wrapper.{name}: {error}") from error
         except (ValueError, TypeError) as error:
             raise ConfigError(f"optim_wrapper cannot be built: {' '.join(str(error).split())}") from error
+        wrapper.number_by(part.parameters())
+        return wrapper
 
 
 def _native_bf16() -> bool:

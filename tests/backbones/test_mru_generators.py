@@ -13,6 +13,8 @@ from sketchkit_plugins.backbones.mru_generator import LabelMap, MRUGenerator
 from sketchkit_plugins.backbones.mru_official_generator import OfficialMRUGenerator
 from sketchkit_plugins.backbones.mru_trunk import image_pyramid
 from sketchkit_plugins.layers.activation import SmoothReLU
+from sketchkit_plugins.layers.upsampling import UPSAMPLINGS
+from sketchkit_plugins.metrics.checkerboard import checkerboard
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
@@ -289,12 +291,58 @@ def test_weights_start_from_the_published_distribution() -> None:
             assert abs(layer.weight.mean().item()) < 0.003
 
 
+def test_the_published_upsampling_is_a_transposed_convolution_of_2_by_2() -> None:
+    decoder = MRUGenerator(image_size=32, width=2, num_classes=2).decoder
+    for layer, (below, here) in zip(decoder.ups, [(4, 2), (8, 4)], strict=True):
+        assert isinstance(layer, nn.ConvTranspose2d)
+        assert layer.weight.shape == (below, here, 2, 2)
+        assert (layer.stride, layer.padding, layer.output_padding) == ((2, 2), (0, 0), (0, 0))
+
+
+@pytest.mark.parametrize("name", [*UPSAMPLINGS, {"type": "nearest"}])
+def test_every_upsampling_learns_in_the_generator(name: Any) -> None:
+    net = MRUGenerator(image_size=32, width=2, num_classes=5, in_channels=1, upsampling=name)
+    out = call(net, given(net))
+    out.square().sum().backward()
+    assert out.shape == (2, 3, 32, 32)
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.decoder.ups.parameters())
+
+
+@pytest.mark.parametrize(("name", "has_grid"), [("transposed", True), ("resize", False), ("bilinear", False)])
+def test_a_flat_sketch_is_drawn_without_a_grid_but_by_transposed_convolutions(name: str, has_grid: bool) -> None:
+    net = MRUGenerator(image_size=32, width=4, num_classes=1, start="sketch", norm=None, upsampling=name)
+    strengthen(net)
+    with torch.no_grad():
+        out = net(torch.ones(1, 3, 128, 128), noise=torch.ones(1, 16, 32, 32))
+    middle = out[..., 56:72, 56:72].double()  # which sees no border
+    assert (middle.std((2, 3)).max() > 1e-3) == has_grid
+    assert not has_grid or checkerboard(middle, 4).item() == pytest.approx(1)  # of two doublings
+
+
 def test_an_unknown_start_is_refused() -> None:
     with pytest.raises(ConfigError, match="did you mean 'sketch'"):
         MRUGenerator(start="skecth")
 
 
 # The released generator.
+
+
+def test_released_weights_start_from_the_released_distributions() -> None:
+    """Convolutions N(0, 0.02), the linear layer Glorot's uniform, scales 1, gates of v3 units 0.5, the rest 0."""
+    net = OfficialMRUGenerator(num_classes=3)
+    drawn = torch.cat([layer.weight.flatten() for layer in net.modules() if isinstance(layer, nn.Conv2d)]).detach()
+    assert len(drawn) > 2e7
+    assert abs(drawn.std().item() / 0.02 - 1) < 1e-3
+    assert abs((drawn.abs() < 0.02).double().mean().item() - 0.6827) < 1e-3  # of a normal distribution
+    linear, bound = net.noise_map.linear.weight.detach(), (6 / (256 + 64 * 4 * 4)) ** 0.5
+    assert 0.999 * bound < linear.abs().max() <= bound
+    assert abs(linear.square().mean().item() / (bound**2 / 3) - 1) < 0.01
+    assert abs((linear.abs() < bound / 2).double().mean().item() - 0.5) < 0.01  # of a uniform one
+    for name, values in net.named_parameters():
+        if name.endswith("bias"):
+            assert values.eq(0.5 if ".gate." in name else 0).all(), name
+        elif ".norm." in name:
+            assert values.eq(1 if "gamma" in name else 0).all(), name
 
 
 def conv(kernel: int, before: int, after: int) -> int:
@@ -362,7 +410,10 @@ def test_data_takes_the_released_way() -> None:
     i8 = mean2(i16)
     i4 = mean2(i8)
     encode, decode, norm = net.encoder.units, net.decoder.units, net.noise_map.norm
-    h0 = net.stem(i32)
+    # TensorFlow's SAME: output o sees inputs 2 o - 2 to 2 o + 4.
+    wide = torch.zeros(2, 3, 40, 40)
+    wide[..., 2:34, 2:34] = i32
+    h0 = net.stem(wide)[..., :16, :16]
     e1 = mean2(encode[0](h0, i16, label))
     e2 = mean2(encode[1](e1, i8, label))
     e3 = smooth(net.encoder.last.norm(mean2(encode[2](e2, i4, label)), label))

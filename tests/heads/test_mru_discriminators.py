@@ -12,6 +12,7 @@ import pytest
 import torch
 from sketchkit_plugins.heads.mru_discriminator import MRUDiscriminator
 from sketchkit_plugins.heads.mru_official_discriminator import OfficialMRUDiscriminator
+from sketchkit_plugins.metrics.checkerboard import checkerboard
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
@@ -269,6 +270,22 @@ def test_conditional_norm_is_refused() -> None:
         narrow_seed(norm="conditional_batch")
 
 
+@pytest.mark.parametrize(("antialias", "least", "most"), [(False, 0.035, 1.0), (True, 0.0, 0.025)])
+def test_antialiasing_keeps_the_grid_out_of_gradients(antialias: bool, least: float, most: float) -> None:
+    """Untrained, strided convolutions leave what white noise has of it, 0.06, and training raises that."""
+    head = MRUDiscriminator(image_size=32, width=8, num_classes=3, antialias=antialias, spectral_norm=False)
+    for layer in head.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+    image = pictures(32, batch=8).requires_grad_()
+    (gradient,) = torch.autograd.grad(judge_many(head, image), image)
+    assert least < checkerboard(gradient.double()).mean() < most
+
+
+def judge_many(head: nn.Module, image: Tensor) -> Tensor:
+    return head(image, torch.zeros_like(image)).logits.sum()
+
+
 # The released discriminator.
 
 
@@ -331,3 +348,17 @@ def test_last_map_is_closed_by_a_prelu_of_slope_0_2() -> None:
     head = narrow_official()
     closing = head.trunk.last.activation
     assert torch.allclose(closing(torch.tensor([[-1.0], [2.0]])), torch.tensor([[-0.2], [2.0]]))
+
+
+def test_released_judges_start_from_the_released_distributions() -> None:
+    """Convolutions N(0, 0.02), the linear layer Glorot's uniform, class vectors N(0, 1)."""
+    head = OfficialMRUDiscriminator(spectral_norm=False)
+    drawn = torch.cat([layer.weight.flatten() for layer in head.modules() if isinstance(layer, nn.Conv2d)]).detach()
+    assert abs(drawn.std().item() / 0.02 - 1) < 1e-3
+    assert isinstance(head.classes, nn.Linear)
+    classes, bound = head.classes.weight.detach(), (6 / (768 + 50)) ** 0.5
+    assert 0.999 * bound < classes.abs().max() <= bound
+    assert abs(classes.square().mean().item() / (bound**2 / 3) - 1) < 0.02
+    projection = OfficialMRUDiscriminator(width=8, spectral_norm=False, class_head="projection").projection
+    assert projection is not None
+    assert abs(projection.table.weight.std().item() - 1) < 0.05

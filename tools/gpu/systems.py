@@ -93,6 +93,8 @@ def system_options(name: str, setting: Setting) -> list[str]:
     options += ["categories=13"] if kind == "sketchy" else []
     options += ["val_split=val"] if kind == "pairs" else []
     options += ["split_ratios=[0.7,0.25,0.05]"] if kind == "color" else []
+    # Of a batch as small as these a part would be a single picture, which batch norm cannot train on.
+    options += ["translator.accumulate=1"] if "accumulate" in config.translator else []
     for term, cfg in config.generator_losses.items():
         if cfg and "network" in cfg:
             options.append(f"generator_losses.{term}.weights=None")

@@ -27,11 +27,7 @@ class TextbookStep:
     def __init__(self, system: System, amp: torch.dtype | None) -> None:
         self.model, self.batch, self.amp = system.model, system.batch, amp
         self.device = next(self.model.parameters()).device
-        options = {side: dict(wrapper.optimizer.defaults) for side, wrapper in system.wrappers.items()}
-        self.optimizers = {
-            side: type(wrapper.optimizer)(wrapper.optimizer.param_groups[0]["params"], **_plain(options[side]))
-            for side, wrapper in system.wrappers.items()
-        }
+        self.optimizers = {side: _as_they_come(wrapper.optimizer) for side, wrapper in system.wrappers.items()}
 
     def __call__(self) -> dict[str, float]:
         """One step; the value of each side's objective."""
@@ -114,6 +110,9 @@ def _total(objective: Any, batch: Mapping[str, Any], fake: Tensor, judge: Callab
     return objective(StepInputs(given, {}))[0]
 
 
-def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what makes an optimiser faster than PyTorch's own choice."""
-    return {name: value for name, value in options.items() if name not in ("fused", "foreach", "capturable")}
+def _as_they_come(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """The same optimizer without what makes it faster than PyTorch's own choice."""
+    faster = ("fused", "foreach", "capturable")
+    groups = [{key: value for key, value in group.items() if key not in faster} for group in optimizer.param_groups]
+    plain = {key: value for key, value in optimizer.defaults.items() if key not in faster}
+    return type(optimizer)(groups, **plain)

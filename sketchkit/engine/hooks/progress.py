@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from sketchkit.atomic import write_whole
@@ -94,7 +95,7 @@ class ProgressHook(Hook):
         row = self._averages()
         rate = self._iterations * runner.train_dataloader.batch_size * get_world_size() / elapsed
         left = (runner.max_iters - runner.iter - 1) * elapsed / self._iterations
-        rates = {f"lr/{name.removesuffix('.lr')}": lr[0] for name, lr in runner.optim_wrapper.get_lr().items()}
+        rates = {f"lr/{side}": _base_rate(wrapper) for side, wrapper in runner.optim_wrapper.items()}
         if is_main_process():
             width = len(str(runner.max_iters))
             head = f"[{runner.iter + 1:{width}}/{runner.max_iters}] {rate:.1f} images/s, {_clock(left)} left"
@@ -160,3 +161,9 @@ def _grouped(row: Mapping[str, float]) -> list[str]:
 
 def _clock(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
+
+
+def _base_rate(wrapper: OptimWrapper) -> float:
+    """The learning rate that the parameters have without a multiplier."""
+    rates = wrapper.get_lr()
+    return rates.get("base_lr", rates["lr"])[0]
