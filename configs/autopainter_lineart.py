@@ -10,6 +10,8 @@ source_side = "auto"
 # Photos that `data sketch` has drawn keep their shape.
 side_ratio = None
 batch_size = 4
+# Running statistics: measured on line art, in docs/autopainter.md.
+translator = dict(test_norm="running", test_dropout=False)
 backbone = dict(num_downs=7, upsampling="resize")
 heads = dict(discriminator=dict(_delete_=True, type="PatchDiscriminator", num_layers=3, norm="batch"))
 generator_losses = dict(feature=dict(reduction="mean", weight=29.0), tv=dict(reduction="mean", weight=78.0))

@@ -75,7 +75,7 @@ def test_an_unknown_distance_is_named() -> None:
 def test_the_published_weights_leave_the_sketch_in_charge(
     backbone: dict[str, Any], weight: float, distance: str
 ) -> None:
-    """Pixel and diversity alone, at their published weights: L1 falls. By root mean square at weight 1 it does not."""
+    """Pixel and diversity alone, at their published weights: L1 falls. By root mean square at weight 1 it stays."""
     torch.manual_seed(0)
     terms = dict(
         pixel=dict(type="PixelLoss", weight=weight),
@@ -90,4 +90,4 @@ def test_the_published_weights_leave_the_sketch_in_charge(
     )
     losses = [float(model.train_step(batch, wrapper)["G/pixel"]) for _ in range(50)]
     change = sum(losses[-10:]) / 10 / losses[0]
-    assert change < 0.8 if distance == "euclidean" else change > 0.95, change
+    assert change < 0.4 if distance == "euclidean" else change > 0.6, change
