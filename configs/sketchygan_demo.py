@@ -16,7 +16,7 @@ translator = dict(
 backbone = dict(width=8, activation="leaky_relu", upsampling="resize")
 heads = dict(discriminator=dict(width=8, activation="leaky_relu", antialias=True))
 # The demo does without Inception-v4's weights, which it would have to download.
-generator_losses = dict(perceptual=None, pixel=dict(weight=50.0), diversity=dict(weight=40.0))
+generator_losses = dict(perceptual=None, pixel=dict(weight=50.0), diversity=dict(weight=5.0))
 optim_wrapper = dict(
     generator=dict(optimizer=dict(lr=2e-3, betas=(0.5, 0.999))),
     discriminator=dict(optimizer=dict(lr=1e-3, betas=(0.5, 0.999))),
