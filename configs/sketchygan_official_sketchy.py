@@ -10,6 +10,9 @@ ink_threshold = 245
 photo_root = None
 share = [0.2, 0.8]
 discriminator_share = 0.1
+# Neither mirrored nor, before `normalization` changes their contrast, jittered.
+brightness = 0.0
+contrast = 0.0
 # Two parts of 16, each with its own batch statistics, as on the two GPUs of the released code.
 batch_size = 32
 
@@ -74,7 +77,13 @@ train_dataloader = dict(
         discriminator_share="$discriminator_share",
         pipeline=[
             dict(type="DistanceField", threshold="$ink_threshold"),
+            dict(
+                type="Only",
+                keys=["target"],
+                transform=dict(type="ColorJitter", brightness="$brightness", contrast="$contrast"),
+            ),
             dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
+            dict(type="RandomHorizontalFlip", p="$flip"),
         ],
     )
 )

@@ -128,7 +128,16 @@ class CycleTranslator(AdversarialTranslator):
             pool.load(state["pools"][direction], device)
 
     def train_step(self, data: Mapping[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One iteration on a batch; returns each term's value under `G/` and `D/`, those of BtoA end in `_BtoA`."""
+        """One iteration on a batch; returns each term's value under `G/` and `D/`, those of BtoA end in `_BtoA`.
+
+        Raises:
+            ConfigError: the data have true pictures for the discriminators alone.
+        """
+        if "real" in data:
+            raise ConfigError(
+                "the data have true pictures for the discriminators alone ('real'), which CycleTranslator does not "
+                "look at: set discriminator_share=None in train_dataloader.dataset, or train a ConditionalTranslator"
+            )
         batch = self.data_preprocessor(data, training=True)
         self.iteration += 1
         logs: dict[str, Tensor] = {}

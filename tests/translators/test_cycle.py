@@ -92,6 +92,12 @@ def test_every_network_learns_and_the_report_names_both_ways():
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+def test_true_pictures_for_the_discriminators_alone_are_refused():
+    model = translator()
+    with pytest.raises(ConfigError, match="which CycleTranslator does not look at: set discriminator_share=None"):
+        model.train_step({**batch(), "real": batch()}, GroupOptimizers(SGD)(model))
+
+
 def test_the_discriminators_see_pictures_of_the_pool():
     """After the pool is full of an older generator's pictures, D is at times shown one of those."""
     model = translator(pool_size=1)

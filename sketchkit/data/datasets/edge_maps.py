@@ -42,13 +42,13 @@ class EdgeMapDataset(FileDataset):
     Args:
         data_root: the folder of the classes, CLASS/photo.jpg at any depth below CLASS.
         categories: names of classes, in the order of their labels; None for all, in alphabetical order. Other folders
-            are left out, which is said.
+            are left out, and classes may have no folder; both are said.
         photo_size: photos are first brought to a square of this side, as the Sketchy Database's are; None: they stay.
         lines: TRANSFORMS configs that make a grey `source` of `target`; the sample's own target stays what it was.
         pipeline, seed, max_unreadable: as `FileDataset` has them.
 
     Raises:
-        DataError: there is no photo, or none in the folder of a class.
+        DataError: there is no photo, one lies in no folder, or no folder is called as a class.
         ConfigError: `lines` draws nothing, said when the first photo is drawn.
     """
 
@@ -120,5 +120,11 @@ def _check_classes(root: Path, by_class: Mapping[str, Sequence[Path]], classes: 
         warnings.warn(
             f"{count} photos in {len(others)} folders of {root} are of no class that is trained on, and left out: "
             f"{first_few(others)}",
+            stacklevel=3,
+        )
+    if missing := [name for name in classes if name not in by_class]:
+        warnings.warn(
+            f"{root} has no photos of {len(missing)} of the {len(classes)} classes, of which there will be no edge "
+            f"maps: {first_few(missing)}",
             stacklevel=3,
         )

@@ -176,6 +176,13 @@ def test_damaged_photos_are_replaced_by_their_neighbours(tmp_path, photos):
     assert data.unreadable() == [first]
 
 
+def test_classes_without_photos_are_said(photos):
+    with pytest.warns(UserWarning, match=r"left out: ") as said:
+        EdgeMapDataset(photos, categories=["apple", "quince", "banana", "lime"])
+    assert any("has no photos of 2 of the 4 classes, of which there will be" in str(one.message) for one in said)
+    assert any(str(one.message).endswith("edge maps: quince, lime") for one in said)
+
+
 def test_photos_without_classes_are_a_line(sample_root, photos, tmp_path):
     shutil.copy(next(photos.rglob("*.jpg")), tmp_path / "flat.jpg")
     with pytest.raises(DataError, match=r"flat.jpg lies in no folder of a class, .*: sort the photos"):

@@ -56,12 +56,15 @@ def test_the_reports_photos_are_jittered_at_their_own_size_and_never_mirrored():
     assert np.std(means) > 5
 
 
-def test_jitter_and_mirroring_are_keys_of_the_call():
-    given = sample(64)
-    still = pipeline_of("sketchygan_sketchy", "train", "brightness=0", "contrast=0")
-    assert torch.equal(still(dict(given))["target"], given["target"])
-    mirrored = pipeline_of("sketchygan_sketchy", "train", "brightness=0", "contrast=0", "flip=1.0")
+@pytest.mark.parametrize("name", ["sketchygan_sketchy", "sketchygan_official_sketchy", "sketchygan_demo"])
+def test_jitter_and_mirroring_are_keys_of_the_call(name):
+    given, still = sample(64), ("brightness=0", "contrast=0", "flip=0")
+    assert torch.equal(pipeline_of(name, "train", *still)(dict(given))["target"], given["target"])
+    mirrored = pipeline_of(name, "train", *still, "flip=1.0")
     assert torch.equal(mirrored(dict(given))["target"], given["target"].flip(-1))
+    jittered = pipeline_of(name, "train", *still, "brightness=0.9")
+    torch.manual_seed(0)
+    assert not torch.equal(jittered(dict(given))["target"], given["target"])
 
 
 @pytest.mark.parametrize(
