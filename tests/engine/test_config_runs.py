@@ -18,8 +18,9 @@ QUICK = ["num_workers=0", "default_hooks.logger.interval=20", "default_hooks.gri
          "default_hooks.grids.samples=2", "batch_size=2"]  # fmt: skip
 FASTER = ["optim_wrapper.generator.optimizer.lr=2e-3"]
 # What the generator is seen to learn in sixty iterations; the others are too slow for that, by their learning rates.
-LEARNT = {"autopainter": ["tv"], "autopainter_lineart": ["pixel"], "pix2pix": ["pixel"],
-          "cyclegan": ["cycle", "cycle_BtoA"], "recolor": ["pixel"], "cut": ["nce"], "fastcut": ["nce"]}  # fmt: skip
+LEARNT = {"autopainter": ["tv"], "autopainter_official_anime": ["pixel"], "autopainter_lineart": ["pixel"],
+          "pix2pix": ["pixel"], "cyclegan": ["cycle", "cycle_BtoA"], "recolor": ["pixel"], "cut": ["nce"],
+          "fastcut": ["nce"]}  # fmt: skip
 SLOW = ["recolor_wgan"]
 
 

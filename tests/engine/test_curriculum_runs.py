@@ -40,7 +40,8 @@ def test_a_resumed_curriculum_equals_one_never_stopped(sample_root, tmp_path, mo
     shutil.copytree(next((sample_root / "photo").rglob("apple")).parent, photos)
     more = [f"photo_root={photos}", "drop=['error']", "share=[0.0,1.0]", TERMS, JUDGED, "num_workers=2",
             "train_cfg.max_iters=8", "train_cfg.val_interval=8", "default_hooks.checkpoint.interval=4",
-            "train_dataloader.dataset.photo_size=32", "default_hooks.watchdog=None", "translator.ema=None"]  # fmt: skip
+            "train_dataloader.dataset.photo_size=32", "default_hooks.watchdog=None", "translator.ema=None",
+            "optim_wrapper.generator.paramwise_cfg=None", "optim_wrapper.discriminator.paramwise_cfg=None"]  # fmt: skip
     config = load_config(ROOT / "configs/sketchygan_official_sketchy.py", tiny_overrides(sample_root, *more), [TINY])
     with pytest.warns(UserWarning, match="left out"):
         folder = train(config, tmp_path / "whole")
