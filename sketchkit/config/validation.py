@@ -24,7 +24,7 @@ from sketchkit.config.checks import (
     optional,
     plain,
 )
-from sketchkit.declared import Count, Interpolation, NotNegative, Range, Seed, Side, Whole, short
+from sketchkit.declared import Count, Interpolation, NotNegative, Range, Seed, Share, Side, Whole, short
 from sketchkit.errors import ConfigError
 from sketchkit.options import options_of
 
@@ -185,6 +185,7 @@ SECTIONS = {
     "seed": plain(Seed | None),
     "image_size": plain(Side | Sequence[Side]),
     "interpolation": plain(Interpolation),
+    "flip": plain(Share),
     "batch_size": plain(BATCH),
     "num_workers": plain(WORKERS),
     "metrics": MEASURED,

@@ -287,8 +287,9 @@ def test_weights_start_from_the_published_distribution() -> None:
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             assert layer.bias is not None
             assert not layer.bias.any()
-            assert abs(layer.weight.std().item() - 0.02) < 0.003
-            assert abs(layer.weight.mean().item()) < 0.003
+            spread = 5 * 0.02 / layer.weight.numel() ** 0.5  # of the mean; that of the deviation is smaller
+            assert abs(layer.weight.std().item() - 0.02) < spread
+            assert abs(layer.weight.mean().item()) < spread
 
 
 def test_the_published_upsampling_is_a_transposed_convolution_of_2_by_2() -> None:

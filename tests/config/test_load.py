@@ -20,7 +20,7 @@ def test_a_name_reaches_every_place_that_asks_for_it():
     config = load_config(CONFIG, ["data_root=elsewhere", "categories=7", "image_size=128"])
     assert config.train_dataloader.dataset.data_root == "elsewhere"
     assert config.val_dataloader.dataset.data_root == "elsewhere"
-    assert config.train_dataloader.dataset.pipeline[1].size == [128, 128]
+    assert config.train_dataloader.dataset.pipeline[2].size == [128, 128]
     assert (config.backbone.num_classes, config.heads.discriminator.num_classes) == (7, 7)
 
 
@@ -117,8 +117,8 @@ def test_a_plus_adds_a_key():
 
 
 def test_a_list_item_is_set_by_its_index():
-    config = load_config(CONFIG, ["train_dataloader.dataset.pipeline.2.p=0.25"])
-    assert config.train_dataloader.dataset.pipeline[2].p == 0.25
+    config = load_config(CONFIG, ["train_dataloader.dataset.pipeline.3.p=0.25"])
+    assert config.train_dataloader.dataset.pipeline[3].p == 0.25
 
 
 def test_a_missing_config_names_the_closest(monkeypatch):

@@ -48,7 +48,7 @@ class Breaks(nn.Module):
     [
         ("backbone={'type': 'UNetGenerator', 'width': 60000}", r"backbone has .* weights: they take .* GiB"),
         ("backbone={'type': 'UNetGenerator', 'norm': 'bach'}", "backbone: norm='bach' is not a choice"),
-        ("heads.discriminator={'type': 'PatchDiscriminator', 'last_kernel': 3}", "heads.discriminator: last_kernel=3"),
+        ("heads.discriminator={'type': 'PatchDiscriminator', 'last_kernel': 5}", "heads.discriminator.*last_kernel=5"),
         ("generator_losses.gan.mode=vanila", "generator_losses.gan: mode='vanila' is not a choice"),
         ("optim_wrapper.generator.optimizer.eps=-1", "optim_wrapper.generator.optimizer: .*Invalid epsilon"),
         ("param_scheduler={'generator': []}", "param_scheduler=.*: none for 'discriminator'"),

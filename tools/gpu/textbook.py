@@ -107,6 +107,7 @@ def _total(objective: Any, batch: Mapping[str, Any], fake: Tensor, judge: Callab
     given.setdefault("noise", lambda _: None)
     given.update(fake=lambda _: fake, head=judge, fake_output=lambda head: judge(head)(fake))
     given["real_output"] = lambda head: judge(head)(batch["target"])
+    given["real_label"] = lambda _: batch.get("label")
     return objective(StepInputs(given, {}))[0]
 
 
