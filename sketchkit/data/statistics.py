@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from sketchkit.errors import DataError
 
@@ -39,19 +39,18 @@ class _Running:
 
 
 def image_statistics(
-    dataset: Dataset[dict[str, Any]], keys: Sequence[str] = ("source", "target")
+    dataset: Dataset[dict[str, Any]], keys: Sequence[str] = ("source", "target"), num_workers: int = 0
 ) -> dict[str, ImageStatistics]:
-    """One pass over the samples' uint8 images of any size, one sample in memory at a time.
+    """One pass over the samples' uint8 images of any size, a sample at a time, read by `num_workers` processes.
 
     Raises:
         DataError: the data set is empty, or an image is not uint8.
     """
     running = {key: _Running() for key in keys}
-    length = len(dataset)  # type: ignore[arg-type]
-    if length == 0:
+    if len(dataset) == 0:  # type: ignore[arg-type]
         raise DataError("no statistics of an empty data set")
-    for index in range(length):
-        sample = dataset[index]
+    # A generator of its own: to read must draw nothing from the run's.
+    for sample in DataLoader(dataset, batch_size=None, num_workers=num_workers, generator=torch.Generator()):
         for key in keys:
             if sample[key].dtype != torch.uint8:
                 raise DataError(f"statistics need uint8 images, '{key}' is {sample[key].dtype}: leave ToDtype out")

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce, broadcast, get_world_size
+from mmengine.dist import all_reduce, broadcast, get_world_size, is_main_process
 from mmengine.runner import BaseLoop
 from torch import nn
 
+from sketchkit.data.statistics import image_statistics
 from sketchkit.declared import Count, Whole
 from sketchkit.engine import interruption
 from sketchkit.engine.checkpoints import random_state, restore_random_state
@@ -74,6 +75,7 @@ class TrainLoop(BaseLoop):
     def run(self) -> nn.Module:
         """Train to the end, or until a signal asks for it; a signal saves a checkpoint first."""
         with interruption.watch_signals():
+            self._take_statistics()
             self.runner.call_hook("before_train")
             self.runner.call_hook("before_train_epoch")
             try:
@@ -83,6 +85,14 @@ class TrainLoop(BaseLoop):
                 self.runner.call_hook("after_train_epoch")
                 self.runner.call_hook("after_train")
         return self.runner.model
+
+    def _take_statistics(self) -> None:
+        """Once: a resumed run has them from its checkpoint."""
+        preprocessor, dataset = self.runner.model.data_preprocessor, self.dataloader.dataset
+        if preprocessor.needs_statistics:
+            if is_main_process():
+                print(f"taking the statistics of {len(dataset)} samples, once", flush=True)
+            preprocessor.use_statistics(image_statistics(dataset, num_workers=self.dataloader.num_workers))
 
     def _train(self) -> None:
         # A checkpoint is written before the validation of its iteration, and an end by signal may be before it too.

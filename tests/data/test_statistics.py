@@ -10,7 +10,9 @@ def test_statistics_are_numpys_of_each_channel():
     rng = np.random.default_rng(0)
     images = [rng.integers(20, 240, (3, 4 + i, 5), dtype=np.uint8) for i in range(3)]
     data = [{"source": torch.from_numpy(image), "target": torch.from_numpy(image // 2)} for image in images]
+    before = torch.get_rng_state()
     found = image_statistics(data)
+    assert found == image_statistics(data, num_workers=1) and torch.equal(before, torch.get_rng_state())
     values = np.concatenate([image.reshape(3, -1) for image in images], 1) / 255
     for value, expected in zip(found["source"], (values.mean(1), values.min(1), values.max(1)), strict=True):
         assert value == pytest.approx(tuple(expected), abs=1e-12)

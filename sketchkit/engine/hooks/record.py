@@ -15,7 +15,6 @@ from mmengine.hooks import Hook, RuntimeInfoHook
 
 from sketchkit.atomic import write_whole
 from sketchkit.config.plugins import keep, kept_codes
-from sketchkit.data.statistics import image_statistics
 from sketchkit.engine.checkpoints import versions
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.plots import draw_curves
@@ -42,7 +41,7 @@ class RuntimeHook(RuntimeInfoHook):
 
 @HOOKS.register_module()
 class RunRecordHook(Hook):
-    """Writes `environment.json` before, the curves and the list of unreadable files after; takes data statistics."""
+    """Writes `environment.json` before, the curves and the list of unreadable files after."""
 
     priority = "HIGH"
     _before: Mapping[str, Any] | None = None
@@ -56,14 +55,9 @@ class RunRecordHook(Hook):
         self._before = checkpoint.get("data")
 
     def before_train(self, runner: Any) -> None:
-        """Take the statistics a normalisation needs; write down what the run is made with."""
+        """Write down what the run is made with."""
         dataset = runner.train_dataloader.dataset
         self._data = {"samples": len(dataset), "fingerprint": dataset.fingerprint()}
-        preprocessor = runner.model.data_preprocessor
-        if preprocessor.needs_statistics:
-            if is_main_process():
-                print(f"taking the statistics of {len(dataset)} samples, once", flush=True)
-            preprocessor.use_statistics(image_statistics(dataset))
         if is_main_process():
             self._say_what_changed(runner)
             record = {
