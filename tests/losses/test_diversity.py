@@ -67,6 +67,7 @@ def test_an_unknown_distance_is_named() -> None:
         DiversityLoss("manhattan")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "weight", "distance"),
     [(REPORT, 1.0, "euclidean"), (OFFICIAL, 10.0, "euclidean"), (REPORT, 1.0, "root_mean_square")],
