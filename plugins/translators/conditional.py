@@ -113,8 +113,8 @@ class ConditionalTranslator(AdversarialTranslator):
     def train_step(self, data: Mapping[str, Any], optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration on a batch; returns each term's value under `D/` and `G/`."""
         batch = self.data_preprocessor(data, training=True)
-        if "real" in data:
-            batch["real"] = self.data_preprocessor(data["real"], training=True)
+        if "real" in batch:  # on the device with all the rest
+            batch["real"] = self.data_preprocessor(batch["real"], training=True)
         self._check_hint("hint" in batch)
         self.iteration += 1
         is_generators_turn = self.iteration % self.discriminator_steps == 0

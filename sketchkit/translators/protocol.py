@@ -119,7 +119,8 @@ class _Followed(TorchFunctionMode):
         if input[0, 0].numel() == 1:
             raise DataError(
                 f"a norm sees one number a channel, in maps of {tuple(input.shape[1:])}, and a picture by itself has "
-                "no variance there: use test_norm='running', or work at a larger size where that makes larger maps"
+                "no variance there: use test_norm='running' (--test-norm running), or work at a larger size (--size) "
+                "where that makes larger maps"
             )
         return F.instance_norm(input, weight=weight, bias=bias, eps=eps)
 

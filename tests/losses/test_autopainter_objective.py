@@ -33,6 +33,11 @@ def seen_by(phi, *images):
     return seen
 
 
+def judged(objective, **values):
+    """The total and the terms of these inputs."""
+    return objective(StepInputs({name: lambda _, v=value: v for name, value in values.items()}, {}))
+
+
 def convolutions(phi):
     return [number for number, stage in enumerate(phi.network.stages) if isinstance(stage, torch.nn.Conv2d)]
 
@@ -42,8 +47,7 @@ def test_every_value_and_the_total_are_the_seeds(objective):
     torch.manual_seed(1)
     y, g = torch.rand(2, 2, 3, 32, 24).mul(2).sub(1)
     logits = torch.randn(2, 1, 3, 3)
-    values = {"target": y, "fake": g, "fake_output": HeadOutput(logits)}
-    total, terms = objective(StepInputs({name: lambda _, v=value: v for name, value in values.items()}, {}))
+    total, terms = judged(objective, target=y, fake=g, fake_output=HeadOutput(logits))
 
     phi = objective.losses["feature"].features
     seen = seen_by(phi, y, g)
@@ -70,8 +74,7 @@ def test_the_released_objective():
     torch.manual_seed(1)
     y, g = torch.rand(2, 1, 3, 32, 24).mul(2).sub(1)
     logits = torch.randn(1, 1, 3, 3)
-    values = {"target": y, "fake": g, "fake_output": HeadOutput(logits)}
-    total, _ = objective(StepInputs({name: lambda _, v=value: v for name, value in values.items()}, {}))
+    total, _ = judged(objective, target=y, fake=g, fake_output=HeadOutput(logits))
 
     phi = objective.losses["feature"].features
     seen = seen_by(phi, y, g)

@@ -58,6 +58,16 @@ def build_transform(config: Mapping[str, Any] | Transform) -> Transform:
     return entry(**options)
 
 
+def require(sample: Sample, key: str, transform: str) -> None:
+    """Refuse a sample without what a transform works on.
+
+    Raises:
+        ConfigError: names the transform, the key, and the closest that the sample has.
+    """
+    if key not in sample:
+        raise ConfigError(f"{transform}: a sample has no '{key}': {did_you_mean(key, sample)}")
+
+
 def build_pipeline(configs: Sequence[Mapping[str, Any] | Transform]) -> Transform:
     """The transforms one after another; none at all gives the identity."""
     return v2.Compose([build_transform(config) for config in configs] or [v2.Identity()])
@@ -92,6 +102,5 @@ class Only:
             ConfigError: the sample has no such key.
         """
         for key in self.keys:
-            if key not in sample:
-                raise ConfigError(f"Only: a sample has no '{key}': {did_you_mean(key, sample)}")
+            require(sample, key, "Only")
         return {**sample, **self.transform({key: sample[key] for key in self.keys})}

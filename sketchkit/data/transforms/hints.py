@@ -17,9 +17,9 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from sketchkit.data.image_io import read_straight
+from sketchkit.data.transforms.build import require
 from sketchkit.declared import Blocks, Positive, Range, Share
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.options import did_you_mean
 from sketchkit.registry import TRANSFORMS
 
 _REFERENCE = 512  # the short side, in pixels, that lengths are given for
@@ -72,8 +72,7 @@ class ColorHints:
         Raises:
             ConfigError: the sample has no target.
         """
-        if "target" not in sample:
-            raise ConfigError(f"ColorHints: a sample has no 'target': {did_you_mean('target', sample)}")
+        require(sample, "target", "ColorHints")
         target = cv2.merge(list(sample["target"].numpy()))
         hint = np.zeros((*target.shape[:2], 4), np.uint8)
         if torch.rand(()).item() < self.probability:

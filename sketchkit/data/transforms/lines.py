@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
+from sketchkit.data.transforms.build import require
 from sketchkit.errors import ConfigError
-from sketchkit.options import did_you_mean
 from sketchkit.registry import LINE_METHODS, TRANSFORMS
 
 
@@ -60,8 +60,7 @@ class ExtractLines:
         Raises:
             ConfigError: the sample has no target.
         """
-        if "target" not in sample:
-            raise ConfigError(f"ExtractLines: a sample has no 'target': {did_you_mean('target', sample)}")
+        require(sample, "target", "ExtractLines")
         options = {name: _draw(*ends) for name, ends in self.ranges.items()}
         lines = extract_lines(sample["target"].as_subclass(Tensor)[None], self.method, **options)
         pixels = lines[0].mul(255).round().to(torch.uint8).repeat(3, 1, 1)

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torchvision import tv_tensors
 
+from sketchkit.data.transforms.build import require
 from sketchkit.declared import Range, Whole
-from sketchkit.errors import ConfigError
-from sketchkit.options import did_you_mean
 from sketchkit.registry import TRANSFORMS
 
 Lines = np.ndarray  # (H, W) uint8, 1 on a line and 0 beside it
@@ -43,8 +42,7 @@ class ThinLines:
         Raises:
             ConfigError: the sample has no source.
         """
-        if "source" not in sample:
-            raise ConfigError(f"ThinLines: a sample has no 'source': {did_you_mean('source', sample)}")
+        require(sample, "source", "ThinLines")
         drawn = sample["source"].float().mean(0).lt(self.threshold).numpy().astype(np.uint8)
         lines = prune(drop_small(thin(drawn), self.smallest), self.spur)
         pixels = torch.from_numpy(255 * (1 - lines)).expand(3, -1, -1).contiguous()
