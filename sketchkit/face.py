@@ -148,7 +148,7 @@ def evaluate(
 
     from sketchkit.evaluation.evaluate import EvaluationCall
     from sketchkit.evaluation.metric import Setup
-    from sketchkit.inference.trained import usable_device
+    from sketchkit.inference.loading import usable_device
     from sketchkit.loading import load_file
 
     for file in plugin_files:

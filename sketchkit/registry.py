@@ -189,7 +189,8 @@ MODELS = _child(roots.MODELS, "mmengine.model", "sketchkit.translators.preproces
 # mmengine's own data sets read pickles, which can run anything: none of them has a name here.
 DATASETS = SketchRegistry(roots.DATASETS.name, roots.DATASETS, ("sketchkit.data.datasets",), inherits=False)
 DATA_SAMPLERS = _child(roots.DATA_SAMPLERS, "mmengine.dataset", "sketchkit.data.samplers")
-TRANSFORMS = _child(roots.TRANSFORMS, "sketchkit.data.transforms")
+TRANSFORMS = _child(roots.TRANSFORMS, *(f"sketchkit.data.transforms.{name}" for name in
+                    ("build", "geometry", "hints", "lines", "sketch", "thinning")))  # fmt: skip
 METRICS = _child(roots.METRICS, "mmengine.evaluator", "sketchkit.evaluation.validation")
 HOOKS = _child(roots.HOOKS, "mmengine.hooks", "sketchkit.engine.hooks")
 LOOPS = _child(roots.LOOPS, "mmengine.runner", "sketchkit.engine.loop")

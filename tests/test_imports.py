@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 PACKAGES = (
     "__main__", "cli", "serve", "face", "testing", "sweeps", "evaluation", "inference", "engine", "translators", "data",
     "pretrained", "config", "discovery", "loading", "transactions", "registry", "trust", "plugin_code", "plugin_files",
-    "options", "declared", "deterministic", "problems", "atomic", "memory", "files", "file_names", "errors", "",
+    "sharding", "options", "declared", "deterministic", "problems", "atomic", "memory", "files", "file_names", "errors", "",
 )  # fmt: skip
 
 

@@ -16,3 +16,6 @@ default_hooks = dict(
     checkpoint=dict(type="SafeCheckpointHook", interval=1000, max_keep_ckpts=2),
 )
 custom_hooks = []
+# What people's pictures are to a trained run: 'picture' or 'drawing'; and how outputs get their size: 'none', 'ink',
+# 'guided'. See docs/translate.md.
+inference = dict(source="picture", detail="none")

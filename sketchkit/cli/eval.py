@@ -170,7 +170,7 @@ def _setup(options: Mapping[str, Any]) -> Setup:
 
     from sketchkit.errors import ConfigError, WeightsError
     from sketchkit.evaluation.metric import Setup
-    from sketchkit.inference.trained import usable_device
+    from sketchkit.inference.loading import usable_device
     from sketchkit.pretrained.weights import known_file
 
     device = usable_device(options["device"] or ("cuda" if torch.cuda.is_available() else "cpu"))

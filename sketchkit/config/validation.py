@@ -24,6 +24,7 @@ from sketchkit.config.checks import (
     optional,
     plain,
 )
+from sketchkit.config.inference import InferenceOptions
 from sketchkit.declared import Count, Interpolation, NotNegative, Range, Seed, Share, Side, Whole, short
 from sketchkit.errors import ConfigError
 from sketchkit.options import options_of
@@ -89,6 +90,15 @@ def randomness(value: Any, key: str) -> None:
     from mmengine.runner import Runner  # which takes as long to import as torch
 
     fields(Runner.set_randomness, "seed", seed=plain(Seed | None))(value, key)
+
+
+def inference(value: Any, key: str) -> None:
+    """Options of `InferenceOptions`."""
+    fields(InferenceOptions)(value, key)
+    try:
+        InferenceOptions(**value)
+    except ConfigError as error:
+        raise Misfit("", str(error)) from error
 
 
 def measured(value: Any, key: str) -> None:
@@ -163,6 +173,7 @@ SECTIONS = {
     "discriminator_losses": TERMS,
     "train_dataloader": LOADER,
     "val_dataloader": optional(LOADER),
+    "inference": optional(inference),
     "train_cfg": entry(registry.LOOPS, "runner", "dataloader"),
     "val_cfg": optional(entry(registry.LOOPS, "runner", "dataloader", "evaluator", default="ValLoop")),
     "val_evaluator": optional(one_or_several(entry(registry.METRICS, picture_metrics=MEASURED))),

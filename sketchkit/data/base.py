@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from mmengine.registry import FUNCTIONS
 from torch import Tensor
@@ -80,6 +81,9 @@ class FileDataset(Dataset[dict[str, Any]]):
     total_draws: int | None = None
     # Whether a sample's target is the truth of its source, so that outputs can be compared with it.
     is_paired: bool = True
+    # Where a file holds source and target side by side: `side`, the half that is the source, and `ratio`, a half's width
+    # over its height, or None for any.
+    source_half: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -188,6 +192,18 @@ class FileDataset(Dataset[dict[str, Any]]):
             DataError: a file is no such sample; as UnusablePicture where its neighbour may take its place.
         """
         return self.compose(index, [_read(file) for file in self.parts(index, draw)])
+
+    def drawing(self, index: int) -> np.ndarray:
+        """The source at `index` as people would draw it, (H, W, 3) uint8: before the steps that prepare it for networks.
+
+        Raises:
+            DataError: as `read_sample`.
+        """
+        sample = self.read_sample(index)
+        with seeded(self.seed, index, 0):
+            for step in self.pipeline.transforms:
+                sample = step(sample) if getattr(step, "draws", False) else sample
+        return sample["source"].as_subclass(Tensor).permute(1, 2, 0).contiguous().numpy()
 
     def unreadable(self) -> list[Path]:
         """The files that could not be read or used so far, by whichever worker."""

@@ -74,6 +74,24 @@ def read_straight(path: str | Path, digest: str | None = None) -> np.ndarray:
     return _understood(path, decode)
 
 
+def read_hashed(path: str | Path) -> tuple[np.ndarray, str]:
+    """What `read_straight` returns, and the SHA-256 of the file's bytes in hex.
+
+    Raises:
+        UnreadableImage, ConfigError: as `read_image`.
+    """
+    return _understood(path, lambda data: (_decode(data, str(path)), sha256(data).hexdigest()))
+
+
+def straight_of(data: bytes, name: str) -> np.ndarray:
+    """The bytes of a file as `read_straight` reads it; `name` is what messages call it.
+
+    Raises:
+        UnreadableImage, ConfigError: as `read_image`.
+    """
+    return _made_of(data, name, lambda data: _decode(data, name))
+
+
 def probe_image(path: str | Path) -> Probe:
     """Look at a file's bytes and header; the size is that of the picture as `read_image` turns it.
 
@@ -106,9 +124,14 @@ def _understood(path: str | Path, reader: Callable[[bytes], T]) -> T:
         raise UnreadableImage(f"{path} is too large: {error}") from error
     except DataError as error:
         raise UnreadableImage(str(error)) from error
+    return _made_of(data, path, reader)
+
+
+def _made_of(data: bytes, path: str | Path, reader: Callable[[bytes], T]) -> T:
     if not data:
         raise UnreadableImage(f"{path} is empty: fetch the file again or remove it")
     try:
+        check_bytes(len(data))
         return reader(data)
     except TooLarge as error:
         raise UnreadableImage(f"{path} is too large: {error}") from error

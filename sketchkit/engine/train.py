@@ -30,6 +30,7 @@ from sketchkit.file_names import is_text
 from sketchkit.memory import shortages
 from sketchkit.options import did_you_mean
 from sketchkit.registry import MODELS, translator_names
+from sketchkit.sharding import bring_back
 from sketchkit.translators.base import Painter, Translator
 
 NEEDED = ("translator", "backbone", "generator_losses", "train_dataloader", "train_cfg", "optim_wrapper")
@@ -52,6 +53,7 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
         ShortageError: memory or room on the disk ran out; what was saved before is there.
         TrainingStopped: the watchdog ended it.
     """
+    bring_back()
     folder = Path(work_dir or config.get("work_dir") or Path("runs") / Path(config.filename or "run").stem)
     if not is_text(str(folder)):
         raise ConfigError(f"the run folder {folder} has no name in UTF-8, which TensorBoard needs: choose another")

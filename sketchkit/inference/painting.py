@@ -12,7 +12,7 @@ from mmengine.device import get_device
 from torch import Tensor
 
 from sketchkit.errors import ConfigError
-from sketchkit.inference.trained import usable_device
+from sketchkit.inference.loading import usable_device
 from sketchkit.registry import MODELS
 from sketchkit.translators.base import Painter, Stroke
 from sketchkit.translators.sizes import fit, resize, shape

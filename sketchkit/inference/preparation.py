@@ -1,4 +1,4 @@
-"""What a trained run does to a picture before its networks see it: the steps of its pipeline for use."""
+"""What a trained run does to a picture before its networks see it: the steps of its pipeline for use, and its scale."""
 
 from __future__ import annotations
 
@@ -6,32 +6,86 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
-from torchvision import tv_tensors
-from torchvision.transforms import v2
 
-from sketchkit.data.transforms.build import Only, Transform, build_transform
+from sketchkit.data.transforms import hints, sketch
+from sketchkit.data.transforms.sample import as_picture
+from sketchkit.data.transforms.scale import RESIZERS, Resizer, Scale, resizes, scale_of
+from sketchkit.errors import ConfigError
 from sketchkit.translators.pictures import IMAGES
+
+# Found without the rest of what TRANSFORMS knows, which imports torchvision.
+QUICK = (hints.ColorHints, sketch.InvertSketch, sketch.DistanceField)
 
 
 class Preparation:
-    """The steps of a pipeline that also prepare a picture to be translated, for each kind of picture."""
+    """The steps of a pipeline that also prepare a picture to be translated, for each kind of picture.
+
+    Attributes:
+        before, after: by kind, the steps before and after the last one that makes whole pictures larger or smaller;
+            where none does, all are before.
+        resize: by kind, that step, or None.
+
+    Raises:
+        ConfigError: a step is none.
+    """
 
     def __init__(self, pipeline: Sequence[Mapping[str, Any]]) -> None:
-        built = [build_transform(step) for step in pipeline]
-        self.steps = {kind: list(_for_use(built, kind)) for kind in IMAGES}
+        self.before: dict[str, list[Any]] = {}
+        self.after: dict[str, list[Any]] = {}
+        self.resize: dict[str, Any] = {}
+        for kind in IMAGES:
+            steps = list(_for_use(pipeline, kind))
+            place = max((number for number, step in enumerate(steps) if resizes(step)), default=len(steps))
+            self.before[kind] = [step for step in steps[:place] if not resizes(step)]
+            self.after[kind] = steps[place + 1 :]
+            self.resize[kind] = steps[place] if place < len(steps) else None
 
-    def __call__(self, picture: Tensor, kind: str) -> Tensor:
-        """A 'source' or 'target' (3, H, W) uint8, prepared; its size stays."""
-        sample: Any = {kind: tv_tensors.Image(picture)}
-        for step in self.steps[kind]:
-            # `Only` asks for all of its keys, and there is one.
-            sample = step.transform(sample) if isinstance(step, Only) else step(sample)
-        return sample[kind].as_subclass(Tensor)
+    def scale(self, kind: str, height: int, width: int) -> Scale | None:
+        """The scale at which training saw whole pictures, for one of that size; None: at their own."""
+        step = self.resize[kind]
+        return scale_of(step, height, width) if step else None
+
+    def __call__(self, picture: Tensor, kind: str, scale: Scale | None = None) -> Tensor:
+        """A 'source' or 'target' (3, H, W) uint8, prepared, at that scale or at its own."""
+        picture = _applied(self.before[kind], picture, kind)
+        return _applied(self.after[kind], scale(picture) if scale else picture, kind)
 
 
-def _for_use(steps: Iterable[Transform], kind: str) -> Iterator[Transform]:
+def _applied(steps: Iterable[Any], picture: Tensor, kind: str) -> Tensor:
     for step in steps:
-        if isinstance(step, Only):
-            yield from _for_use(step.steps, kind) if kind in step.keys else ()
-        elif isinstance(step, v2.Grayscale) or kind in getattr(step, "for_use", ()):
-            yield step
+        picture = step({kind: picture if isinstance(step, QUICK) else as_picture(picture)})[kind].as_subclass(Tensor)
+    return picture
+
+
+def _for_use(pipeline: Any, kind: str) -> Iterator[Any]:
+    """The steps that prepare a picture of that kind, built."""
+    for config in pipeline if isinstance(pipeline, list | tuple) else [pipeline]:
+        if not isinstance(config, Mapping) or not isinstance(config.get("type"), str):
+            raise ConfigError(f"a step of the pipeline is {config!r:.60}: give dict(type=NAME, ...)")
+        name, keys = config["type"], config.get("keys", ("target",))
+        if name == "Only":
+            yield from _for_use(config.get("transform") or (), kind) if kind in _listed(keys) else ()
+        elif name in RESIZERS:
+            yield Resizer(**config)
+        else:
+            step = _built(config)
+            if kind in _uses(step, name):
+                yield step
+
+
+def _listed(keys: Any) -> Any:
+    return (keys,) if isinstance(keys, str) else keys
+
+
+def _built(config: Mapping[str, Any]) -> Any:
+    for kind in QUICK:
+        if kind.__name__ == config["type"]:
+            return kind(**{key: value for key, value in config.items() if key != "type"})
+    from sketchkit.data.transforms.build import build_transform
+
+    return build_transform(config)
+
+
+def _uses(step: Any, name: str) -> Sequence[str]:
+    """The kinds of pictures that a step prepares; torchvision's `Grayscale` does both."""
+    return IMAGES if name == "Grayscale" or resizes(step) else getattr(step, "for_use", ())

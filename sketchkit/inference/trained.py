@@ -1,41 +1,51 @@
-"""A trained run as something to call with a picture: any size in, the same size out."""
+"""A trained run as something to call with pictures: any size in, the same size out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from torch import Tensor
-from torch.nn import functional as F
 
-from sketchkit.config.load import config_of
-from sketchkit.config.parts import model_config
-from sketchkit.config.plugins import load_kept
-from sketchkit.config.validation import validate
-from sketchkit.engine.checkpoints import load_strictly, read_checkpoint, read_latest, refuse_other_sizes
-from sketchkit.engine.trial import try_networks, try_protocol
+from sketchkit.config.inference import Detail, inference_options
+from sketchkit.data.drawings import DrawingProfile, Frame, Reading, read_drawing
+from sketchkit.data.pixels import on_white, transparency
+from sketchkit.data.transforms.scale import Scale, resized
 from sketchkit.errors import CheckpointError, ConfigError, DataError
-from sketchkit.files import parse_json
-from sketchkit.options import check_options, did_you_mean, one_of
-from sketchkit.registry import MODELS, translator_names
+from sketchkit.inference.detail import bring_to_size
+from sketchkit.inference.loading import load_run, usable_device
+from sketchkit.inference.preparation import Preparation
+from sketchkit.inference.request import Request, Source, Translation
+from sketchkit.options import did_you_mean
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
 from sketchkit.translators.pictures import IMAGES, to_bytes
+from sketchkit.translators.preprocessing import with_hint
 from sketchkit.translators.protocol import InferenceProtocol, has_dropout
+from sketchkit.translators.tiling import TiledGenerator
 
-if TYPE_CHECKING:
-    from sketchkit.inference.preparation import Preparation
-    from sketchkit.translators.base import Translator
+CLEAR = "what is transparent was laid on white"
 
-DIRECTIONS = ("AtoB", "BtoA")
+
+class Prepared(NamedTuple):
+    """A picture that networks can be given.
+
+    pixels: as it was understood, (3, H, W) uint8; entry: as networks see it but for its range, (1, 3, h, w) uint8;
+    hint: (1, 4, h, w) in the networks' range; number: of its class; notes: what was done.
+    """
+
+    pixels: Tensor
+    entry: Tensor
+    hint: Tensor | None
+    number: int | None
+    notes: tuple[str, ...]
 
 
 class TrainedTranslator:
-    """The generators of a run, with the preparation of pictures that its config names.
+    """The generators of a run, with the preparation of pictures that its config names; threads may share it.
 
     Args:
         run: a run folder, of which the latest checkpoint is taken, or a checkpoint.
@@ -61,27 +71,22 @@ class TrainedTranslator:
         test_norm: str | None = None,
         test_dropout: bool | None = None,
     ) -> None:
-        self.path, content = _find(Path(run))
-        if config is None:
-            config = _kept_config(content["config"], self.path)
-            load_kept(config, plugin_files, self.path, trust_code)
-        _check(config, self.path)
-        self.config = _tested_by({"test_norm": test_norm, "test_dropout": test_dropout}, config)
-        self.classes: list[str] = content["classes"]
-        self.iteration: int = content["iter"]
-        whole = model_config(self.config)
-        one_of(f"{self.path}: translator", whole["type"], translator_names())
-        kind: Any = MODELS.get(whole["type"])
-        parts = kind.inference_config(whole)
-        refuse_other_sizes(lambda: MODELS.build(parts), content["model"], self.path)
-        self.model: Translator = MODELS.build(parts)
-        load_strictly(self.model, _for_inference(content["model"], self.model), self.path)
         self.device = usable_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.model.to(self.device).eval()
+        protocol = {"test_norm": test_norm, "test_dropout": test_dropout}
+        loaded = load_run(run, self.device, config, plugin_files, trust_code, **protocol)
+        self.path, self.config, self.model = loaded.path, loaded.config, loaded.model
+        self.classes: list[str] = loaded.content["classes"]
+        self.iteration: int = loaded.content["iter"]
+        self.digest: str = loaded.content["digest"]
         self.networks: Mapping[str, Any] = self.model.networks()
-        # What is for use is the same in both; a run may go without a validation.
-        loader = self.config.get("val_dataloader") or self.config["train_dataloader"]
-        self.preparation = _preparation(loader["dataset"].get("pipeline", []))
+        self.options = inference_options(self.config)
+        self.drawings = _profile(loaded.content.get("drawings"), self.path)
+        self.preparation = Preparation(loaded.pipeline)
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """'AtoB', and 'BtoA' where it learnt both."""
+        return self.model.directions
 
     @property
     def protocol(self) -> InferenceProtocol:
@@ -108,81 +113,163 @@ class TrainedTranslator:
         """Whether a picture has more than one translation."""
         return self.takes_noise or self.drops
 
+    @property
+    def draws_classes(self) -> bool:
+        """Whether its network is told a class."""
+        return bool(self.classes) and takes(self.networks["AtoB"], "label")
+
     def __call__(
-        self,
-        picture: np.ndarray,
-        *,
-        hint: Tensor | None = None,
-        label: str | None = None,
-        direction: str = "AtoB",
-        size: int | None = None,
-        name: str = "",
-        draw: int = 0,
+        self, picture: np.ndarray, *, label: str | None = None, hint: Tensor | None = None, **request: Any
     ) -> np.ndarray:
         """Translate one picture.
 
         Args:
-            picture: (H, W, 3) uint8 RGB; a grey one has three equal channels.
-            hint: colour strokes (4, H, W) uint8 RGBA, for a run that was trained with hints.
-            label: the class, for a run whose network draws classes.
-            direction: 'AtoB' (source to target), or 'BtoA' where the run learnt it (CycleGAN).
-            size: the short side at which the network works, where it is not to be the picture's own; the result has
-                the picture's size in any case.
-            name, draw: noise, and what dropout drops, is a function of these two, where there is any.
+            picture: (H, W, 3) uint8 RGB, or (H, W, 4) straight RGBA; a grey one has three equal channels.
+            label, hint: see `Source`.
+            request: see `Request`.
 
         Returns:
-            (H, W, 3) uint8 RGB.
+            (H, W, 3) uint8 RGB, for the first noise.
+
+        Raises:
+            ConfigError, DataError: as `prepare` and `paint`.
+        """
+        asked = Request(**request)
+        return self.paint([self.prepare(Source(picture, label, hint), asked)], asked)[0].pictures[0]
+
+    def prepare(self, source: Source, request: Request) -> Prepared:
+        """A picture as the networks take it, by the look and at the scale of the training's.
 
         Raises:
             ConfigError: the run knows no such direction or class, or takes no hints.
-            DataError: the hint is of another size than the picture, or the picture is too small for the network.
+            DataError: the hint is of another size than the picture.
         """
-        one_of("direction", direction, DIRECTIONS)
-        if direction not in self.model.directions:
-            raise ConfigError(f"{self.path} learnt {self.model.directions[0]} only: leave out --direction {direction}")
-        network = self.networks[direction]
-        self._check_hint(network, hint, picture)
-        number = self._number(network, label)
-        start, end = IMAGES if direction == "AtoB" else reversed(IMAGES)
-        whole = self._prepare(picture, start, hint)
+        self.check(request)
+        self._check_hint(self.networks[request.direction], source)
+        number = self._number(self.networks[request.direction], source.label)
+        kind = IMAGES[request.direction == "BtoA"]
+        reading = self._understood(source.pixels, request)
+        rgb, notes = reading.picture, reading.notes
+        pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+        scale = self._scale(kind, request, *pixels.shape[-2:])
+        entry = self._entry(pixels, kind, scale)
+        hint = None if source.hint is None else _hint(source.hint, reading.frame, entry.shape[-2:])
+        return Prepared(pixels, entry, hint, number, notes)
+
+    def paint(self, prepared: Sequence[Prepared], request: Request) -> list[Translation]:
+        """The translations of pictures; those of one size at work are computed together.
+
+        Raises:
+            DataError: a picture is too small for the network.
+            ConfigError: it is too large for one tile, and tiles would not be exact.
+        """
+        groups: dict[Any, list[int]] = {}
+        for place, one in enumerate(prepared):
+            groups.setdefault((one.entry.shape, one.hint is None), []).append(place)
+        done: dict[int, Translation] = {}
+        for places in groups.values():
+            together = [prepared[place] for place in places]
+            done.update(zip(places, self._painted(together, request), strict=True))
+        return [done[place] for place in range(len(prepared))]
+
+    def check(self, request: Request) -> None:
+        """Refuse what the run cannot do.
+
+        Raises:
+            ConfigError: says what, and the mend.
+        """
+        if request.direction not in self.directions:
+            only = self.directions[0]
+            raise ConfigError(f"{self.path} learnt {only} only: leave out --direction {request.direction}")
+        if request.samples > 1 and not self.varies:
+            mend = ", or add --test-dropout on" if self.has_dropout and not self.drops else ""
+            raise ConfigError(
+                f"{self.path} takes no noise, its samples would all be alike: leave out --samples{mend}"
+            )
+        if request.fit and not (self.options.is_drawing and self.drawings and request.direction == "AtoB"):
+            raise ConfigError(f"{self.path} was not trained on drawings: leave out --fit")
+        if request.detail == "ink" and not (self.options.is_drawing and request.direction == "AtoB"):
+            raise ConfigError(f"{self.path} was not trained on drawings, which alone have ink: leave out --detail ink")
+
+    def detail_of(self, request: Request) -> Detail:
+        """How outputs get their size: as asked, else as the config says; the way back begins with no drawing."""
+        own: Detail = "none" if request.direction == "BtoA" and self.options.detail == "ink" else self.options.detail
+        return request.detail or own
+
+    def _understood(self, pixels: np.ndarray, request: Request) -> Reading:
+        """The picture in RGB; a drawing by the look of the training's."""
+        is_read = self.options.is_drawing and request.direction == "AtoB" and request.lines == "auto"
+        if is_read and self.drawings:
+            return read_drawing(pixels, self.drawings, fit=request.fit)
+        notes = (CLEAR,) if transparency(pixels) is not None else ()
+        return Reading(on_white(pixels), notes, None)
+
+    def _scale(self, kind: str, request: Request, height: int, width: int) -> Scale | None:
+        if request.size == "native":
+            return None
+        known = self.preparation.scale(kind, height, width)
+        if isinstance(request.size, str):
+            return known
+        return known._replace(side=request.size) if known else Scale(request.size)
+
+    def _entry(self, pixels: Tensor, kind: str, scale: Scale | None) -> Tensor:
+        return self.preparation(pixels, kind, scale)[None]
+
+    def _painted(self, together: Sequence[Prepared], request: Request) -> list[Translation]:
+        start, end = IMAGES if request.direction == "AtoB" else reversed(IMAGES)
         with torch.inference_mode():
-            batch = self._scale(whole, start)
-            # Lab takes the lightness from the whole picture; other ranges have nothing to take.
-            full = batch["source"]
-            if size:
-                # As the pictures of the training were brought to their size.
-                small = {start: _resize(whole[start], size, self.config.get("interpolation", "bilinear"))}
-                # The hint only now, its colours times alpha: else the ground of the strokes would tinge their borders.
-                # Always bilinear: a hint must not leave its range, and another way overshoots.
-                hints = {"hint": _resize(batch["hint"], size)} if "hint" in batch else {}
-                batch = {**self._scale(small, start), **hints}
-            if number is not None:
-                batch["label"] = torch.tensor([number], device=self.device)
-            image = PaddedGenerator(network, batch, self.protocol).picture_of([name], draw)
-            shown = self.model.data_preprocessor.to_picture(image, end, full)
-            if shown.shape[-2:] != picture.shape[:2]:
-                shown = F.interpolate(shown, picture.shape[:2], mode="bicubic", align_corners=False, antialias=True)
-        return to_bytes(shown)[0].permute(1, 2, 0).numpy()
+            batch = self._batch(together, start)
+            generator = self._generator(batch, request)
+            names = [""] * len(together)
+            images = [generator.picture_of(names, noise) for noise in (request.noises if self.varies else [0])]
+            size = batch["source"].shape[-2:]
+            return [
+                Translation(
+                    [self._finished(image[place, None], one, end, batch, place, request) for image in images],
+                    (size[0], size[1]),
+                    one.notes,
+                )
+                for place, one in enumerate(together)
+            ]
 
-    def _prepare(self, picture: np.ndarray, kind: str, hint: Tensor | None) -> dict[str, Any]:
-        planes = torch.from_numpy(picture.transpose(2, 0, 1).copy())
-        batch = {kind: (self.preparation(planes, kind) if self.preparation else planes)[None]}
-        return batch if hint is None else {**batch, "hint": hint[None]}
+    def _batch(self, together: Sequence[Prepared], kind: str) -> dict[str, Any]:
+        batch = self.model.data_preprocessor({kind: torch.cat([one.entry for one in together])})
+        batch = {**batch, "source": batch[kind]}  # on the way back a target is what goes in
+        if together[0].hint is not None:
+            batch["hint"] = torch.cat([one.hint for one in together if one.hint is not None]).to(self.device)
+        if together[0].number is not None:
+            batch["label"] = torch.tensor([one.number for one in together], device=self.device)
+        return batch
 
-    def _scale(self, data: dict[str, Any], kind: str) -> dict[str, Any]:
-        """The batch in the range of its kind; on the way back a target is what goes in."""
-        batch = self.model.data_preprocessor(data)
-        return {**batch, "source": batch[kind]}
+    def _generator(self, batch: dict[str, Any], request: Request) -> PaddedGenerator:
+        network = self.networks[request.direction]
+        if max(batch["source"].shape[-2:]) <= request.tile:
+            return PaddedGenerator(network, batch, self.protocol)
+        return TiledGenerator(network, batch, self.protocol, tile=request.tile, insist=request.insist)
 
-    def _check_hint(self, network: Any, hint: Tensor | None, picture: np.ndarray) -> None:
-        if hint is None:
+    def _finished(
+        self, image: Tensor, one: Prepared, end: str, batch: Mapping[str, Any], place: int, request: Request
+    ) -> np.ndarray:
+        """An output (1, C, h, w) of the network as pixels of its source's size."""
+        preprocessor = self.model.data_preprocessor
+        start = IMAGES[request.direction == "BtoA"]
+        source = batch["source"][place, None]
+        if getattr(preprocessor, "keeps_detail", False) and source.shape[-2:] != one.pixels.shape[-2:]:
+            source = preprocessor({start: self._entry(one.pixels, start, None)})[start]
+        shown = preprocessor.to_picture(image, end, source)
+        whole = to_bytes(bring_to_size(shown, one.pixels.to(self.device), self.detail_of(request)))
+        return whole[0].permute(1, 2, 0).numpy()
+
+    def _check_hint(self, network: Any, source: Source) -> None:
+        if source.hint is None:
             return
         if not hint_channels(network):
             raise ConfigError(
                 f"{self.path} was trained without hints: train with backbone.hint_channels=4 and ColorHints"
             )
-        if tuple(hint.shape[-2:]) != picture.shape[:2]:
-            sizes = [f"{width}x{height}" for height, width in (hint.shape[-2:], picture.shape[:2])]
+        if tuple(source.hint.shape[-2:]) != source.pixels.shape[:2]:
+            both = (source.hint.shape[-2:], source.pixels.shape[:2])
+            sizes = [f"{width}x{height}" for height, width in both]
             raise DataError(f"the hint is {sizes[0]} and the picture {sizes[1]}: draw the hint on the picture itself")
 
     def _number(self, network: Any, label: str | None) -> int | None:
@@ -197,75 +284,19 @@ class TrainedTranslator:
         return self.classes.index(label)
 
 
-def _kept_config(text: str, path: Path) -> Config:
+def _profile(kept: Any, path: Path) -> DrawingProfile | None:
     try:
-        return config_of(parse_json(text, path), path)
-    except ConfigError as error:
-        raise CheckpointError(str(error)) from error
+        return None if kept is None else DrawingProfile.from_dict(kept)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: its 'drawings' are none: {error}") from error
 
 
-def _check(config: Config, path: Path) -> None:
-    try:
-        validate(config.to_dict())
-        for key in ("translator", "backbone"):
-            if not config.get(key):
-                raise ConfigError(f"there is no {key}")
-        try_networks({"backbone": config["backbone"]}, copies=1)
-    except ConfigError as error:
-        raise CheckpointError(f"{path} holds a config that nothing can be built of: {error}") from error
-
-
-def _tested_by(options: Mapping[str, Any], config: Config) -> Config:
-    """The config with those of the translator's options that are not None."""
-    changes = {name: value for name, value in options.items() if value is not None}
-    if not changes:
-        return config
-    parts = model_config(config)
-    check_options(MODELS.get(parts.pop("type")), {**parts, **changes})
-    changed = deepcopy(config)
-    changed["translator"].update(changes)
-    try_protocol(changed)
-    return changed
-
-
-def _for_inference(state: Mapping[str, Any], model: Translator) -> dict[str, Any]:
-    """The state without the parts that training alone has: those of which the model has nothing at all."""
-    parts = {key.partition(".")[0] for key in model.state_dict()}
-    return {key: value for key, value in state.items() if key.partition(".")[0] in parts}
-
-
-def usable_device(device: str | torch.device) -> torch.device:
-    """The device of that name.
-
-    Raises:
-        ConfigError: it cannot be computed on.
-    """
-    try:
-        # 'meta' is a device too, of which nothing comes back.
-        return torch.zeros(1, device=device).cpu().new_empty(0, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ConfigError(f"device={device} cannot be used: {str(error).splitlines()[0]}") from error
-
-
-def _find(run: Path) -> tuple[Path, dict[str, Any]]:
-    """The checkpoint that is meant, and its content; a file that is named is the one that is meant."""
-    if run.is_dir():
-        return read_latest(run)
-    if not run.exists():
-        raise CheckpointError(f"no run at {run}: name a run folder or a checkpoint")
-    return run, read_checkpoint(run)
-
-
-def _preparation(pipeline: Sequence[Mapping[str, Any]]) -> Preparation | None:
-    """What a pipeline does to a picture; torchvision takes long to import, and none is needed without a pipeline."""
-    if not pipeline:
-        return None
-    from sketchkit.inference.preparation import Preparation
-
-    return Preparation(pipeline)
-
-
-def _resize(image: Tensor, short_side: int, interpolation: str = "bilinear") -> Tensor:
-    from torchvision.transforms import v2
-
-    return v2.functional.resize(image, [short_side], v2.InterpolationMode(interpolation), antialias=True)
+def _hint(hint: Tensor, frame: Frame | None, size: Sequence[int]) -> Tensor:
+    """A hint (4, H, W) uint8 as the networks take it, (1, 4, *size), where the frame of its picture is."""
+    # Its colors times alpha before it is resized: else the ground of the strokes would tinge their borders.
+    ready = with_hint({"hint": hint[None]})["hint"]
+    if frame:
+        cut = frame.cut(ready[0].permute(1, 2, 0).numpy(), 0)
+        ready = torch.from_numpy(cut).permute(2, 0, 1)[None]
+    # Always bilinear: a hint must not leave its range, and another way overshoots.
+    return resized(ready, size) if ready.shape[-2:] != tuple(size) else ready

@@ -54,6 +54,7 @@ class LabPreprocessor(BaseDataPreprocessor):
 
     needs_statistics = False
     makes_source = True
+    keeps_detail = True
 
     def __init__(self, predicted: Annotated[str, Choices(PREDICTED)] = "ab", ab_range: Positive = 110.0) -> None:
         super().__init__(non_blocking=True)

@@ -171,6 +171,14 @@ class PairsDataset(FileDataset):
             )
         return {"source": Picture(source), "target": Picture(target)}
 
+    @property
+    def source_half(self) -> dict[str, Any] | None:
+        """See `FileDataset.source_half`."""
+        if not self.is_side_by_side:
+            return None
+        is_left = (self.source_side == "left") != self.swap
+        return {"side": "left" if is_left else "right", "ratio": self.side_ratio}
+
     def record(self) -> dict[str, Any]:
         """What `source_side='auto'` found."""
         return {"source_side": self.source_side, "found": self.side_report} if self.side_report else {}

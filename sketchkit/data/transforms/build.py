@@ -5,7 +5,9 @@ call, so that source and target move together; `Only` keeps one to the keys it n
 or InvertSketch, then Resize to a (height, width) that brings source and target to one size, then geometry
 (whose `fill` is the ground of the sketch as it is by then: 0 after InvertSketch, 255 before), then colour.
 Randomness comes from torch's generator alone, which the data set seeds for every draw. A class whose `for_use` names
-`source`, `target` or both also prepares a picture of that kind for a trained run; the others belong to training.
+`source`, `target` or both also prepares a picture of that kind for a trained run; the others belong to training. One
+that makes whole pictures larger or smaller says to what scale; see `sketchkit.data.transforms.scale`. One that draws the
+source says so by `draws`.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from typing import Any, Literal
 
 from torchvision.transforms import v2
 
+from sketchkit.data.transforms.sample import Sample, require
 from sketchkit.declared import FOREIGN, Interpolation, Side
 from sketchkit.errors import ConfigError
 from sketchkit.options import check_options, did_you_mean
 from sketchkit.registry import TRANSFORMS
 
-Sample = dict[str, Any]
 Transform = Callable[[Sample], Sample]
 
 # mmcv has classes of some of these names, but they work on its own result dicts: here the name means torchvision's.
@@ -58,17 +60,7 @@ def build_transform(config: Mapping[str, Any] | Transform) -> Transform:
     return entry(**options)
 
 
-def require(sample: Sample, key: str, transform: str) -> None:
-    """Refuse a sample without what a transform works on.
-
-    Raises:
-        ConfigError: names the transform, the key, and the closest that the sample has.
-    """
-    if key not in sample:
-        raise ConfigError(f"{transform}: a sample has no '{key}': {did_you_mean(key, sample)}")
-
-
-def build_pipeline(configs: Sequence[Mapping[str, Any] | Transform]) -> Transform:
+def build_pipeline(configs: Sequence[Mapping[str, Any] | Transform]) -> v2.Compose:
     """The transforms one after another; none at all gives the identity."""
     return v2.Compose([build_transform(config) for config in configs] or [v2.Identity()])
 

@@ -14,10 +14,9 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision import tv_tensors
 
 from sketchkit.data.image_io import read_straight
-from sketchkit.data.transforms.build import require
+from sketchkit.data.transforms.sample import as_picture, require
 from sketchkit.declared import Blocks, Positive, Range, Share
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.registry import TRANSFORMS
@@ -77,7 +76,7 @@ class ColorHints:
         hint = np.zeros((*target.shape[:2], 4), np.uint8)
         if torch.rand(()).item() < self.probability:
             self._draw(hint, target)
-        return {**sample, "hint": tv_tensors.Image(_planes(hint))}
+        return {**sample, "hint": as_picture(_planes(hint))}
 
     def _draw(self, hint: np.ndarray, target: np.ndarray) -> None:
         scale = min(target.shape[:2]) / _REFERENCE

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
-from sketchkit.data.transforms.build import require
+from sketchkit.data.transforms.sample import require
 from sketchkit.errors import ConfigError
 from sketchkit.registry import LINE_METHODS, TRANSFORMS
 
@@ -47,6 +47,9 @@ class ExtractLines:
     Raises:
         ConfigError: as `extract_lines`, for every value that may be drawn.
     """
+
+    # Whether a source is made here, as a person would have drawn it.
+    draws = True
 
     def __init__(self, method: str = "xdog", **options: float | Sequence[float]) -> None:
         self.method = method

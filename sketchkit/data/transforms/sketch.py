@@ -8,10 +8,8 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision import tv_tensors
-from torchvision.transforms import v2
 
-from sketchkit.data.transforms.build import Sample
+from sketchkit.data.transforms.sample import Sample, like
 from sketchkit.declared import Range
 from sketchkit.registry import TRANSFORMS
 
@@ -24,7 +22,7 @@ class InvertSketch:
 
     def __call__(self, sample: Sample) -> Sample:
         """The sample with its `source` inverted."""
-        return {**sample, "source": v2.functional.invert(sample["source"])}
+        return {**sample, "source": like(sample["source"].bitwise_not(), sample["source"])}
 
 
 @TRANSFORMS.register_module()
@@ -42,7 +40,7 @@ class DistanceField:
 
     def __call__(self, sample: Sample) -> Sample:
         """The sample with its `source` as a distance field, (3, H, W) uint8."""
-        return {**sample, "source": tv_tensors.Image(self._field(sample["source"]))}
+        return {**sample, "source": like(self._field(sample["source"]), sample["source"])}
 
     def _field(self, sketch: Tensor) -> Tensor:
         paper = sketch.float().mean(0).ge(self.threshold).numpy().astype(np.uint8)

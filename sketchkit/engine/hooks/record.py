@@ -5,22 +5,30 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook, RuntimeInfoHook
 
 from sketchkit.atomic import write_whole
+from sketchkit.config.inference import inference_options
 from sketchkit.config.plugins import keep, kept_codes
+from sketchkit.data.base import FileDataset, spread
+from sketchkit.data.drawings import measure_drawings
+from sketchkit.data.image_io import UnusablePicture
 from sketchkit.engine.checkpoints import versions
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.plots import draw_curves
 from sketchkit.file_names import printable
 from sketchkit.loading import distributions
 from sketchkit.registry import HOOKS
+
+LOOKED_AT = 64  # drawings, to say what those of the data look like
 
 
 @HOOKS.register_module()
@@ -47,8 +55,9 @@ class RunRecordHook(Hook):
     _before: Mapping[str, Any] | None = None
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Keep what the data were: a run resumed on others says so."""
+        """Keep what the data were: a run resumed on others says so, and people's drawings are brought to their look."""
         checkpoint["data"] = self._data
+        checkpoint["drawings"], checkpoint["source_half"] = self._drawings, self._half
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """See `before_save_checkpoint`."""
@@ -58,6 +67,8 @@ class RunRecordHook(Hook):
         """Write down what the run is made with."""
         dataset = runner.train_dataloader.dataset
         self._data = {"samples": len(dataset), "fingerprint": dataset.fingerprint()}
+        self._half = dataset.source_half
+        self._drawings = _look_of(dataset) if inference_options(runner.cfg).is_drawing else None
         if is_main_process():
             self._say_what_changed(runner)
             record = {
@@ -71,6 +82,7 @@ class RunRecordHook(Hook):
                 "plugin_packages": distributions(),
                 "seed": runner.seed,
                 "data": {**self._data, **dataset.record()},
+                "drawings": self._drawings,
             }
             keep(runner.cfg, runner.folder)
             write_whole(runner.folder / "environment.json", json.dumps(record, indent=2) + "\n")
@@ -92,6 +104,18 @@ class RunRecordHook(Hook):
         if bad:
             (runner.folder / "unreadable.txt").write_text(_lines((file,) for file in bad))
             print(f"{len(bad)} unreadable files were left out; see {runner.folder / 'unreadable.txt'}")
+
+
+def _look_of(dataset: FileDataset) -> dict[str, Any] | None:
+    """What the drawings of the data look like, by some of them."""
+    profile = measure_drawings(_drawings(dataset))
+    return profile.to_dict() if profile else None
+
+
+def _drawings(dataset: FileDataset) -> Iterator[np.ndarray]:
+    for index in spread(list(range(len(dataset))), LOOKED_AT):
+        with suppress(UnusablePicture):  # the training says so, when it comes to it
+            yield dataset.drawing(index)
 
 
 def _lines(rows: Iterable[Sequence[object]]) -> str:
