@@ -17,6 +17,7 @@ from sketchkit.registry import BACKBONES
 from ..layers.activation import Activation, make_activation
 from ..layers.initialize import initialize
 from ..layers.norm import Norm, check_variance, make_norm
+from ..layers.receptive import ReceptiveField, field_after
 from ..layers.upsampling import Upsampling, check_size, make_upsampling
 
 
@@ -76,6 +77,7 @@ class BlockUNet(nn.Module):
             self.decoder.append(conv_block([2 * skip, *level], norm, activation))
             below = level[-1]
         self.last = nn.Sequential(*conv_norm(norm, below, out_channels, last_kernel), nn.Tanh())
+        self.receptive_radius = self._field().radius
         initialize(self, init, init_gain)
 
     def forward(self, source: Tensor) -> Tensor:
@@ -96,6 +98,16 @@ class BlockUNet(nn.Module):
         for up, block in zip(self.ups, self.decoder, strict=True):
             x = block(torch.cat([maps.pop(), up(x)], 1))
         return self.last(x)
+
+    def _field(self) -> ReceptiveField:
+        field, fields = ReceptiveField(), []
+        for level, block in enumerate(self.encoder):
+            field = field_after(block, field.window(2, stride=2) if level else field)
+            fields.append(field)
+        fields.pop()
+        for up, block in zip(self.ups, self.decoder, strict=True):
+            field = field_after(block, field_after(up, field).joined(fields.pop()))
+        return field_after(self.last, field)
 
 
 def _check_levels(encoder: Sequence[Sequence[int]], decoder: Sequence[Sequence[int]], last_kernel: int) -> None:

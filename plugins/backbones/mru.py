@@ -13,6 +13,7 @@ from sketchkit.options import one_of
 from ..layers.activation import Activation, make_activation
 from ..layers.conditional_norm import normalize
 from ..layers.norm import Norm, make_norm
+from ..layers.receptive import ReceptiveField, field_after, field_through
 
 FORMS = ("paper", "student")
 
@@ -38,6 +39,11 @@ class ConvNormAct(nn.Module):
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Features (B, in_channels, H, W) to (B, out_channels, H, W)."""
         return self.activation(normalize(self.norm, self.conv(x), label))
+
+
+@field_after.register
+def _(block: ConvNormAct, field: ReceptiveField) -> ReceptiveField:
+    return field_through((block.conv, block.norm, block.activation), field)
 
 
 class MRU(nn.Module):
@@ -88,3 +94,10 @@ class MRU(nn.Module):
         weights, biases = [mask.weight for mask in both], [mask.bias for mask in both if mask.bias is not None]
         masks = F.conv2d(joint, torch.cat(weights), torch.cat(biases), padding=1).sigmoid()
         return masks.split([len(weight) for weight in weights], 1)
+
+
+@field_after.register
+def _(unit: MRU, field: ReceptiveField) -> ReceptiveField:
+    """field: of x and the image together."""
+    kept = field if unit.kept is None else field_after(unit.kept, field)
+    return kept.joined(field_after(unit.new, field.joined(field_after(unit.keep, field))), field_after(unit.mix, field))

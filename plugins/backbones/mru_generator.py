@@ -15,10 +15,11 @@ from sketchkit.registry import BACKBONES
 from ..layers.activation import Activation
 from ..layers.initialize import initialize
 from ..layers.norm import CONDITIONAL, Norm
+from ..layers.receptive import ReceptiveField, field_after
 from ..layers.upsampling import Upsampling
 from .mru import MRU
 from .mru_options import check_label
-from .mru_trunk import MRUDecoder, MRUEncoder, MRUState, image_pyramid, level_channels
+from .mru_trunk import MRUDecoder, MRUEncoder, MRUState, image_pyramid, level_channels, pyramid_fields
 
 STARTS = ("label", "sketch")
 SKETCH_START_CHANNELS = 8
@@ -84,6 +85,7 @@ class MRUGenerator(nn.Module):
         self.encoder = MRUEncoder(first, in_channels, channels, make_unit)
         self.decoder = MRUDecoder(self.noise_channels, in_channels, channels, make_unit, upsampling)
         self.to_image = nn.Conv2d(channels[0], out_channels, 3, padding=1)
+        self.receptive_radius = self._field().radius
         initialize(self, norms=False)
 
     def noise_shape(self, height: int, width: int) -> tuple[int, int, int]:
@@ -119,3 +121,10 @@ class MRUGenerator(nn.Module):
             return self.sketch_start(source)
         assert self.label_map is not None
         return self.label_map(label, tuple(source.shape[-2:]))
+
+    def _field(self) -> ReceptiveField:
+        pyramid = pyramid_fields(len(self.encoder.units))
+        # A class's map is stretched over the whole picture.
+        start = ReceptiveField().whole() if self.sketch_start is None else field_after(self.sketch_start, pyramid[0])
+        field = self.decoder.field(self.encoder.fields(start, pyramid), pyramid)
+        return field_after(self.to_image, field)

@@ -80,6 +80,8 @@ class OfficialMRUGenerator(nn.Module):
         decoded = [width * (*DECODER_WIDTHS, *[8] * halvings)[level] for level in range(halvings)]
         self.in_channels, self.out_channels = in_channels, out_channels
         self.size_multiple = 2**halvings
+        # Its gates are stretched by the extremes of the whole map, and its noise over the whole picture.
+        self.receptive_radius = None
         self.noise_channels, self.num_classes = noise_channels, num_classes
         self.stem = nn.Conv2d(in_channels, STEM_CHANNELS, 7, stride=2)
         self.encoder = OfficialEncoder(

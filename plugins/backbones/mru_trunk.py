@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import torch
@@ -14,6 +14,7 @@ from sketchkit.errors import ConfigError
 from sketchkit.options import whole_number
 
 from ..layers.blur import BlurDownsampling
+from ..layers.receptive import ReceptiveField, field_after
 from ..layers.upsampling import Upsampling, make_upsampling
 from .mru import MRU
 from .mru_options import level_count
@@ -55,6 +56,11 @@ def image_pyramid(image: Tensor, levels: int) -> list[Tensor]:
     return pyramid
 
 
+def pyramid_fields(levels: int) -> list[ReceptiveField]:
+    """What each map of `image_pyramid` sees."""
+    return list(accumulate(range(levels - 1), lambda field, _: field.window(2, stride=2), initial=ReceptiveField()))
+
+
 class MRUEncoder(nn.Module):
     """A unit a level, and between levels a 2 x 2 convolution of stride 2; antialias: one of 3 x 3, blurred, halved."""
 
@@ -79,6 +85,13 @@ class MRUEncoder(nn.Module):
         for unit, down, image in zip(self.units[1:], self.downs, pyramid[1:], strict=True):
             maps.append(unit(down(maps[-1]), image, label))
         return maps
+
+    def fields(self, field: ReceptiveField, pyramid: Sequence[ReceptiveField]) -> list[ReceptiveField]:
+        """What the output of each unit sees, from what x and the images see; largest first."""
+        fields = [field_after(self.units[0], field.joined(pyramid[0]))]
+        for unit, down, image in zip(self.units[1:], self.downs, pyramid[1:], strict=True):
+            fields.append(field_after(unit, field_after(down, fields[-1]).joined(image)))
+        return fields
 
 
 def _halving(width: int, antialias: bool) -> nn.Module:
@@ -115,3 +128,11 @@ class MRUDecoder(nn.Module):
             x = torch.cat([maps[level], self.ups[level](x)], 1)
             x = self.units[level](x, pyramid[level], label)
         return x
+
+    def field(self, fields: Sequence[ReceptiveField], pyramid: Sequence[ReceptiveField]) -> ReceptiveField:
+        """What the features see, from what the encoder's maps and the images see."""
+        field = field_after(self.units[-1], fields[-1].joined(pyramid[-1]))
+        for level in reversed(range(len(self.ups))):
+            joint = field_after(self.ups[level], field).joined(fields[level], pyramid[level])
+            field = field_after(self.units[level], joint)
+        return field

@@ -16,6 +16,7 @@ from ..layers.activation import Activation, make_activation
 from ..layers.blur import BlurDownsampling
 from ..layers.initialize import initialize
 from ..layers.norm import Norm, make_norm, needs_bias
+from ..layers.receptive import ReceptiveField, field_after
 from ..layers.upsampling import Upsampling, check_size, make_upsampling
 from .unet import Dropout, check_dropout, with_hint
 
@@ -32,6 +33,11 @@ class ReflectConv2d(nn.Conv2d):
         return super().forward(reflection_pad(input, self.border))
 
 
+@field_after.register
+def _(conv: ReflectConv2d, field: ReceptiveField) -> ReceptiveField:
+    return field.window(2 * conv.border + 1, padding=conv.border)
+
+
 class ResidualBlock(nn.Module):
     """x + norm(Conv3x3(dropout(ReLU(norm(Conv3x3(x)))))), reflected at the borders."""
 
@@ -46,6 +52,11 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Features (B, channels, H, W) to the same, H and W at least 2."""
         return x + self.change(x)
+
+
+@field_after.register
+def _(block: ResidualBlock, field: ReceptiveField) -> ReceptiveField:
+    return field.joined(field_after(block.change, field))
 
 
 @BACKBONES.register_module()
@@ -104,6 +115,7 @@ class ResNetGenerator(nn.Module):
             layers += [up, make_norm(norm, channels), make_activation(activation)]
         last = ReflectConv2d(width, out_channels, 7)
         self.layers = nn.Sequential(*layers, last, nn.Tanh())
+        self.receptive_radius = field_after(self.layers, ReceptiveField()).radius
         initialize(self, init, init_gain)
 
     def forward(self, source: Tensor, *, hint: Tensor | None = None) -> Tensor:

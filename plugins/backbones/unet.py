@@ -16,6 +16,7 @@ from sketchkit.registry import BACKBONES
 from ..layers.activation import Activation, make_activation
 from ..layers.initialize import initialize
 from ..layers.norm import Norm, check_variance, make_norm, needs_bias
+from ..layers.receptive import ReceptiveField, field_after
 from ..layers.upsampling import Upsampling, check_size, make_upsampling
 
 Dropout = Annotated[float, Range(0, below=1)]
@@ -119,6 +120,7 @@ class UNetGenerator(nn.Module):
             larger = double(here if innermost else 2 * here, above, bias=biased)
             drops = level >= UNDROPPED and not innermost
             self.decoder.insert(0, up_block(up(), larger, make_norm(norm, above), dropout if drops else 0))
+        self.receptive_radius = self._field().radius
         initialize(self, init, init_gain)
 
     def forward(self, source: Tensor, *, hint: Tensor | None = None) -> Tensor:
@@ -145,3 +147,15 @@ class UNetGenerator(nn.Module):
             x = block(x)
             maps.append(x)
         return maps
+
+    def _field(self) -> ReceptiveField:
+        field, fields = ReceptiveField(), []
+        for block in self.encoder:
+            field = field_after(block, field)
+            fields.append(field)
+        fields.pop()
+        for block in self.decoder:
+            field = field_after(block, field)
+            if fields:
+                field = field.joined(fields.pop())
+        return field

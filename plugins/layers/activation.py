@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sketchkit.options import check_options, one_of, options_of
 
 from .mmcv_layers import Layer, entry_of, explained, options_of_layer, try_on_maps
+from .receptive import field_after, unchanged
 
 Activation: TypeAlias = str | Layer
 
@@ -22,6 +23,13 @@ class SmoothReLU(nn.Module):
         """Elementwise; the shape is kept."""
         return (x + (x * x + 0.09).sqrt()) / 2
 
+
+# Those that have a name here, and what MMCV takes of torch's.
+for _kind in (
+    SmoothReLU, nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.Hardtanh, nn.Sigmoid, nn.Tanh, nn.SiLU, nn.GELU,
+    nn.Hardswish,
+):  # fmt: skip
+    field_after.register(_kind, unchanged)
 
 # Each is told whether it may work in place, which the last two never do.
 ACTIVATIONS: Mapping[str, Callable[[bool], nn.Module]] = {

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 from sketchkit.deterministic import reflection_pad
 
+from .receptive import ReceptiveField, field_after
+
 
 class BlurDownsampling(nn.Module):
     """Every second pixel of the picture blurred by [1, 2, 1] both ways, mirrored at its borders; no weights."""
@@ -25,3 +27,8 @@ class BlurDownsampling(nn.Module):
         channels = x.shape[1]
         kernel = self.kernel.to(x.dtype).expand(channels, 1, 3, 3)
         return F.conv2d(reflection_pad(x, 1), kernel, stride=2, groups=channels)
+
+
+@field_after.register
+def _(_: BlurDownsampling, field: ReceptiveField) -> ReceptiveField:
+    return field.window(3, stride=2, padding=1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from torch import nn
 
 from sketchkit.errors import ConfigError
 from sketchkit.registry import MODELS
+
+from .receptive import ReceptiveField, field_after, unchanged
 
 Layer = Mapping[str, Any]
 
@@ -24,12 +27,27 @@ def entry_of(layer: Layer) -> Any:
     Raises:
         ConfigError: no name, or an unknown one; it is looked up and never imported.
     """
-    import mmcv.cnn  # noqa: F401 registers MMCV's layers
-
+    _import_mmcv()
     name = layer.get("type")
     if not isinstance(name, str):
         raise ConfigError("give the name of a layer as its type")
     return MODELS.get(name)
+
+
+@cache
+def _import_mmcv() -> None:
+    """Register MMCV's layers, and how far those see that are not torch's."""
+    import mmcv.cnn
+    from mmcv.cnn.bricks.activation import Clamp
+    from mmcv.cnn.bricks.upsample import PixelShufflePack
+
+    for kind in (Clamp, mmcv.cnn.HSigmoid, mmcv.cnn.Swish):
+        field_after.register(kind, unchanged)
+    field_after.register(PixelShufflePack, _after_shuffle)
+
+
+def _after_shuffle(layer: Any, field: ReceptiveField) -> ReceptiveField:
+    return field_after(layer.upsample_conv, field).enlarged([(0, 0)] * layer.scale_factor)
 
 
 def options_of_layer(layer: Layer) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from typing import TypeAlias
 import torch
 from mmengine.dist import get_world_size
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from sketchkit.errors import DataError
 from sketchkit.options import check_options, one_of, options_of
 
 from .conditional_norm import ConditionalBatchNorm2d
 from .mmcv_layers import Layer, entry_of, explained, options_of_layer, try_on_maps
+from .receptive import ReceptiveField, field_after, unchanged
 
 Norm: TypeAlias = str | Layer | None
 
@@ -55,6 +57,15 @@ def _mmcv_norm(norm: Layer, channels: int) -> nn.Module:
         if isinstance(layer, nn.SyncBatchNorm) and get_world_size() > 1 and not torch.cuda.is_available():
             raise ValueError("torch synchronizes it on GPUs alone: train on those, in one process, or with 'BN'")
         return layer
+
+
+@field_after.register
+def _(norm: _NormBase, field: ReceptiveField) -> ReceptiveField:
+    # In use batch and instance norm take running statistics where they keep them, else those of the picture.
+    return field if norm.track_running_stats else field.whole()
+
+
+field_after.register(ConditionalBatchNorm2d, unchanged)
 
 
 def needs_bias(norm: Norm, bias: bool | None = None) -> bool:

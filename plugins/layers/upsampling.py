@@ -16,6 +16,7 @@ from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import check_options, one_of, options_of
 
 from .mmcv_layers import Layer, entry_of, explained, options_of_layer, try_on_maps
+from .receptive import ReceptiveField, field_after
 
 Upsampling: TypeAlias = str | Layer
 
@@ -44,6 +45,11 @@ class PixelShuffleUpsampling(nn.Module):
         self.conv.weight.copy_(kernel.repeat_interleave(4, 0))
         if self.conv.bias is not None:
             nn.init.zeros_(self.conv.bias)
+
+
+@field_after.register
+def _(layer: PixelShuffleUpsampling, field: ReceptiveField) -> ReceptiveField:
+    return field_after(layer.conv, field).enlarged([(0, 0)] * 2)
 
 
 def make_upsampling(
