@@ -1,173 +1,162 @@
-"""`sketchkit translate RUN IMAGE|DIR -o OUT`."""
+"""`sketchkit translate RUN INPUT... -o OUT`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sketchkit.cli.inputs import STANDARD, find_inputs, labels_of
 from sketchkit.cli.options import (
     LARGEST_SIDE,
     MOST,
-    PicturePath,
     RunPath,
     device_option,
     example,
-    output_option,
+    json_option,
     plugin_option,
     protocol_from,
     quiet_option,
     say,
+    seed_option,
     test_dropout_option,
     test_norm_option,
     trust_option,
 )
-from sketchkit.file_names import fitting
+from sketchkit.cli.outputs import ENDINGS, Job, plan
+from sketchkit.cli.progress import in_chunks, shown
+from sketchkit.errors import DataError
+from sketchkit.problems import first_few
+
+if TYPE_CHECKING:
+    from sketchkit.cli.translating import Outcome
 
 NEXT = "\nerror: "
 
 
+class WorkingSize(click.ParamType):
+    """A number of pixels, or 'native'."""
+
+    name = "native|N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The number, or the word."""
+        return value if value in ("native", "trained") else click.IntRange(1, LARGEST_SIDE).convert(value, param, ctx)
+
+
 @click.command(epilog=example("translate runs/pix2pix_facades labels.png -o facade.png"))
 @click.argument("run", type=RunPath())
-@click.argument("source", metavar="IMAGE|DIR", type=PicturePath(file=True))
-@output_option("A picture, or a folder for several.", required=True)
-@click.option(
-    "--hint",
-    type=click.Path(path_type=Path),
-    help="Colour strokes, an RGBA picture of IMAGE's size; or a folder of them.",
-)
-@click.option("--label", help="The class to draw, for a run with classes.")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, metavar="OUT", help="A picture, a folder for several, or -.")
+@click.option("--label", metavar="NAME|auto", help="The class, for a run with classes; auto: each one's folder's name.")
+@click.option("--labels", type=click.Path(path_type=Path), help="A CSV file of picture and class.")
+@click.option("--hint", type=click.Path(path_type=Path),
+              help="Colour strokes, an RGBA picture of the input's size; or a folder of them.")  # fmt: skip
 @click.option("--direction", type=click.Choice(["AtoB", "BtoA"]), default="AtoB", show_default=True,
               help="BtoA is from target to source, for a run that learnt both ways.")  # fmt: skip
-@click.option(
-    "--size",
-    type=click.IntRange(1, LARGEST_SIDE),
-    help="Short side at which the network works; default: the picture's.",
-)
-@click.option(
-    "--samples",
-    type=click.IntRange(1, MOST),
-    default=1,
-    show_default=True,
-    help="Pictures a source, where the run takes noise or drops.",
-)
-@click.option(
-    "--side", type=click.Choice(["left", "right"]), help="Translate this half of files that hold a pair side by side."
-)
+@click.option("--size", type=WorkingSize(), default="trained",
+              help="Short side at which the network works; default: that of the training.")  # fmt: skip
+@click.option("--lines", type=click.Choice(["auto", "as-is"]), default="auto", show_default=True,
+              help="Bring drawings to the look of the training's, or leave them.")  # fmt: skip
+@click.option("--fit", is_flag=True, help="Show a drawing where the training's were, and as large.")
+@click.option("--detail", type=click.Choice(["none", "ink", "guided"]),
+              help="How outputs get the input's size; default: as the run's config says.")  # fmt: skip
+@click.option("--samples", type=click.IntRange(1, MOST), default=1, show_default=True,
+              help="Outputs a picture, where the run takes noise or drops.")  # fmt: skip
+@seed_option()
+@click.option("--side", type=click.Choice(["left", "right", "whole"]),
+              help="Translate this half of files that hold a pair side by side.")  # fmt: skip
+@click.option("--format", "ending", type=click.Choice(ENDINGS), help="Of the files in a folder; default: png.")
+@click.option("--batch-size", type=click.IntRange(1, 4096), default=1, show_default=True,
+              help="Pictures of one size that are computed together.")  # fmt: skip
+@click.option("--tile-size", type=click.IntRange(16, LARGEST_SIDE), default=2048, show_default=True,
+              help="Long side beyond which a picture is computed in tiles.")  # fmt: skip
+@click.option("--tile", "insist", is_flag=True, help="Use tiles even where their picture is another.")
+@click.option("--overwrite", is_flag=True, help="Make again what is there already.")
 @test_norm_option
 @test_dropout_option
 @plugin_option
 @trust_option
 @device_option
+@json_option
 @quiet_option
-def command(
-    run: Path,
-    source: Path,
-    output: Path,
-    hint: Path | None,
-    label: str | None,
-    direction: str,
-    size: int | None,
-    samples: int,
-    side: str | None,
-    plugin_files: tuple[str, ...],
-    trust_code: bool,
-    device: str | None,
-    quiet: bool,
-    **protocol: str | None,
-) -> None:
-    """Translate IMAGE, or every picture in DIR, with a trained RUN (a run folder or a checkpoint)."""
-    from sketchkit.data.image_io import UnusablePicture, write_image
-    from sketchkit.errors import ConfigError, DataError
-    from sketchkit.inference import TrainedTranslator
-    from sketchkit.problems import first_few
+def command(**options: Any) -> None:
+    """Translate pictures with a trained RUN (a run folder or a checkpoint).
 
-    jobs = list(_jobs(source, output, samples))
-    _refuse_overwriting(jobs)
-    tested = protocol_from(protocol)
-    translator = TrainedTranslator(run, device, plugin_files=plugin_files, trust_code=trust_code, **tested)
-    if samples > 1 and not translator.varies:
-        mend = ", or add --test-dropout on" if translator.has_dropout and not translator.drops else ""
-        raise ConfigError(f"{run} takes no noise, its samples would all be alike: leave out --samples{mend}")
-    options: dict[str, Any] = {"label": label, "direction": direction, "size": size}
-    failed, clear = list[str](), set[Path]()
-    with click.progressbar(jobs, label="translating", show_eta=True, hidden=quiet or len(jobs) == 1) as progress:
-        for file, draw, place in progress:
-            try:
-                picture, strokes, is_clear = _read(file, side, hint, source)
-                image = translator(picture, hint=strokes, name=file.stem, draw=draw, **options)
-            except DataError as error:
-                failed.append(str(error) if isinstance(error, UnusablePicture) else f"{file}: {error}")
-                continue
-            place.parent.mkdir(parents=True, exist_ok=True)
-            write_image(place, image)
-            clear.update([file] if is_clear else [])
-    if reasons := list(dict.fromkeys(failed)):
-        click.echo(f"error: {first_few(reasons, NEXT)}", err=True)
-    if done := len(jobs) - len(failed):
-        laid = f" ({len(clear)} of them with transparency, which is laid on white)" if clear else ""
-        say(f"{done} picture{'s' if done > 1 else ''} in {output}{laid}")
-    if failed:
+    INPUT is a picture, a folder, a quoted pattern such as 'drawings/*.png', or - for standard input. A second call goes
+    on where the first was stopped.
+    """
+    from sketchkit.errors import ConfigError
+
+    if options["as_json"] and options["output"] == STANDARD:
+        raise ConfigError("--json and -o - both write to standard output: give -o a file")
+    jobs = _plan(options)
+    outcomes = []
+    for outcome in _outcomes(jobs, options):
+        outcomes.append(outcome._replace(pixels=()))
+        if options["as_json"]:
+            click.echo(json.dumps(outcome.record))
+        elif outcome.pixels:
+            _to_standard_output(outcome, options["ending"] or "png")
+    errors = list(dict.fromkeys(outcome.error for outcome in outcomes if outcome.error))
+    if errors:
+        click.echo(f"error: {first_few(errors, NEXT)}", err=True)
+    if not (options["quiet"] or options["as_json"] or options["output"] == STANDARD):
+        _tell(outcomes, options["output"])
+    if errors:
         raise SystemExit(1)
 
 
-def _jobs(source: Path, output: Path, samples: int) -> Iterator[tuple[Path, int, Path]]:
-    """Each picture to make: its source, which draw of the noise, and where it goes."""
-    from sketchkit.data.datasets.folders import some_pictures
-    from sketchkit.data.image_io import can_write
-    from sketchkit.errors import ConfigError
-
-    is_one = not source.is_dir()
-    files = [source] if is_one else some_pictures(source)
-    is_picture = is_one and bool(output.suffix) and not output.is_dir()
-    if is_picture and not can_write(output):
-        raise ConfigError(f"cannot write {output}: no image format ends in '{output.suffix}', use .png or .jpg")
-    for file in files:
-        for draw in range(samples):
-            number = f"_{draw + 1}" if samples > 1 else ""
-            if is_picture:
-                yield file, draw, output.with_name(output.stem + number + output.suffix)
-                continue
-            name = file.relative_to(file.parent if is_one else source)
-            yield file, draw, output / name.with_name(f"{name.stem}{number}.png")
+def _plan(options: Mapping[str, Any]) -> list[Job]:
+    """The jobs with their classes, before anything heavy is imported."""
+    inputs = find_inputs(options["inputs"])
+    labels, unknown = labels_of(inputs, options["label"], options["labels"])
+    if unknown:
+        lines = f"{len(unknown)} lines of {options['labels']} name no input: {first_few(unknown)}"
+        if not labels:
+            raise DataError(f"{lines}; check the names in it")
+        say(f"warning: {lines}", err=True)
+    jobs = plan(inputs, options["output"], options["samples"], options["ending"])
+    return [job._replace(label=labels.get(job.input)) for job in jobs]
 
 
-def _refuse_overwriting(jobs: Sequence[tuple[Path, int, Path]]) -> None:
-    """Refuse to write over a picture that is to be read, two into one file, or a name that no file can have."""
-    from sketchkit.errors import DataError
+def _outcomes(jobs: Sequence[Job], options: Mapping[str, Any]) -> Iterator[Outcome]:
+    from sketchkit.cli.translating import Work
+    from sketchkit.inference import Request, TrainedTranslator
 
-    sources = {file.resolve() for file, _, _ in jobs}
-    places: dict[Path, Path] = {}
-    for file, _, place in jobs:
-        if place.resolve() in sources:
-            raise DataError(f"{place} is one of the pictures to translate: write somewhere else with -o")
-        if place.name != fitting(place.name):
-            raise DataError(f"{file}: its output would have a name longer than files can have, {place}: rename it")
-        if place in places:
-            raise DataError(f"{places[place]} and {file} would both become {place}: rename one of them")
-        places[place] = file
+    request = Request(
+        options["direction"], options["size"], options["samples"], options["seed"], options["lines"], options["fit"],
+        options["detail"], options["tile_size"], options["insist"],
+    )  # fmt: skip
+    code = {name: options[name] for name in ("plugin_files", "trust_code")}
+    translator = TrainedTranslator(options["run"], options["device"], **code, **protocol_from(options))
+    translator.check(request)
+    work = Work(translator, request, options["hint"], options["side"], options["overwrite"])
+    with shown("translating", len(jobs), hidden=options["quiet"]) as bar:
+        for chunk in in_chunks(jobs, options["batch_size"]):
+            yield from work.run(chunk)
+            bar.update(len(chunk))
 
 
-def _read(file: Path, side: str | None, hint: Path | None, source: Path) -> tuple[Any, Any, bool]:
-    """The picture, whether some of it is transparent, and its hint: the file given, or the one of its name there."""
-    from sketchkit.data.image_io import read_straight
-    from sketchkit.data.pixels import on_white, transparency
-    from sketchkit.data.transforms.hints import read_hint
-    from sketchkit.errors import DataError
+def _to_standard_output(outcome: Outcome, ending: str) -> None:
+    from sketchkit.data.picture_text import encoded
 
-    picture = read_straight(file)
-    is_clear = transparency(picture) is not None
-    picture = on_white(picture)
-    if side:
-        half = picture.shape[1] // 2
-        picture = picture[:, :half] if side == "left" else picture[:, -half:]
-    if hint is None:
-        return picture, None, is_clear
-    strokes = hint
-    if hint.is_dir():
-        strokes = (hint / file.relative_to(source if source.is_dir() else file.parent)).with_suffix(".png")
-        if not strokes.is_file():
-            raise DataError(f"there is no hint at {strokes}: draw one, or translate the picture without --hint")
-    return picture, read_hint(strokes, picture.shape[:2]), is_clear
+    click.get_binary_stream("stdout").write(encoded(outcome.pixels[0], f".{ending}", outcome.abouts[0]))
+
+
+def _tell(outcomes: Sequence[Outcome], output: str) -> None:
+    """What was made, and what was done to how many of the pictures."""
+    made = sum(outcome.made for outcome in outcomes)
+    there = sum(outcome.was_there for outcome in outcomes)
+    notes = Counter(note for outcome in outcomes for note in outcome.notes)
+    said = [note if len(outcomes) == 1 else f"{count} of them: {note}" for note, count in notes.items()]
+    if made:
+        sizes = {outcome.size for outcome in outcomes if outcome.size}
+        at = f", worked at {sides[0]} px" if len(sides := sorted({min(size) for size in sizes})) == 1 else ""
+        say(f"{made} picture{'s' if made > 1 else ''} in {output}{at}{''.join(f'; {one}' for one in said)}")
+    if there:
+        say(f"{there} picture{'s were' if there > 1 else ' was'} there already (--overwrite makes them again)")

@@ -81,6 +81,7 @@ class TrainedTranslator:
         self.networks: Mapping[str, Any] = self.model.networks()
         self.options = inference_options(self.config)
         self.drawings = _profile(loaded.content.get("drawings"), self.path)
+        self.half = _half(loaded.content.get("source_half"), self.path)
         self.preparation = Preparation(loaded.pipeline)
 
     @property
@@ -136,6 +137,19 @@ class TrainedTranslator:
         """
         asked = Request(**request)
         return self.paint([self.prepare(Source(picture, label, hint), asked)], asked)[0].pictures[0]
+
+    def half_of_pair(self, pixels: np.ndarray) -> str | None:
+        """Which half is the source, where (H, W, C) looks like source and target side by side, as in the training."""
+        height, width = pixels.shape[:2]
+        if self.half is None or width % 2:
+            return None
+        side, ratio = self.half
+        if ratio is not None:
+            return side if abs(width / 2 / height - ratio) < 0.02 else None
+        from sketchkit.data.prepare.sides import sketch_side
+
+        found = sketch_side(torch.from_numpy(on_white(pixels)).permute(2, 0, 1)) if self.options.is_drawing else None
+        return side if found == side else None
 
     def prepare(self, source: Source, request: Request) -> Prepared:
         """A picture as the networks take it, by the look and at the scale of the training's.
@@ -289,6 +303,15 @@ def _profile(kept: Any, path: Path) -> DrawingProfile | None:
         return None if kept is None else DrawingProfile.from_dict(kept)
     except ValueError as error:
         raise CheckpointError(f"{path} is damaged: its 'drawings' are none: {error}") from error
+
+
+def _half(kept: Any, path: Path) -> tuple[str, float | None] | None:
+    if kept is None:
+        return None
+    side, ratio = (kept.get("side"), kept.get("ratio")) if isinstance(kept, Mapping) else (None, None)
+    if side not in ("left", "right") or not (ratio is None or isinstance(ratio, int | float)):
+        raise CheckpointError(f"{path} is damaged: its 'source_half' is {kept!r:.60}")
+    return str(side), ratio
 
 
 def _hint(hint: Tensor, frame: Frame | None, size: Sequence[int]) -> Tensor:

@@ -1,0 +1,169 @@
+"""Pictures translated into files: read, painted together where they are of one size, written; what is there stays."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sketchkit.cli.outputs import Job
+from sketchkit.data.image_io import UnusablePicture, read_hashed, straight_of
+from sketchkit.data.picture_text import read_about, write_described
+from sketchkit.errors import ConfigError, DataError
+from sketchkit.inference import Request, Source, TrainedTranslator, Translation
+from sketchkit.inference.about import about_output, with_outcome
+from sketchkit.inference.trained import Prepared
+
+
+class Outcome(NamedTuple):
+    """What became of a job.
+
+    made, was_there: files; size: height and width at which networks worked; pixels, abouts: of what goes to standard
+    output.
+    """
+
+    job: Job
+    made: int = 0
+    was_there: int = 0
+    error: str | None = None
+    size: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+    pixels: Sequence[np.ndarray] = ()
+    abouts: Sequence[dict[str, Any]] = ()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """For `--json`."""
+        record = {"input": self.job.input.shown, "outputs": [str(place) for place in self.job.places]}
+        if self.error:
+            return {**record, "error": self.error}
+        about = {"class": self.job.label, "size": self.size and list(self.size), "notes": list(self.notes)}
+        return {**record, **{key: value for key, value in about.items() if value}, "was_there": self.was_there > 0}
+
+
+class _Ready(NamedTuple):
+    job: Job
+    prepared: Prepared
+    abouts: list[dict[str, Any]]
+
+
+class Work:
+    """Does jobs, some at a time.
+
+    Args:
+        hint: a picture of colour strokes, or a folder of them by the pictures' names.
+        side: 'left', 'right' or 'whole' of files that hold a pair; None refuses what looks like one.
+        overwrite: whether to make again what is there.
+    """
+
+    def __init__(
+        self, translator: TrainedTranslator, request: Request, hint: Path | None, side: str | None, overwrite: bool
+    ) -> None:
+        self.translator, self.request = translator, request
+        self.hint, self.side, self.overwrite = hint, side, overwrite
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """The outcome of each job."""
+        outcomes = list(map(self._begun, jobs))
+        ready = [one for one in outcomes if isinstance(one, _Ready)]
+        painted = iter(self._painted(ready))
+        yield from (next(painted) if isinstance(one, _Ready) else one for one in outcomes)
+
+    def _begun(self, job: Job) -> _Ready | Outcome:
+        """The job, read; or its outcome, where there is nothing to do or it cannot be done."""
+        try:
+            pixels, digest = _read(job)
+            hint, hint_digest = self._hint_of(job, pixels)
+            abouts = [
+                about_output(self.translator, self.request, noise, source=digest, hint=hint_digest, label=job.label)
+                for noise in self.request.noises
+            ]
+            if self._is_there(job, abouts):
+                return Outcome(job, was_there=len(job.places))
+            return _Ready(job, self.translator.prepare(Source(self._half(job, pixels), job.label, hint), self.request), abouts)
+        except DataError as error:
+            return Outcome(job, error=_named(error, job))
+
+    def _painted(self, ready: Sequence[_Ready]) -> Iterator[Outcome]:
+        try:
+            translations = self.translator.paint([one.prepared for one in ready], self.request)
+        except DataError as error:
+            if len(ready) == 1:
+                yield Outcome(ready[0].job, error=_named(error, ready[0].job))
+                return
+            # One of them cannot be done: which?
+            for one in ready:
+                yield from self._painted([one])
+            return
+        yield from map(self._written, ready, translations)
+
+    def _written(self, one: _Ready, translation: Translation) -> Outcome:
+        abouts = [with_outcome(about, translation) for about in one.abouts]
+        outcome = Outcome(one.job, len(one.job.places), 0, None, translation.size, translation.notes)
+        for place, picture, about in zip(one.job.places, translation.pictures, abouts, strict=True):
+            if place is None:
+                return outcome._replace(pixels=translation.pictures, abouts=abouts)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_described(place, picture, about)
+        return outcome
+
+    def _is_there(self, job: Job, abouts: Sequence[dict[str, Any]]) -> bool:
+        """Whether all that the job makes is there.
+
+        Raises:
+            DataError: something else is.
+        """
+        there = [(place, about) for place, about in zip(job.places, abouts, strict=True) if place and place.exists()]
+        if self.overwrite or not there:
+            return False
+        for place, about in there:
+            found = read_about(place) or {}
+            if any(found.get(key) != value for key, value in about.items()):
+                raise DataError(
+                    f"{place} is there and was not made by this call: write somewhere else with -o, or add --overwrite"
+                )
+        return len(there) == len(job.places)
+
+    def _half(self, job: Job, pixels: np.ndarray) -> np.ndarray:
+        if self.side is None and self.request.direction == "AtoB":
+            half = self.translator.half_of_pair(pixels)
+            if half:
+                raise ConfigError(
+                    f"{job.input.shown} looks like source and target side by side, as this run was trained on: add "
+                    f"--side {half} for its source, or --side whole for all of it"
+                )
+        middle = pixels.shape[1] // 2
+        return {"left": pixels[:, :middle], "right": pixels[:, -middle:]}.get(self.side or "whole", pixels)
+
+    def _hint_of(self, job: Job, pixels: np.ndarray) -> tuple[Any, str | None]:
+        """The strokes of the file given, or of the one of the picture's name in the folder given, and their digest."""
+        if self.hint is None:
+            return None, None
+        from sketchkit.data.transforms.hints import read_hint
+
+        strokes = self.hint
+        if strokes.is_dir():
+            strokes = (strokes / job.input.name).with_suffix(".png")
+            if not strokes.is_file():
+                raise DataError(f"there is no hint at {strokes}: draw one, or translate the picture without --hint")
+        height, width = pixels.shape[:2]
+        hint = read_hint(strokes, (height, width // 2 if self.side in ("left", "right") else width))
+        return hint, sha256(strokes.read_bytes()).hexdigest()
+
+
+def _read(job: Job) -> tuple[np.ndarray, str]:
+    """The picture in straight RGB or RGBA, and the digest of its bytes."""
+    if job.input.file is not None:
+        return read_hashed(job.input.file)
+    data = sys.stdin.buffer.read()
+    return straight_of(data, job.input.shown), sha256(data).hexdigest()
+
+
+def _named(error: DataError, job: Job) -> str:
+    """What is wrong, with the picture's name where that does not say it."""
+    text = str(error)
+    return text if isinstance(error, UnusablePicture) or job.input.shown in text else f"{job.input.shown}: {text}"
