@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from sketchkit.config.names import DEFAULT_PRESET, config_names, preset_file
-from sketchkit.errors import ConfigError, DataError
-from sketchkit.options import did_you_mean
+from sketchkit.errors import ConfigError
+from sketchkit.forms import FORMS, Picture, as_rgb, given_as, hint_of, straight_of
+from sketchkit.options import did_you_mean, one_of
 
-Picture = str | Path | Image.Image | np.ndarray
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 class Translate:
-    """A trained run to call with pictures; see `load`.
+    """A trained run to call with pictures, from several threads if need be; see `load`.
 
     Attributes:
-        translator: what it calls: `classes`, `varies`, `protocol`, the config and the networks are there.
+        translator: what it calls: `protocol`, the config and the networks are there.
     """
 
     def __init__(self, run: str | Path, device: str | None = None, **options: Any) -> None:
@@ -28,31 +29,70 @@ class Translate:
 
         self.translator = TrainedTranslator(run, device, **options)
 
-    @overload
-    def __call__(self, picture: Picture, **options: Any) -> Image.Image: ...
+    @property
+    def classes(self) -> list[str]:
+        """The classes that it draws, in order; none where it is told no class."""
+        return list(self.translator.classes) if self.translator.draws_classes else []
 
-    @overload
-    def __call__(self, picture: list[Picture], **options: Any) -> list[Image.Image]: ...
+    @property
+    def takes_noise(self) -> bool:
+        """Whether a picture has another translation for each `seed`."""
+        return self.translator.varies
 
-    def __call__(self, picture: Picture | list[Picture], **options: Any) -> Image.Image | list[Image.Image]:
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """'AtoB', and 'BtoA' where it learnt both ways."""
+        return self.translator.directions
+
+    def __call__(
+        self,
+        picture: Picture | list[Picture],
+        *,
+        label: str | list[str] | None = None,
+        hint: Picture | None = None,
+        value_range: tuple[float, float] | None = None,
+        as_: str = "pil",
+        batch_size: int = 1,
+        **request: Any,
+    ) -> Any:
         """Translate a picture, or each of a list.
 
         Args:
-            picture: a file's path, a PIL image, or a uint8 array, (H, W) grey or (H, W, 3) RGB.
-            options: `label`, `direction`, `size`, `draw`, `name`; see `TrainedTranslator`.
+            picture: a file's path, a PIL image, an array (H, W) grey or (H, W, 3) RGB, or a tensor (C, H, W) of one
+                channel or three. uint8 is 0 to 255; others need a `value_range`.
+            label: the class, for a run that draws classes; of a list also a list.
+            hint: color strokes of the picture's size, as a path, a PIL image in RGBA or an array (H, W, 4) uint8.
+            value_range: what black and white are in arrays and tensors that are not uint8, such as (0, 1).
+            as_: 'pil', 'array' for (H, W, 3) uint8, or 'tensor' for (3, H, W) uint8.
+            batch_size: pictures of a list that are computed together where they are of one size.
+            request: `direction`, `size`, `samples`, `seed`, `lines`, `fit`, `detail`, `tile`, `insist`; see
+                `sketchkit.inference.Request`.
 
         Returns:
-            A PIL image in RGB of the picture's size, or a list of them.
+            An image in RGB of the picture's size; with `samples` above 1 a list of them; for a list a list of these.
 
         Raises:
-            DataError: a file cannot be read, or an array is of another form; floats have no range of their own.
-            ConfigError: see `TrainedTranslator`.
+            DataError: a file cannot be read, an array is of another form, or has no range.
+            ConfigError: what the run cannot do; see `TrainedTranslator`.
         """
-        if isinstance(picture, list):
-            return [self(one, **options) for one in picture]
-        if isinstance(picture, str | Path):
-            options = {"name": Path(picture).stem, **options}
-        return Image.fromarray(self.translator(as_rgb(picture), **options))
+        from sketchkit.inference import Request, Source
+
+        asked = Request(**request)
+        one_of("as_", as_, FORMS)
+        pictures = picture if isinstance(picture, list) else [picture]
+        labels = label if isinstance(label, list) else [label] * len(pictures)
+        if len(labels) != len(pictures):
+            raise ConfigError(f"{len(labels)} labels for {len(pictures)} pictures: give one a picture, or one for all")
+        strokes = None if hint is None else hint_of(hint)
+        made = []
+        for start in range(0, len(pictures), max(1, batch_size)):
+            part = slice(start, start + max(1, batch_size))
+            sources = [Source(straight_of(one, value_range), name, strokes)
+                       for one, name in zip(pictures[part], labels[part], strict=True)]  # fmt: skip
+            prepared = [self.translator.prepare(source, asked) for source in sources]
+            made += [[given_as(one, as_) for one in done.pictures] for done in self.translator.paint(prepared, asked)]
+        results = made if asked.samples > 1 else [images[0] for images in made]
+        return results if isinstance(picture, list) else results[0]
 
 
 def load(
@@ -63,7 +103,7 @@ def load(
     test_norm: str | None = None,
     test_dropout: bool | None = None,
 ) -> Translate:
-    """A trained run as a function of pictures.
+    """A trained run as a function of pictures, which may be called from several threads.
 
     Args:
         run: a run folder, of which the latest checkpoint is taken, or a checkpoint.
@@ -201,10 +241,10 @@ def stylize(
     if not styles:
         raise ConfigError("stylize takes a content picture and one style or more")
     settings = load_config(preset_file(preset), _changes(options))
-    straight, others = _straight(content), [as_rgb(picture) for picture in styles]
+    straight, others = straight_of(content), [as_rgb(picture) for picture in styles]
     for stroke in paint(settings, on_white(straight), others, size, style_weights, seed, device=device):
         last = stroke
-    return Image.fromarray(with_alpha(pixels_of(last), transparency(straight)))
+    return given_as(with_alpha(pixels_of(last), transparency(straight)), "pil")
 
 
 def build(name: str, **options: Any) -> Any:
@@ -251,31 +291,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     return str(value) if isinstance(value, Path) else value
-
-
-def as_rgb(picture: Picture) -> np.ndarray:
-    """A picture in any of its forms as (H, W, 3) uint8 RGB; what is transparent lies on white.
-
-    Raises:
-        DataError: a file cannot be read, or an array is of another form.
-    """
-    from sketchkit.data.pixels import on_white
-
-    return on_white(_straight(picture))
-
-
-def _straight(picture: Picture) -> np.ndarray:
-    """As `as_rgb`, with the transparency of a file or a PIL image as a fourth channel."""
-    from sketchkit.data.image_io import image_to_straight, read_straight
-
-    if isinstance(picture, str | Path):
-        return read_straight(picture)
-    if isinstance(picture, Image.Image):
-        return image_to_straight(picture)
-    if picture.dtype != np.uint8:
-        raise DataError(f"an array of {picture.dtype} has no range of its own: give uint8, 0 to 255")
-    if picture.ndim == 2:
-        return np.repeat(picture[..., None], 3, axis=2)
-    if picture.ndim != 3 or picture.shape[2] != 3:
-        raise DataError(f"an array of shape {picture.shape} is no picture: give (H, W) or (H, W, 3)")
-    return picture

@@ -1,7 +1,7 @@
 """mmengine without its sharded optimizer, which is 1.2 of the 5 seconds that a translation would take to start.
 
-`mmengine.optim`, which every model of mmengine imports, asks torch for ZeroRedundancyOptimizer, and with it come FSDP and
-the compiler. Where that cannot be imported, mmengine goes without: so it does here, until a training asks for it.
+`mmengine.optim`, which every model of mmengine imports, asks torch for ZeroRedundancyOptimizer, and with it come FSDP
+and the compiler. Where that cannot be imported, mmengine goes without: so it does here, until there is a training.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from sketchkit.config import load
 from sketchkit.data.image_io import write_image
 from sketchkit.data.sample import write_sample
 from sketchkit.errors import ConfigError, DataError
-from sketchkit.face import _changes, as_rgb
+from sketchkit.face import _changes
+from sketchkit.forms import as_rgb
 from sketchkit.inference import TrainedTranslator
 from tests.conftest import TINY
 from tools.gpu.systems import small_options

@@ -10,9 +10,10 @@ from tests.conftest import ROOT
 
 # From the top: a package imports from those after it, and from itself.
 PACKAGES = (
-    "__main__", "cli", "serve", "face", "testing", "sweeps", "evaluation", "inference", "engine", "translators", "data",
-    "pretrained", "config", "discovery", "loading", "transactions", "registry", "trust", "plugin_code", "plugin_files",
-    "sharding", "options", "declared", "deterministic", "problems", "atomic", "memory", "files", "file_names", "errors", "",
+    "__main__", "cli", "serve", "face", "forms", "testing", "sweeps", "evaluation", "inference", "engine",
+    "translators", "data", "pretrained", "config", "discovery", "loading", "transactions", "registry", "trust",
+    "plugin_code", "plugin_files", "sharding", "options", "declared", "deterministic", "problems", "atomic",
+    "memory", "files", "file_names", "errors", "",
 )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ from sketchkit.cli.options import (
     test_norm_option,
     trust_option,
 )
+from sketchkit.cli.progress import bar
 
 if TYPE_CHECKING:
     from sketchkit.evaluation.build import Spec
@@ -205,29 +206,20 @@ def _run_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _progress(title: str, quiet: bool) -> Iterator[Callable[[int, int], object]]:
-    """A bar with images a second and the time left, on the screen only; Ctrl-C ends the work between two pictures.
+    """A bar; Ctrl-C ends the work between two pictures.
 
     Anywhere else it could cut a data worker off in the middle of a hand-over, which would print its traceback.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from sketchkit.engine.interruption import requested, watch_signals
 
     def stop_if_asked() -> None:
         if requested():
             raise KeyboardInterrupt
 
-    rate = TextColumn("{task.fields[rate]}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
-    console = Console(stderr=True)
-    shown = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
-    with watch_signals(), shown as bar:
-        task = bar.add_task(title, total=None, rate="")
+    with watch_signals(), bar(title, quiet) as tell:
 
         def show(done: int, total: int) -> None:
-            speed = bar.tasks[0].speed
-            bar.update(task, completed=done, total=total, rate=f"{speed:.1f} images/s" if speed else "")
+            tell(done, total)
             stop_if_asked()
 
         yield show

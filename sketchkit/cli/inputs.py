@@ -77,7 +77,8 @@ def _in_folder(folder: Path) -> Iterator[Input]:
 
 def _matching(pattern: str) -> Iterator[Input]:
     """Files by their names alone, whatever folders of theirs the pattern leaves open; folders are walked."""
-    paths = [Path(path) for path in sorted(glob.glob(pattern, recursive=True))]
+    # pathlib's own takes no absolute pattern.
+    paths = [Path(path) for path in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
     if not paths:
         raise DataError(f"nothing matches {pattern}: check the pattern")
     # `**` finds what is in folders by itself.
@@ -108,7 +109,7 @@ def labels_of(inputs: Iterable[Input], label: str | None, table: Path | None) ->
         return _from_table(inputs, table)
     if label == "auto":
         return {one: one.folder for one in inputs}, []
-    return ({} if label is None else {one: label for one in inputs}), []
+    return ({} if label is None else dict.fromkeys(inputs, label)), []
 
 
 def _from_table(inputs: Sequence[Input], table: Path) -> tuple[dict[Input, str], list[str]]:

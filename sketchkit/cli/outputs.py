@@ -80,8 +80,8 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
                     f"{job.input.shown}: its output would have a name longer than files can have, {place}: rename it"
                 )
             if place in places:
+                both = f"{places[place]} and {job.input.shown}"
                 raise DataError(
-                    f"{places[place]} and {job.input.shown} would both become {place}: rename one of them, or translate "
-                    "the folder that holds both"
+                    f"{both} would both become {place}: rename one of them, or translate the folder that holds both"
                 )
             places[place] = job.input.shown

@@ -1,49 +1,63 @@
-"""How far long work is: a bar on a terminal, else a line at each tenth, both on standard error."""
+"""How far long work is, on standard error: a bar on a terminal, elsewhere a line at each tenth."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import click
 
 T = TypeVar("T")
-
-
-class Tenths:
-    """A line each time that another tenth of the work is done."""
-
-    def __init__(self, title: str, total: int) -> None:
-        self.title, self.total = title, total
-        self.done, self.told = 0, 0
-        self.began = time.monotonic()
-
-    def update(self, steps: int) -> None:
-        """So many more are done."""
-        self.done += steps
-        tenth = 10 * self.done // max(1, self.total)
-        if tenth == self.told:
-            return
-        self.told = tenth
-        rate = self.done / max(1e-9, time.monotonic() - self.began)
-        left = (self.total - self.done) / rate
-        click.echo(f"{self.title}: {self.done} of {self.total}, {rate:.1f} a second, {_clock(left)} left", err=True)
+Told: TypeAlias = Callable[[int, int], None]  # of how much is done, of how much in all
 
 
 @contextmanager
-def shown(title: str, total: int, hidden: bool = False) -> Iterator[object]:
-    """Something whose `update(steps)` is told of each step; one step alone is shown nowhere."""
-    if hidden or total < 2 or not sys.stderr.isatty():
-        yield _Nothing() if hidden or total < 2 else Tenths(title, total)
-        return
-    with click.progressbar(
-        length=total, label=title, show_eta=True, show_pos=True, file=sys.stderr,
-        item_show_func=lambda rate: None if rate is None else f"{rate:.1f} a second",
-    ) as bar:  # fmt: skip
-        yield _Rated(bar)
+def bar(title: str, hidden: bool = False, unit: str = "images/s") -> Iterator[Told]:
+    """A bar with the rate and the time left, on a terminal only; gone when the work is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    rate = TextColumn("{task.fields[rate]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as shown:
+        task = shown.add_task(title, total=None, rate="")
+
+        def tell(done: int, total: int) -> None:
+            speed = shown.tasks[0].speed
+            shown.update(task, completed=done, total=total, rate=f"{speed:.1f} {unit}" if speed else "")
+
+        yield tell
+
+
+@contextmanager
+def bar_or_lines(title: str, hidden: bool = False) -> Iterator[Told]:
+    """As `bar`, and elsewhere than on a terminal a line at each tenth; work of one step alone is shown nowhere."""
+    if hidden or sys.stderr.isatty():
+        with bar(title, hidden) as tell:
+            yield tell
+    else:
+        yield _Tenths(title)
+
+
+class _Tenths:
+    """Writes a line whenever another tenth is done."""
+
+    def __init__(self, title: str) -> None:
+        self.title, self.told, self.began = title, 0, time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        tenth = 10 * done // max(1, total)
+        if total < 2 or tenth == self.told:
+            return
+        self.told = tenth
+        rate = done / max(1e-9, time.monotonic() - self.began)
+        click.echo(
+            f"{self.title}: {done} of {total}, {rate:.1f} images/s, {_clock((total - done) / rate)} left", err=True
+        )
 
 
 def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -56,22 +70,6 @@ def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
             chunk = []
     if chunk:
         yield chunk
-
-
-class _Nothing:
-    def update(self, steps: int) -> None:
-        """Shown nowhere."""
-
-
-class _Rated:
-    """click's bar, with the rate beside it."""
-
-    def __init__(self, bar: click._termui_impl.ProgressBar) -> None:  # type: ignore[name-defined]
-        self.bar, self.began, self.done = bar, time.monotonic(), 0
-
-    def update(self, steps: int) -> None:
-        self.done += steps
-        self.bar.update(steps, self.done / max(1e-9, time.monotonic() - self.began))
 
 
 def _clock(seconds: float) -> str:

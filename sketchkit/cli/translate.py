@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ from sketchkit.cli.options import (
     trust_option,
 )
 from sketchkit.cli.outputs import ENDINGS, Job, plan
-from sketchkit.cli.progress import in_chunks, shown
+from sketchkit.cli.progress import bar_or_lines, in_chunks
 from sketchkit.errors import DataError
 from sketchkit.problems import first_few
 
@@ -136,16 +137,18 @@ def _outcomes(jobs: Sequence[Job], options: Mapping[str, Any]) -> Iterator[Outco
     translator = TrainedTranslator(options["run"], options["device"], **code, **protocol_from(options))
     translator.check(request)
     work = Work(translator, request, options["hint"], options["side"], options["overwrite"])
-    with shown("translating", len(jobs), hidden=options["quiet"]) as bar:
+    done = 0
+    with bar_or_lines("translating", options["quiet"] or len(jobs) < 2) as tell:
         for chunk in in_chunks(jobs, options["batch_size"]):
             yield from work.run(chunk)
-            bar.update(len(chunk))
+            done += len(chunk)
+            tell(done, len(jobs))
 
 
 def _to_standard_output(outcome: Outcome, ending: str) -> None:
     from sketchkit.data.picture_text import encoded
 
-    click.get_binary_stream("stdout").write(encoded(outcome.pixels[0], f".{ending}", outcome.abouts[0]))
+    sys.stdout.buffer.write(encoded(outcome.pixels[0], f".{ending}", outcome.abouts[0]))
 
 
 def _tell(outcomes: Sequence[Outcome], output: str) -> None:
@@ -156,7 +159,8 @@ def _tell(outcomes: Sequence[Outcome], output: str) -> None:
     said = [note if len(outcomes) == 1 else f"{count} of them: {note}" for note, count in notes.items()]
     if made:
         sizes = {outcome.size for outcome in outcomes if outcome.size}
-        at = f", worked at {sides[0]} px" if len(sides := sorted({min(size) for size in sizes})) == 1 else ""
+        sides = sorted({min(size) for size in sizes})
+        at = f", worked at {sides[0]} px" if len(sides) == 1 else ""
         say(f"{made} picture{'s' if made > 1 else ''} in {output}{at}{''.join(f'; {one}' for one in said)}")
     if there:
         say(f"{there} picture{'s were' if there > 1 else ' was'} there already (--overwrite makes them again)")

@@ -84,7 +84,9 @@ class Work:
             ]
             if self._is_there(job, abouts):
                 return Outcome(job, was_there=len(job.places))
-            return _Ready(job, self.translator.prepare(Source(self._half(job, pixels), job.label, hint), self.request), abouts)
+            return _Ready(
+                job, self.translator.prepare(Source(self._half(job, pixels), job.label, hint), self.request), abouts
+            )
         except DataError as error:
             return Outcome(job, error=_named(error, job))
 

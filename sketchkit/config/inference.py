@@ -34,7 +34,9 @@ class InferenceOptions:
         one_of("inference.source", self.source, get_args(SourceKind))
         one_of("inference.detail", self.detail, get_args(Detail))
         if self.detail == "ink" and not self.is_drawing:
-            raise ConfigError("inference.detail='ink' is for drawings: set inference.source='drawing', or detail='none'")
+            raise ConfigError(
+                "inference.detail='ink' is for drawings: set inference.source='drawing', or detail='none'"
+            )
 
     @property
     def is_drawing(self) -> bool:

@@ -81,9 +81,6 @@ class FileDataset(Dataset[dict[str, Any]]):
     total_draws: int | None = None
     # Whether a sample's target is the truth of its source, so that outputs can be compared with it.
     is_paired: bool = True
-    # Where a file holds source and target side by side: `side`, the half that is the source, and `ratio`, a half's width
-    # over its height, or None for any.
-    source_half: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -185,6 +182,11 @@ class FileDataset(Dataset[dict[str, Any]]):
         images = {name: image.as_subclass(Tensor) for name, image in sample.items()}
         return {**images, **self.about(place, files)}
 
+    @property
+    def source_half(self) -> dict[str, Any] | None:
+        """Of files that hold pairs side by side: `side`, the source's, and `ratio`, a half's width over its height."""
+        return None
+
     def read_sample(self, index: int, draw: int = 0) -> dict[str, Picture]:
         """`source` and `target` as they come from the files, before the pipeline.
 
@@ -194,7 +196,7 @@ class FileDataset(Dataset[dict[str, Any]]):
         return self.compose(index, [_read(file) for file in self.parts(index, draw)])
 
     def drawing(self, index: int) -> np.ndarray:
-        """The source at `index` as people would draw it, (H, W, 3) uint8: before the steps that prepare it for networks.
+        """The source at `index` as people would draw it, (H, W, 3) uint8: before it is prepared for networks.
 
         Raises:
             DataError: as `read_sample`.

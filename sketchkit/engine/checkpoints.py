@@ -3,7 +3,8 @@
 A file holds `format`, `iter`, `validated` (whether that iteration's validation is done), `config` (JSON text: parsed,
 never run), `model`, `optimizers`, `schedulers`, `runtime_info`, `random_states` (one a rank), `classes`, `data` (their
 fingerprint), `drawings` (what sources look like, where they are drawings), `source_half` (which half of a file is the
-source, where files hold pairs), `versions` and `digest` (of all tensors). It opens with `torch.load(weights_only=True)`.
+source, where files hold pairs), `versions` and `digest` (of all tensors).
+It opens with `torch.load(weights_only=True)`.
 """
 
 from __future__ import annotations

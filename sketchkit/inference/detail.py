@@ -1,4 +1,4 @@
-"""An output that was made at another size, at the size of its source: what was lost in size is taken from the source."""
+"""An output that was made at another size, brought to that of its source, which gives back what was lost."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _resized(image: Tensor, size: torch.Size) -> Tensor:
 
 
 def _inked(image: Tensor, source: Tensor) -> Tensor:
-    """The colors, those beside lines under them, and the source's own lines over them: a product of values in [0, 1]."""
+    """The colors, those beside lines under them, times the source's own lines, both in [0, 1]."""
     drawing = source[None].to(image).div_(255)
     small = F.interpolate(drawing, image.shape[-2:], mode="bilinear", antialias=True)
     paper = small.amin(1, keepdim=True).square()

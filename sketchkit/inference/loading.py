@@ -95,7 +95,7 @@ def _kept_config(text: str, path: Path) -> Config:
 
 
 def _check(config: Config, path: Path) -> None:
-    """Refuse a config of which what is used here cannot be built; the rest is for training, and may take long to know."""
+    """Refuse a config of which what is used here cannot be built; to know all of the rest may take long."""
     try:
         validate({key: value for key, value in config.to_dict().items() if key in USED})
         for key in ("translator", "backbone"):

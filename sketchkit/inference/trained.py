@@ -197,9 +197,7 @@ class TrainedTranslator:
             raise ConfigError(f"{self.path} learnt {only} only: leave out --direction {request.direction}")
         if request.samples > 1 and not self.varies:
             mend = ", or add --test-dropout on" if self.has_dropout and not self.drops else ""
-            raise ConfigError(
-                f"{self.path} takes no noise, its samples would all be alike: leave out --samples{mend}"
-            )
+            raise ConfigError(f"{self.path} takes no noise, its samples would all be alike: leave out --samples{mend}")
         if request.fit and not (self.options.is_drawing and self.drawings and request.direction == "AtoB"):
             raise ConfigError(f"{self.path} was not trained on drawings: leave out --fit")
         if request.detail == "ink" and not (self.options.is_drawing and request.direction == "AtoB"):

@@ -6,8 +6,8 @@ or InvertSketch, then Resize to a (height, width) that brings source and target 
 (whose `fill` is the ground of the sketch as it is by then: 0 after InvertSketch, 255 before), then colour.
 Randomness comes from torch's generator alone, which the data set seeds for every draw. A class whose `for_use` names
 `source`, `target` or both also prepares a picture of that kind for a trained run; the others belong to training. One
-that makes whole pictures larger or smaller says to what scale; see `sketchkit.data.transforms.scale`. One that draws the
-source says so by `draws`.
+that makes whole pictures larger or smaller says to what scale (see `sketchkit.data.transforms.scale`), and one that
+draws the source says so by `draws`.
 """
 
 from __future__ import annotations

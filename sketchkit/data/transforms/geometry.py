@@ -61,4 +61,6 @@ class ResizeWidth:
     def _resize(self, picture: Tensor) -> Tensor:
         height, width = picture.shape[-2:]
         rows = max(round(height * self.width / width / self.multiple), 1) * self.multiple
-        return v2.functional.resize(picture, [rows, self.width], v2.InterpolationMode(self.interpolation), antialias=True)
+        return v2.functional.resize(
+            picture, [rows, self.width], v2.InterpolationMode(self.interpolation), antialias=True
+        )
