@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.morphology import remove_small_objects, thin
 from torchvision import tv_tensors
 
-from sketchkit.data.transforms import thinning
+from sketchkit.data.drawings import thinning
 from sketchkit.data.transforms.build import build_transform
 from sketchkit.errors import ConfigError
 
