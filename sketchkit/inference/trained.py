@@ -34,13 +34,14 @@ class Prepared(NamedTuple):
     """A picture that networks can be given.
 
     pixels: as it was understood, (3, H, W) uint8; entry: as networks see it but for its range, (1, 3, h, w) uint8;
-    hint: (1, 4, h, w) in the networks' range; number: of its class; notes: what was done.
+    hint: (1, 4, h, w) in the networks' range; number: of its class; name: see `Source`; notes: what was done.
     """
 
     pixels: Tensor
     entry: Tensor
     hint: Tensor | None
     number: int | None
+    name: str
     notes: tuple[str, ...]
 
 
@@ -120,13 +121,19 @@ class TrainedTranslator:
         return bool(self.classes) and takes(self.networks["AtoB"], "label")
 
     def __call__(
-        self, picture: np.ndarray, *, label: str | None = None, hint: Tensor | None = None, **request: Any
+        self,
+        picture: np.ndarray,
+        *,
+        label: str | None = None,
+        hint: Tensor | None = None,
+        name: str = "",
+        **request: Any,
     ) -> np.ndarray:
         """Translate one picture.
 
         Args:
             picture: (H, W, 3) uint8 RGB, or (H, W, 4) straight RGBA; a grey one has three equal channels.
-            label, hint: see `Source`.
+            label, hint, name: see `Source`.
             request: see `Request`.
 
         Returns:
@@ -136,7 +143,7 @@ class TrainedTranslator:
             ConfigError, DataError: as `prepare` and `paint`.
         """
         asked = Request(**request)
-        return self.paint([self.prepare(Source(picture, label, hint), asked)], asked)[0].pictures[0]
+        return self.paint([self.prepare(Source(picture, label, hint, name), asked)], asked)[0].pictures[0]
 
     def half_of_pair(self, pixels: np.ndarray) -> str | None:
         """Which half is the source, where (H, W, C) looks like source and target side by side, as in the training."""
@@ -168,7 +175,7 @@ class TrainedTranslator:
         scale = self._scale(kind, request, *pixels.shape[-2:])
         entry = self._entry(pixels, kind, scale)
         hint = None if source.hint is None else _hint(source.hint, reading.frame, entry.shape[-2:])
-        return Prepared(pixels, entry, hint, number, notes)
+        return Prepared(pixels, entry, hint, number, source.name, notes)
 
     def paint(self, prepared: Sequence[Prepared], request: Request) -> list[Translation]:
         """The translations of pictures; those of one size at work are computed together.
@@ -232,7 +239,7 @@ class TrainedTranslator:
         with torch.inference_mode():
             batch = self._batch(together, start)
             generator = self._generator(batch, request)
-            names = [""] * len(together)
+            names = [one.name for one in together]
             images = [generator.picture_of(names, noise) for noise in (request.noises if self.varies else [0])]
             size = batch["source"].shape[-2:]
             return [

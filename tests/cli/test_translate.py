@@ -162,7 +162,7 @@ def test_bad_pictures_among_several_are_listed_and_the_others_written(runs, fold
     (folder / "a.png").write_bytes((folder / "a.png").read_bytes()[:80])
     (folder / "z.jpg").write_bytes(b"")
     write_image(folder / "narrow.png", noise(20, 1))
-    translate(runs("cycle"), folder, "-o", tmp_path / "out", code=1)
+    translate(runs("cycle"), folder, "-o", tmp_path / "out", "--size", "native", code=1)
     assert written(tmp_path / "out") == ["b.png", "more/c.png"]
     captured = capsys.readouterr()
     errors = [line for line in captured.err.splitlines() if line.startswith("error: ")]
@@ -213,8 +213,8 @@ def test_half_of_a_file_that_holds_a_pair(runs, tmp_path):
     write_image(tmp_path / "pair.png", np.concatenate([left, right], 1))
     translator = TrainedTranslator(runs("pix2pix"), "cpu")
     for side, half in (("left", left), ("right", right)):
-        translate(runs("pix2pix"), tmp_path / "pair.png", "--side", side, "-o", tmp_path / "out.png")
-        assert np.array_equal(read_image(tmp_path / "out.png"), translator(half))
+        translate(runs("pix2pix"), tmp_path / "pair.png", "--side", side, "-o", tmp_path / f"{side}.png")
+        assert np.array_equal(read_image(tmp_path / f"{side}.png"), translator(half))
 
 
 def test_samples_without_noise_are_refused_and_with_it_go_beside_the_name(runs, folder, tmp_path, capsys):
@@ -236,8 +236,8 @@ def test_transparency_is_laid_on_white_and_said(runs, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     write_image(tmp_path / "in" / "clear.png", rgba)
     write_image(tmp_path / "in" / "plain.png", noise())
-    translate(runs("pix2pix"), tmp_path / "in", "-o", tmp_path / "out", "-q")
-    assert "(1 of them with transparency, which is laid on white)" in capsys.readouterr().out
+    translate(runs("pix2pix"), tmp_path / "in", "-o", tmp_path / "out")
+    assert "; 1 of them: what is transparent was laid on white" in capsys.readouterr().out
     laid = (rgba[..., :3] * (rgba[..., 3:] / 255) + 255 - rgba[..., 3:]).round().astype(np.uint8)
     expected = TrainedTranslator(runs("pix2pix"), "cpu")(laid, name="clear")
     assert np.abs(read_image(tmp_path / "out" / "clear.png").astype(int) - expected).mean() < 1

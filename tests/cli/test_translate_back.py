@@ -55,7 +55,7 @@ def test_both_ways_are_those_of_the_runs_own_validation(name, tmp_path):
         write_image(tmp_path / f"{kind}.png", read_image(file))
         with pytest.raises(SystemExit) as end:
             main(["translate", str(run), str(tmp_path / f"{kind}.png"), "-o", str(tmp_path / "out.png"), *words,
-                  "--device", "cpu"])  # fmt: skip
+                  "--overwrite", "--device", "cpu"])  # fmt: skip
         assert not end.value.code
         expected = shown[result][0].clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0)
         assert np.array_equal(read_image(tmp_path / "out.png"), torch.as_tensor(expected).expand(-1, -1, 3).numpy())

@@ -92,7 +92,7 @@ def test_samples_of_a_source_come_from_dropout(run, picture, capsys):
     translated("--samples", "2")
     first, second = (read_image(picture.parent / f"out_{number}.png") for number in (1, 2))
     assert np.abs(first.astype(int) - second).max() > 1
-    assert np.array_equal(second, np.asarray(sketchkit.load(run, "cpu")(picture, draw=1)))
+    assert np.array_equal(second, np.asarray(sketchkit.load(run, "cpu")(picture, seed=1)))
     error = translated("--samples", "2", "--test-dropout", "off", code=2)
     assert error.count("\n") == 1 and "leave out --samples, or add --test-dropout on" in error
 
@@ -100,9 +100,9 @@ def test_samples_of_a_source_come_from_dropout(run, picture, capsys):
 def test_threads_may_share_a_loaded_run(run):
     translate = sketchkit.load(run, "cpu")
     sources = [np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for seed in range(8)]
-    expected = [np.asarray(translate(source, name=str(i))) for i, source in enumerate(sources)]
-    with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda i: np.asarray(translate(sources[i], name=str(i))), range(8)))
+    expected = [np.asarray(translate(source, seed=i)) for i, source in enumerate(sources)]
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda i: np.asarray(translate(sources[i], seed=i)), range(8)))
     assert all(np.array_equal(one, other) for one, other in zip(made, expected, strict=True))
 
 

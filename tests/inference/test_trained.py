@@ -83,7 +83,7 @@ def test_classes_and_noise_are_what_validation_shows(runs, translators):
     translator = translators("classes")
     label = translator.classes[int(sample["label"])]
     assert label == dataset.pairs[0].category
-    outs = [translator(sketch, label=label, name=sample["key"], draw=draw) for draw in (0, 1)]
+    outs = [translator(sketch, label=label, name=sample["key"], seed=draw) for draw in (0, 1)]
     assert levels(outs[0], fake) <= 1 and levels(outs[1], second) <= 1
     assert levels(*outs) > 1
     other = translator(sketch, label=next(c for c in translator.classes if c != label), name=sample["key"])
@@ -141,19 +141,19 @@ def test_any_size_in_is_the_same_size_out(translators, kind, size):
 def test_a_pixel_wide_works_or_is_one_line(translators, kind, size):
     translator = translators(kind)
     if kind != "cycle" and (kind, size) != ("hints", (1, 1)):
-        assert translator(noise(*size), **a_class(translator)).shape == (*size, 3)
+        assert translator(noise(*size), size="native", **a_class(translator)).shape == (*size, 3)
         return
     # Auto-Painter's innermost norm sees one place of it.
     reason = {"cycle": "needs pictures of 8x8 or more and got", "hints": "no variance .* work at a larger size"}
     with pytest.raises(DataError, match=reason[kind]) as caught:
-        translator(noise(*size))
+        translator(noise(*size), size="native")
     assert "\n" not in str(caught.value)
 
 
 def test_a_smaller_working_size_is_pillows_picture_made_small_and_its_result_made_large(translators):
     image, translator = noise(48, 72), translators("pix2pix")
     small = np.asarray(Image.fromarray(image).resize((24, 16), Image.Resampling.BICUBIC))
-    expected = Image.fromarray(translator(small)).resize((72, 48), Image.Resampling.BICUBIC)
+    expected = Image.fromarray(translator(small, size="native")).resize((72, 48), Image.Resampling.BICUBIC)
     out = translator(image, size=16)
     assert out.shape == (48, 72, 3) and out.std() > 10
     assert np.abs(out.astype(float) - np.asarray(expected)).mean() < 2
@@ -259,7 +259,7 @@ def test_a_run_without_validation_is_prepared_for_as_in_training(runs, translato
     config["val_dataloader"] = None
     write_checkpoint(tmp_path / "iter_3.pth", {**content, "config": json.dumps(config)})
     translator = TrainedTranslator(tmp_path, "cpu")
-    assert [type(step).__name__ for step in translator.preparation.steps["source"]] == ["InvertSketch"]
+    assert [type(step).__name__ for step in translator.preparation.before["source"]] == ["InvertSketch"]
     out = translator(noise(32, 32), name="x", **a_class(translator))
     assert np.array_equal(out, translators("classes")(noise(32, 32), name="x", **a_class(translator)))
 
@@ -271,15 +271,22 @@ def test_what_is_for_use_is_taken_from_the_pipeline(runs, tmp_path):
         dict(type="InvertSketch"),
         dict(type="Resize", size=[8, 8]),
         dict(type="Only", keys=["source"], transform=[dict(type="DistanceField")]),
-        dict(type="Only", keys=["source"], transform=[dict(type="DistanceField"), dict(type="Resize", size=[8, 8])]),
+        dict(type="Only", keys=["source"], transform=[dict(type="DistanceField"), dict(type="Resize", size=[8, 9])]),
         dict(type="Only", keys=["target"], transform=dict(type="Grayscale")),
         dict(type="Only", keys=["source"], transform=dict(type="Grayscale", num_output_channels=3)),
         dict(type="RandomHorizontalFlip"),
         dict(type="ColorHints"),
     ]
     write_checkpoint(tmp_path / "iter_3.pth", {**content, "config": json.dumps(config)})
-    steps = TrainedTranslator(tmp_path, "cpu").preparation.steps["source"]
-    assert [type(step).__name__ for step in steps] == ["InvertSketch", "DistanceField", "DistanceField", "Grayscale"]
+    preparation = TrainedTranslator(tmp_path, "cpu").preparation
+
+    def names(steps):
+        return [type(step).__name__ for step in steps]
+
+    # The last step that resizes is the one that counts.
+    assert names(preparation.before["source"]) == ["InvertSketch", "DistanceField", "DistanceField"]
+    assert names(preparation.after["source"]) == ["Grayscale"]
+    assert preparation.scale("source", 40, 30).side == 8
 
 
 def test_a_picture_of_one_channel_is_shown_grey(tmp_path):
