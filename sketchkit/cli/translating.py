@@ -16,7 +16,7 @@ from sketchkit.data.picture_text import read_about, write_described
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.inference import Request, Source, TrainedTranslator, Translation
 from sketchkit.inference.about import about_output, with_outcome
-from sketchkit.inference.trained import Prepared
+from sketchkit.inference.reading import Prepared
 
 
 class Outcome(NamedTuple):

@@ -28,6 +28,7 @@ from torch import nn
 import sketchkit
 from sketchkit.atomic import whole
 from sketchkit.engine.checkpoint_content import check_content, digest, is_plain
+from sketchkit.engine.uninitialized import shapes_alone
 from sketchkit.errors import CheckpointError
 from sketchkit.files import regular_file
 from sketchkit.memory import is_out_of_memory
@@ -138,7 +139,7 @@ def refuse_other_sizes(build: Callable[[], nn.Module], state: Mapping[str, Any],
         CheckpointError: names the first of them.
     """
     try:
-        with torch.device("meta"):
+        with shapes_alone():
             own = build().state_dict()
     except (RuntimeError, NotImplementedError):
         return  # it computes while it is built, so that it can be built for true only

@@ -14,6 +14,7 @@ from torch import nn
 from sketchkit.config.checks import TERM_OPTIONS
 from sketchkit.declared import declarations, short
 from sketchkit.engine.schedules import count_iterations
+from sketchkit.engine.uninitialized import shapes_alone
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import explained
 from sketchkit.registry import BACKBONES, DATASETS, HEADS, HOOKS, LOSSES, OPTIMIZERS, PARAM_SCHEDULERS
@@ -67,7 +68,7 @@ def try_networks(config: Mapping[str, Any], copies: int = COPIES) -> None:
     for key, (entries, cfg) in parts.items():
         try:
             if cfg:
-                with torch.device("meta"), explained(key):
+                with shapes_alone(), explained(key):
                     sizes[key] = sum(weight.numel() for weight in entries.build(cfg).parameters())
         except ConfigError as error:
             # A network may need numbers while it is built, of which there are none here: the run will tell.
@@ -92,7 +93,7 @@ def try_protocol(config: Mapping[str, Any]) -> None:
     if protocol.is_plain or not backbone:
         return
     try:
-        with torch.device("meta"):
+        with shapes_alone():
             network = BACKBONES.build(backbone).eval()
             source = torch.zeros(1, network.in_channels, *image_size(config, 2 * network.size_multiple))
             batch = {"source": source, "label": torch.zeros(1, dtype=torch.long)}

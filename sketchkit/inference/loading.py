@@ -16,6 +16,7 @@ from sketchkit.config.plugins import load_kept
 from sketchkit.config.validation import validate
 from sketchkit.engine.checkpoints import load_strictly, read_checkpoint, read_latest, refuse_other_sizes
 from sketchkit.engine.trial import try_networks, try_protocol
+from sketchkit.engine.uninitialized import undrawn
 from sketchkit.errors import CheckpointError, ConfigError
 from sketchkit.files import parse_json
 from sketchkit.options import check_options, one_of
@@ -58,7 +59,8 @@ def load_run(
     kind: Any = MODELS.get(whole["type"])
     parts = kind.inference_config(whole)
     refuse_other_sizes(lambda: MODELS.build(parts), content["model"], path)
-    model: Translator = MODELS.build(parts)
+    with undrawn():
+        model: Translator = MODELS.build(parts)
     load_strictly(model, _for_inference(content["model"], model), path)
     # What is for use is the same in both; a run may go without a validation.
     loader = config.get("val_dataloader") or config["train_dataloader"]

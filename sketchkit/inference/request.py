@@ -71,9 +71,11 @@ class Request:
 class Source(NamedTuple):
     """A picture to translate.
 
-    pixels: (H, W, 3) uint8 RGB, or (H, W, 4) straight RGBA; label: its class, for a run whose network draws classes;
-    hint: color strokes (4, H, W) uint8 RGBA, for a run that was trained with hints; name: noise depends on it too, as in
-    `sketchkit eval`, where each sample has one.
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB, or (H, W, 4) straight RGBA.
+        label: its class, for a run whose network draws classes.
+        hint: color strokes (4, H, W) uint8 RGBA, for a run that was trained with hints.
+        name: noise depends on it too, as in `sketchkit eval`, where each sample has one.
     """
 
     pixels: np.ndarray

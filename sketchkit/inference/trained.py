@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,37 +12,19 @@ from mmengine.config import Config
 from torch import Tensor
 
 from sketchkit.config.inference import Detail, inference_options
-from sketchkit.data.drawings import DrawingProfile, Frame, Reading, read_drawing
-from sketchkit.data.pixels import on_white, transparency
-from sketchkit.data.transforms.scale import Scale, resized
+from sketchkit.data.drawings import DrawingProfile
+from sketchkit.data.pixels import on_white
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.inference.detail import bring_to_size
 from sketchkit.inference.loading import load_run, usable_device
 from sketchkit.inference.preparation import Preparation
+from sketchkit.inference.reading import PictureReader, Prepared
 from sketchkit.inference.request import Request, Source, Translation
 from sketchkit.options import did_you_mean
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
 from sketchkit.translators.pictures import IMAGES, to_bytes
-from sketchkit.translators.preprocessing import with_hint
 from sketchkit.translators.protocol import InferenceProtocol, has_dropout
 from sketchkit.translators.tiling import TiledGenerator
-
-CLEAR = "what is transparent was laid on white"
-
-
-class Prepared(NamedTuple):
-    """A picture that networks can be given.
-
-    pixels: as it was understood, (3, H, W) uint8; entry: as networks see it but for its range, (1, 3, h, w) uint8;
-    hint: (1, 4, h, w) in the networks' range; number: of its class; name: see `Source`; notes: what was done.
-    """
-
-    pixels: Tensor
-    entry: Tensor
-    hint: Tensor | None
-    number: int | None
-    name: str
-    notes: tuple[str, ...]
 
 
 class TrainedTranslator:
@@ -81,9 +63,9 @@ class TrainedTranslator:
         self.digest: str = loaded.content["digest"]
         self.networks: Mapping[str, Any] = self.model.networks()
         self.options = inference_options(self.config)
-        self.drawings = _profile(loaded.content.get("drawings"), self.path)
         self.half = _half(loaded.content.get("source_half"), self.path)
-        self.preparation = Preparation(loaded.pipeline)
+        drawings = _profile(loaded.content.get("drawings"), self.path)
+        self.reader = PictureReader(Preparation(loaded.pipeline), self.options, drawings)
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -168,14 +150,7 @@ class TrainedTranslator:
         self.check(request)
         self._check_hint(self.networks[request.direction], source)
         number = self._number(self.networks[request.direction], source.label)
-        kind = IMAGES[request.direction == "BtoA"]
-        reading = self._understood(source.pixels, request)
-        rgb, notes = reading.picture, reading.notes
-        pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
-        scale = self._scale(kind, request, *pixels.shape[-2:])
-        entry = self._entry(pixels, kind, scale)
-        hint = None if source.hint is None else _hint(source.hint, reading.frame, entry.shape[-2:])
-        return Prepared(pixels, entry, hint, number, source.name, notes)
+        return self.reader(source, number, request)
 
     def paint(self, prepared: Sequence[Prepared], request: Request) -> list[Translation]:
         """The translations of pictures; those of one size at work are computed together.
@@ -205,7 +180,7 @@ class TrainedTranslator:
         if request.samples > 1 and not self.varies:
             mend = ", or add --test-dropout on" if self.has_dropout and not self.drops else ""
             raise ConfigError(f"{self.path} takes no noise, its samples would all be alike: leave out --samples{mend}")
-        if request.fit and not (self.options.is_drawing and self.drawings and request.direction == "AtoB"):
+        if request.fit and not self.reader.reads_drawings(request):
             raise ConfigError(f"{self.path} was not trained on drawings: leave out --fit")
         if request.detail == "ink" and not (self.options.is_drawing and request.direction == "AtoB"):
             raise ConfigError(f"{self.path} was not trained on drawings, which alone have ink: leave out --detail ink")
@@ -214,25 +189,6 @@ class TrainedTranslator:
         """How outputs get their size: as asked, else as the config says; the way back begins with no drawing."""
         own: Detail = "none" if request.direction == "BtoA" and self.options.detail == "ink" else self.options.detail
         return request.detail or own
-
-    def _understood(self, pixels: np.ndarray, request: Request) -> Reading:
-        """The picture in RGB; a drawing by the look of the training's."""
-        is_read = self.options.is_drawing and request.direction == "AtoB" and request.lines == "auto"
-        if is_read and self.drawings:
-            return read_drawing(pixels, self.drawings, fit=request.fit)
-        notes = (CLEAR,) if transparency(pixels) is not None else ()
-        return Reading(on_white(pixels), notes, None)
-
-    def _scale(self, kind: str, request: Request, height: int, width: int) -> Scale | None:
-        if request.size == "native":
-            return None
-        known = self.preparation.scale(kind, height, width)
-        if isinstance(request.size, str):
-            return known
-        return known._replace(side=request.size) if known else Scale(request.size)
-
-    def _entry(self, pixels: Tensor, kind: str, scale: Scale | None) -> Tensor:
-        return self.preparation(pixels, kind, scale)[None]
 
     def _painted(self, together: Sequence[Prepared], request: Request) -> list[Translation]:
         start, end = IMAGES if request.direction == "AtoB" else reversed(IMAGES)
@@ -274,7 +230,7 @@ class TrainedTranslator:
         start = IMAGES[request.direction == "BtoA"]
         source = batch["source"][place, None]
         if getattr(preprocessor, "keeps_detail", False) and source.shape[-2:] != one.pixels.shape[-2:]:
-            source = preprocessor({start: self._entry(one.pixels, start, None)})[start]
+            source = preprocessor({start: self.reader.at_its_own_size(one, start)})[start]
         shown = preprocessor.to_picture(image, end, source)
         whole = to_bytes(bring_to_size(shown, one.pixels.to(self.device), self.detail_of(request)))
         return whole[0].permute(1, 2, 0).numpy()
@@ -317,14 +273,3 @@ def _half(kept: Any, path: Path) -> tuple[str, float | None] | None:
     if side not in ("left", "right") or not (ratio is None or isinstance(ratio, int | float)):
         raise CheckpointError(f"{path} is damaged: its 'source_half' is {kept!r:.60}")
     return str(side), ratio
-
-
-def _hint(hint: Tensor, frame: Frame | None, size: Sequence[int]) -> Tensor:
-    """A hint (4, H, W) uint8 as the networks take it, (1, 4, *size), where the frame of its picture is."""
-    # Its colors times alpha before it is resized: else the ground of the strokes would tinge their borders.
-    ready = with_hint({"hint": hint[None]})["hint"]
-    if frame:
-        cut = frame.cut(ready[0].permute(1, 2, 0).numpy(), 0)
-        ready = torch.from_numpy(cut).permute(2, 0, 1)[None]
-    # Always bilinear: a hint must not leave its range, and another way overshoots.
-    return resized(ready, size) if ready.shape[-2:] != tuple(size) else ready

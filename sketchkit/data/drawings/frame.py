@@ -33,7 +33,9 @@ class Frame(NamedTuple):
         borders = (max(0, -self.top), max(0, bottom - height), max(0, -self.left), max(0, right - width))
         fills = [fill] * 4 if isinstance(fill, int) else list(fill)
         framed = cv2.copyMakeBorder(inside, *borders, cv2.BORDER_CONSTANT, value=fills)
-        way = cv2.INTER_AREA if self.width > width else cv2.INTER_CUBIC if picture.shape[2:] != (4,) else cv2.INTER_LINEAR
+        way = (
+            cv2.INTER_AREA if self.width > width else cv2.INTER_CUBIC if picture.shape[2:] != (4,) else cv2.INTER_LINEAR
+        )
         return cv2.resize(framed, (width, height), interpolation=way)
 
 
