@@ -75,7 +75,7 @@ class TrainLoop(BaseLoop):
     def run(self) -> nn.Module:
         """Train to the end, or until a signal asks for it; a signal saves a checkpoint first."""
         with interruption.watch_signals():
-            self._take_statistics()
+            take_statistics(self.runner.model, self.dataloader.dataset, self.dataloader.num_workers)
             self.runner.call_hook("before_train")
             self.runner.call_hook("before_train_epoch")
             try:
@@ -85,14 +85,6 @@ class TrainLoop(BaseLoop):
                 self.runner.call_hook("after_train_epoch")
                 self.runner.call_hook("after_train")
         return self.runner.model
-
-    def _take_statistics(self) -> None:
-        """Once: a resumed run has them from its checkpoint."""
-        preprocessor, dataset = self.runner.model.data_preprocessor, self.dataloader.dataset
-        if preprocessor.needs_statistics:
-            if is_main_process():
-                print(f"taking the statistics of {len(dataset)} samples, once", flush=True)
-            preprocessor.use_statistics(image_statistics(dataset, num_workers=self.dataloader.num_workers))
 
     def _train(self) -> None:
         # A checkpoint is written before the validation of its iteration, and an end by signal may be before it too.
@@ -166,6 +158,21 @@ class TrainLoop(BaseLoop):
         if asked:
             self.runner.save_between_iterations(interruption.requested() or "another process was stopped")
         return bool(asked)
+
+
+def take_statistics(model: Any, dataset: Any, num_workers: int = 0) -> None:
+    """What a training's first step needs, where the model's normalization rests on the data: their statistics.
+
+    Once: a resumed run has them from its checkpoint.
+
+    Raises:
+        DataError: the data set is empty, or an image is not uint8.
+    """
+    preprocessor = model.data_preprocessor
+    if preprocessor.needs_statistics:
+        if is_main_process():
+            print(f"taking the statistics of {len(dataset)} samples, once", flush=True)
+        preprocessor.use_statistics(image_statistics(dataset, num_workers=num_workers))
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 import copy
 import json
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,11 +13,13 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from sketchkit.engine.checkpoints import read_checkpoint, write_checkpoint
-from sketchkit.registry import BACKBONES, HEADS
-from tools.gpu import right_networks, right_runs, right_training
-from tools.gpu.counting import Ceilings, Counter, idle
+from sketchkit.registry import BACKBONES, DATASETS, HEADS
+from sketchkit.translators.pictures import IMAGES
+from sketchkit.translators.preprocessing import TranslationPreprocessor
+from tools.gpu import cost_training, cost_use, right_networks, right_runs, right_training, systems
+from tools.gpu.counting import Ceilings, Counter, idle, unsound
 from tools.gpu.host_randomness import HostRandomness
-from tools.gpu.systems import precision
+from tools.gpu.systems import build_model, precision
 from tools.gpu.textbook import TextbookStep
 
 
@@ -127,7 +131,9 @@ def test_a_loss_that_differs_or_is_not_finite_is_seen():
     assert right_training.difference(true, true).size == 0
     assert right_training.difference([{"G": 3.0, "D": 0.1}], true) == right_training.Difference(0.5, "G")
     assert right_training.difference([{"G": 2.0, "D": 0.3}], true).size == pytest.approx(0.2)
-    assert right_training.difference([{"G": math.nan, "D": 0.1}], true).size == math.inf
+    for number in (math.nan, math.inf):
+        odd = [{"G": number, "D": 0.1}]
+        assert {right_training.difference(*pair).size for pair in ((odd, true), (true, odd), (odd, odd))} == {math.inf}
     with pytest.raises(ValueError, match="terms"):
         right_training.difference([{"G": 2.0}], true)
 
@@ -137,6 +143,46 @@ def test_a_difference_may_be_as_large_as_rounding_makes_it():
     rows = [right_training.judged("x", "fp32", (seen, true), (moved, true)) for moved in (true, far)]
     assert [row["passed"] for row in rows] == [False, True]
     assert rows[0]["of"] == "G" and rows[1]["allowed"] == pytest.approx(right_training.FACTOR * 1e-3)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_no_step_passes_whose_terms_are_not_finite(place):
+    """Not where both are, nor where only the steps that tell what is allowed are."""
+    runs = [[{"G": math.nan if which == place else 1.0}] for which in range(4)]
+    for pair, moved in ((runs[:2], runs[2:]), ([runs[place]] * 2, [runs[place]] * 2)):
+        row = right_training.judged("x", "fp32", pair, moved)
+        assert row["passed"] is False
+        json.dumps(row, allow_nan=False)
+
+
+def test_a_system_whose_normalization_is_of_the_data_has_their_statistics(system_of):
+    system = system_of("sketch2img_8channel_sketchy")
+    dataset = DATASETS.build(system.config["train_dataloader"]["dataset"])
+    pixels = np.concatenate(
+        [sample["source"].flatten(1).numpy() for sample in map(dataset.__getitem__, range(len(dataset)))], 1
+    )
+    assert system.model.data_preprocessor.source_mean.numpy() == pytest.approx(pixels.mean(1) / 255, abs=1e-6)
+
+
+def poisoned(config):
+    """A model whose terms and pictures are not finite."""
+    model = build_model(config)
+    for parameter in model.backbone.parameters():
+        torch.nn.init.constant_(parameter, math.nan)
+    return model
+
+
+def test_timings_say_that_what_they_timed_was_not_finite(setting, monkeypatch):
+    assert unsound({"G": 1.0, "D": torch.ones(2)}) == {}
+    monkeypatch.setattr(cost_training, "SYSTEMS", (("pix2pix_facades", 1),))
+    monkeypatch.setattr(cost_training, "DTYPES", {"fp32": torch.float32})
+    monkeypatch.setattr(cost_training, "build_model", poisoned)
+    textbook, ours, _ = cost_training.measure_training(setting)
+    assert textbook["note"] == "not finite: D, G"
+    assert ours["note"] == "not finite: D/gan, D/total, G/gan, G/pixel, G/total"
+    monkeypatch.setattr(cost_use, "TRANSLATED", ("pix2pix_facades",))
+    monkeypatch.setattr(systems, "build_model", poisoned)
+    assert next(cost_use.measure_translating(setting))["note"] == "not finite: picture"
 
 
 def test_weights_are_moved_by_what_is_asked(system_of):
@@ -178,6 +224,28 @@ def test_states_that_differ_are_seen():
     assert right_runs.distance({"a": 1}, {"a": 2}) == math.inf
     with pytest.raises(ValueError, match="keys"):
         right_runs.distance({"a": 1}, {})
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+@pytest.mark.parametrize("odd", [float, torch.tensor])
+def test_states_that_are_not_finite_are_never_alike(number, odd):
+    for names in ("ab", "ba"):
+        state = {name: odd(number) if name == "a" else torch.ones(3) for name in names}
+        assert not math.isfinite(right_runs.distance(state, copy.deepcopy(state)))
+
+
+@pytest.mark.parametrize("image", [math.nan, math.inf])
+def test_a_picture_that_is_not_finite_is_seen_before_it_is_bytes(image):
+    translator = SimpleNamespace(model=SimpleNamespace(data_preprocessor=TranslationPreprocessor("centered")))
+    finite = right_runs.watch_pictures(translator)
+    preprocessor = translator.model.data_preprocessor
+    preprocessor.to_picture(torch.zeros(1, 3, 2, 2), "target")
+    for key in IMAGES:
+        getattr(preprocessor, f"{key}_mean").fill_(0.5)
+        getattr(preprocessor, f"{key}_scale").fill_(0.5)
+    preprocessor.to_picture(torch.zeros(1, 3, 2, 2), "target")
+    preprocessor.to_picture(torch.full((1, 3, 2, 2), image), "target")
+    assert finite == [False, True, False]
 
 
 def test_an_average_that_is_off_its_formula_is_seen(tmp_path):

@@ -36,6 +36,7 @@ def test_every_step_is_rehearsed(tmp_path):
     assert {row["step"] for row in steps["a training step"]["rows"]} == {"textbook", "ours", "ours, CUDA graph"}
     assert all(row["floor ms"] > 0 for row in steps["a training step"]["rows"] if row["step"] == "ours")
     assert rows["facades"]["l1"]["value"] > 0 and (tmp_path / "out" / "facades.png").stat().st_size > 1000
+    assert "not finite" not in json.dumps(steps) and "Infinity" not in json.dumps(steps)
     page = (tmp_path / "out" / "report.md").read_text()
     assert page.startswith("# Rehearsal on a CPU") and "- failed: nothing\n" in page
     assert {path.name for path in (tmp_path / "out").iterdir()} == {

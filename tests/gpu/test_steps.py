@@ -1,6 +1,7 @@
 """A step that fails, hangs or dies costs the others nothing, and what it had found is kept."""
 
 import json
+import math
 import os
 import signal
 import time
@@ -11,7 +12,7 @@ import click
 import pytest
 
 from tools import gpu_report
-from tools.gpu.steps import Result, Step, in_child, run_step, verdict
+from tools.gpu.steps import Result, Step, in_child, run_step, verdict, worst
 from tools.gpu.table import markdown, write_report
 
 
@@ -53,6 +54,19 @@ def result_of(rows, setting):
 @pytest.mark.parametrize("measured", [float("nan"), float("inf"), 1.0001])
 def test_what_is_beyond_or_no_number_does_not_pass(measured):
     assert verdict("x", measured, 1.0)["passed"] is False
+
+
+@pytest.mark.parametrize("allowed", [float("nan"), float("inf")])
+def test_nothing_passes_where_what_is_allowed_is_no_number(allowed):
+    row = verdict("x", allowed, allowed)
+    assert row["passed"] is False and verdict("x", 0.0, allowed)["passed"] is False
+    json.dumps(row, allow_nan=False)
+
+
+@pytest.mark.parametrize("values", [[0.5, float("nan")], [float("nan"), 0.5], [float("inf"), float("nan")]])
+def test_the_worst_of_some_is_what_is_not_finite_wherever_it_stands(values):
+    assert not math.isfinite(worst(values))
+    assert worst([0.1, 0.5, 0.2]) == 0.5 and worst([]) == 0.0
 
 
 def test_a_step_that_comes_to_its_end(here):

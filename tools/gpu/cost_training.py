@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from torch import Tensor
 
 from sketchkit.translators.padding import takes
-from tools.gpu.counting import DTYPES, Ceilings, Counter, ceilings, idle_share, peak_mib, seconds, timed
+from tools.gpu.counting import DTYPES, Ceilings, Counter, ceilings, idle_share, peak_mib, seconds, timed, unsound
 from tools.gpu.steps import Row, Setting
 from tools.gpu.systems import System, build, build_model, precision, system_config
 from tools.gpu.textbook import TextbookStep
@@ -77,7 +78,8 @@ def measure_compiled(setting: Setting) -> Iterator[Row]:
             try:
                 _compile(system, setting)
                 with precision(kind):
-                    yield {**what, **_rates(seconds(system.step, setting.device, TURNS), system)}
+                    taken = seconds(system.step, setting.device, TURNS)
+                    yield {**what, **_rates(taken, system), **unsound(system.step())}
             except Exception as error:
                 yield {**what, "note": _line(error)}
 
@@ -97,8 +99,9 @@ def _system_rows(recipe: Recipe, setting: Setting, limits: Ceilings) -> Iterator
     for one, taken in zip(contenders, times, strict=True):
         with precision(one.kind):
             idle = idle_share(one.call, setting.device, 1 if setting.tiny else 3)
+            told = unsound(one.call())
         row = {"what": one.system.title, "precision": one.kind, "step": one.name, **_rates(taken, one.system)}
-        yield {**row, "peak MiB": one.peak, "idle": idle, "floor ms": 1e3 * floors[one.kind]}
+        yield {**row, "peak MiB": one.peak, "idle": idle, "floor ms": 1e3 * floors[one.kind], **told}
     yield _graph_row(recipe, setting)
 
 
@@ -124,12 +127,12 @@ def _graph_row(recipe: Recipe, setting: Setting) -> Row:
     try:
         with precision("tf32"):
             replay = _captured(system)
-            return {**row, **_rates(seconds(replay, setting.device, TURNS), system)}
+            return {**row, **_rates(seconds(replay, setting.device, TURNS), system), **unsound(replay())}
     except Exception as error:
         return {**row, "note": _line(error)}
 
 
-def _captured(system: System) -> Callable[[], None]:
+def _captured(system: System) -> Callable[[], dict[str, Tensor]]:
     system.batch = {key: value.cuda() if torch.is_tensor(value) else value for key, value in system.batch.items()}
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
@@ -139,8 +142,13 @@ def _captured(system: System) -> Callable[[], None]:
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        system.step()
-    return graph.replay
+        values = system.step()
+
+    def replay() -> dict[str, Tensor]:
+        graph.replay()
+        return values
+
+    return replay
 
 
 def _compile(system: System, setting: Setting) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -86,6 +86,12 @@ def measure_ceilings(setting: Setting) -> Iterator[Row]:
 def seconds(call: Callable[[], Any], device: str, turns: int = 10, warm_up: int = 3) -> float:
     """The median of some calls, after those that warm up."""
     return median([timed(call, device) for _ in range(turns + warm_up)][warm_up:])
+
+
+def unsound(values: Mapping[str, Tensor | float]) -> Row:
+    """What the row of a timing says of what the call gave: nothing, or which values are not finite."""
+    bad = [name for name, value in values.items() if not bool(torch.as_tensor(value).isfinite().all())]
+    return {"note": f"not finite: {', '.join(bad)}"} if bad else {}
 
 
 def timed(call: Callable[[], Any], device: str) -> float:

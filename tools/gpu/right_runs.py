@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from sketchkit.errors import TrainingStopped
 from sketchkit.inference import TrainedTranslator
 from sketchkit.registry import DATASETS
 from tools.gpu.hooks import WaitHook
-from tools.gpu.steps import Row, Setting, in_child, rows_of_each, verdict
+from tools.gpu.steps import Row, Setting, in_child, rows_of_each, shown, verdict, worst
 from tools.gpu.systems import precision, system_config
 
 ITERATIONS = 6
@@ -90,13 +91,13 @@ def average_error(folder: Path, momentum: float, gamma: int) -> float:
     names = [key.removeprefix("ema.module.") for key in states[0] if key.startswith("ema.module.")]
     floats = [name for name in names if states[0][f"backbone.{name}"].is_floating_point()]
     average = {name: states[0][f"backbone.{name}"].double() for name in floats if _is_trained(name)}
-    worst = 0.0
+    distances = []
     for k, state in enumerate(states[1:], start=1):
         m = max(momentum, gamma / (gamma + k))
         average = {name: (1 - m) * old + m * state[f"backbone.{name}"].double() for name, old in average.items()}
         far = [(state[f"ema.module.{name}"].double() - new).abs().max() for name, new in average.items()]
-        worst = max(worst, float(torch.stack(far).max()))
-    return worst
+        distances.append(float(torch.stack(far).max()))
+    return worst(distances)
 
 
 def _is_trained(name: str) -> bool:
@@ -109,7 +110,7 @@ def _resumed_rows(item: tuple[str, bool], setting: Setting) -> list[Row]:
         far = _resumed_distance(name, setting, "repeatable", *RESUMED[name], *REPEATABLE)
         return [verdict(f"{name}, --deterministic", far, 0.0, "killed after iteration 5 of 6, resumed from 3")]
     far = _resumed_distance(name, setting, "plain", *RESUMED[name])
-    return [{"what": f"{name}, without", "measured": far, "note": "largest difference of a weight or a moment"}]
+    return [{"what": f"{name}, without", "measured": shown(far), "note": "largest difference of a weight or a moment"}]
 
 
 def _taken_rows(name: str, setting: Setting) -> list[Row]:
@@ -118,7 +119,7 @@ def _taken_rows(name: str, setting: Setting) -> list[Row]:
     for kind, allowed in (("fp32", 1.0), ("tf32", None)):
         with precision(kind):
             far = _gray_levels(folder, setting.device)
-        row = {"what": f"{name}, {kind}", "measured": far, "note": "as PyTorch has it by default"}
+        row = {"what": f"{name}, {kind}", "measured": shown(far), "note": "as PyTorch has it by default"}
         rows.append(row if allowed is None else verdict(f"{name}, {kind}", far, allowed, "grey levels"))
     return rows
 
@@ -139,7 +140,7 @@ def _resumed_distance(name: str, setting: Setting, kind: str, *more: str) -> flo
     _train_in_children({whole: (config, False, 0), cut: (killed, False, -9)})
     _train_in_children({cut: (config, True, 0)})
     ends = [read_checkpoint(folder / f"iter_{ITERATIONS}.pth") for folder in (whole, cut)]
-    return max(distance(*(end[part] for end in ends)) for part in ("model", "optimizers"))
+    return worst(distance(*(end[part] for end in ends)) for part in ("model", "optimizers"))
 
 
 def _train_in_children(runs: Mapping[Path, tuple[Config, bool, int]]) -> None:
@@ -152,24 +153,42 @@ def _train_in_children(runs: Mapping[Path, tuple[Config, bool, int]]) -> None:
 
 
 def distance(one: Any, other: Any) -> float:
-    """The largest difference of two states of the same form."""
+    """The largest difference of two states of the same form; not finite where a number of them is not."""
     if isinstance(one, Tensor):
         return float((one.double() - other.double()).abs().max()) if one.numel() else 0.0
     if isinstance(one, Mapping):
         if one.keys() != other.keys():
             raise ValueError(f"the states differ in their keys: {one.keys() ^ other.keys()}")
-        return max((distance(value, other[key]) for key, value in one.items()), default=0.0)
+        return worst(distance(value, other[key]) for key, value in one.items())
+    if isinstance(one, float) and not math.isfinite(one):
+        return math.nan
     return 0.0 if one == other else float("inf")
 
 
 def _gray_levels(folder: Path, device: str) -> float:
-    """The largest difference of what a run makes of held-out pictures on the device and on the CPU."""
+    """The largest difference of what a run makes of held-out pictures on the device and on the CPU; NaN where one is
+    not finite."""
     translators = [TrainedTranslator(latest_checkpoint(folder) or folder, where) for where in ("cpu", device)]
+    finite = [watch_pictures(one) for one in translators]
     dataset = DATASETS.build(translators[0].config["val_dataloader"]["dataset"])
-    worst = 0
+    levels = []
     for index in range(len(dataset)):
         source = dataset.read_sample(index)["source"].permute(1, 2, 0).numpy()
         label = translators[0].classes[int(dataset[index].get("label", 0))] if translators[0].classes else None
         made = [one(source, label=label, name=str(index)).astype(np.int16) for one in translators]
-        worst = max(worst, int(np.abs(made[0] - made[1]).max()))
-    return float(worst)
+        levels.append(float(np.abs(made[0] - made[1]).max()))
+    return worst(levels) if all(map(all, finite)) else math.nan
+
+
+def watch_pictures(translator: TrainedTranslator) -> list[bool]:
+    """A list that gets whether each picture to come is finite, which its bytes cannot tell."""
+    preprocessor, finite = translator.model.data_preprocessor, []
+    to_picture = preprocessor.to_picture
+
+    def watched(image: Tensor, *more: Any) -> Tensor:
+        shown = to_picture(image, *more)
+        finite.append(bool(image.isfinite().all() and shown.isfinite().all()))
+        return shown
+
+    preprocessor.to_picture = watched
+    return finite

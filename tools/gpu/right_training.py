@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 
 from tools.gpu.host_randomness import HostRandomness
-from tools.gpu.steps import Row, Setting, rows_of_each
+from tools.gpu.steps import Row, Setting, rows_of_each, shown, within
 from tools.gpu.systems import System, build, build_model, precision, system_config, trained_configs
 
 STEPS = 3
@@ -78,7 +78,7 @@ def difference(seen: Losses, expected: Losses) -> Difference:
         if step.keys() != true.keys():
             raise ValueError(f"the terms are {sorted(step)} and on the CPU {sorted(true)}")
         for key, value in step.items():
-            if not math.isfinite(value):
+            if not (math.isfinite(value) and math.isfinite(true[key])):
                 return Difference(math.inf, key)
             worst = max(worst, Difference(abs(value - true[key]) / max(abs(true[key]), 1.0), key), key=_size)
     return worst
@@ -90,9 +90,9 @@ def judged(what: str, kind: str, pair: tuple[Losses, Losses], moved: tuple[Losse
     allowed = max(FIRST[kind], FACTOR * difference(moved[0][:1], moved[1][:1]).size)
     allowed_in_all = max(BANDS[kind], FACTOR * difference(*moved).size)
     return {
-        "what": what, "first step": first.size, "allowed": allowed, "of": first.term,
-        "three steps": every.size, "allowed in three": allowed_in_all,
-        "passed": first.size <= allowed and every.size <= allowed_in_all,
+        "what": what, "first step": shown(first.size), "allowed": shown(allowed), "of": first.term,
+        "three steps": shown(every.size), "allowed in three": shown(allowed_in_all),
+        "passed": within(first.size, allowed) and within(every.size, allowed_in_all),
     }  # fmt: skip
 
 

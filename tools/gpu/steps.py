@@ -79,9 +79,25 @@ class Result:
 
 
 def verdict(what: str, measured: float, allowed: float, note: str = "") -> Row:
-    """A row that passes when `measured` is at most `allowed`; NaN never is."""
-    shown = measured if math.isfinite(measured) else str(measured)
-    return {"what": what, "measured": shown, "allowed": allowed, "passed": bool(measured <= allowed), "note": note}
+    """A row that passes when `measured` is `within` what is allowed."""
+    passed = within(measured, allowed)
+    return {"what": what, "measured": shown(measured), "allowed": shown(allowed), "passed": passed, "note": note}
+
+
+def within(measured: float, allowed: float) -> bool:
+    """Whether it is at most `allowed`; never where one of the two is not finite, as there nothing was compared."""
+    return math.isfinite(measured) and math.isfinite(allowed) and measured <= allowed
+
+
+def worst(values: Iterable[float]) -> float:
+    """The largest, or the first that is not finite, which `max` would pass over; 0 of none."""
+    found = list(values)
+    return next((value for value in found if not math.isfinite(value)), max(found, default=0.0))
+
+
+def shown(value: float) -> float | str:
+    """The number, or its name where JSON has no such number."""
+    return value if math.isfinite(value) else str(value)
 
 
 def run_step(step: Step, setting: Setting, tell: Callable[[Result], Any] = lambda result: None) -> Result:

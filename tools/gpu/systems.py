@@ -19,6 +19,7 @@ from sketchkit.config.load import load_config, read_config
 from sketchkit.config.parts import model_config
 from sketchkit.data.base import collate_pictures
 from sketchkit.data.sample import write_sample, write_sketchy_sample
+from sketchkit.engine.loop import take_statistics
 from sketchkit.engine.runner import on_device
 from sketchkit.options import options_of
 from sketchkit.registry import BACKBONES, DATASETS, HEADS, MODELS, SCOPE
@@ -141,6 +142,7 @@ def build(
         options = {**config["optim_wrapper"].to_dict(), "amp": amp, "allow_slow_amp": True, **optim}
         wrappers = build_optim_wrapper(model, options)
         dataset = DATASETS.build(config["train_dataloader"]["dataset"])
+    take_statistics(model, dataset)
     batch = collate_pictures([dataset[i % len(dataset)] for i in range(samples)])
     return System(config, model, wrappers, batch)
 
