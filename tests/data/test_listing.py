@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from sketchkit.cli import cli
-from sketchkit.cli.translate import _jobs
+from sketchkit.cli.inputs import find_inputs
 from sketchkit.data.datasets.color import ColorDataset
 from sketchkit.data.image_io import write_image
 from sketchkit.data.listing import list_pictures, pictures_in
@@ -71,7 +71,7 @@ WAYS = {
     "split": divided,
     "sketch": sketched,
     "eval": lambda root, out: len(read_set(root)),
-    "translate": lambda root, out: len(list(_jobs(root, out, 1))),
+    "translate": lambda root, out: len(find_inputs([str(root)])),
     "training": lambda root, out: len(ColorDataset(root, split=None)),
 }
 
