@@ -90,7 +90,8 @@ def _reach(network: nn.Module, half: int, multiple: int, least: int, is_wide: bo
     noise = generation.draw_noise()
     picture = generation(None if noise is None else noise.double().abs() * 1e-6)
     lines = picture.sum(2 if is_wide else 3)
-    (gradient,) = torch.autograd.grad(sum(lines[row, :, place].sum() for row, place in enumerate(places)), source)
+    looks = torch.stack([lines[row, :, place].sum() for row, place in enumerate(places)]).sum()
+    (gradient,) = torch.autograd.grad(looks, source)
     seen = gradient.ne(0).any(1).any(1 if is_wide else 2)
     return max(int((line.nonzero() - place).abs().max()) for line, place in zip(seen, places, strict=True))
 
