@@ -7,6 +7,8 @@ root; METRICS are what its validation builds, and one of them measures by the PI
 Backbone: `forward(source, *, label=None, hint=None, noise=None) -> image`; what it takes is declared by its signature.
     Attributes `in_channels`, `out_channels`, `size_multiple` (what H and W must divide by). One that takes noise also
     has `noise_shape(height, width) -> tuple`, `encode(source, ...) -> state` and `decode(state, noise) -> image`.
+    `receptive_radius`, set where it is built: a pixel of the picture depends on no source pixel further away than this,
+    in either direction; None, or nothing said: on the whole picture. With it large pictures can be translated in tiles.
     Its batch norms and dropouts are torch's: see `sketchkit.translators.protocol`, which changes what these do in use.
 Head: `forward(image, source=None, label=None) -> HeadOutput`.
 Loss: an `nn.Module` whose `forward` names the inputs it needs; see `sketchkit.translators.objective`.

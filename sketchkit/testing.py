@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from sketchkit.evaluation.metric import ROLES, FeatureExtractor, Features, PictureMetric
 from sketchkit.registry import MODELS, HeadOutput, translator_names
@@ -60,6 +61,52 @@ def check_backbone(backbone: nn.Module, size: int = 64) -> None:
         if generation.takes_noise:
             _check_noise(backbone, batch)
     _check_state(backbone)
+
+
+def measured_radius(backbone: nn.Module, beyond: int = 64) -> int:
+    """How far away the source pixels are at most on which a pixel of the picture depends, in eval, up to `beyond`.
+
+    What a backbone declares as `receptive_radius` must not be less. Build it narrow: gradients are taken of pictures
+    2 `beyond` wide, then high, of a copy with positive weights, so that no ReLU hides anything.
+    """
+    multiple = int(getattr(backbone, "size_multiple", 1))
+    network = _positive(backbone)
+    least = -(-16 // multiple) * multiple
+    half = -(-(beyond + multiple + 32) // multiple) * multiple
+    return max(_reach(network, half, multiple, least, is_wide) for is_wide in (False, True))
+
+
+def _reach(network: nn.Module, half: int, multiple: int, least: int, is_wide: bool) -> int:
+    batch = example_batch(network.in_channels, least)  # type: ignore[arg-type]
+    # Doubled maps see further from some pixels than from others; of many levels, from those of a regular place in each.
+    parts = [0, 1, multiple // 3, multiple // 2, 2 * multiple // 3, multiple - 2, multiple - 1]
+    places = [half + part for part in sorted({part % multiple for part in parts})]
+    size = (least, 2 * half) if is_wide else (2 * half, least)
+    # Small, so that nothing saturates and all is nearly linear.
+    source = (1 + torch.rand(len(places), network.in_channels, *size).double()).mul(1e-6)  # type: ignore[call-overload]
+    generation = PaddedGenerator(
+        network, {"source": source.requires_grad_(), "label": batch["label"][:1].expand(len(places))}
+    )
+    noise = generation.draw_noise()
+    picture = generation(None if noise is None else noise.double().abs() * 1e-6)
+    lines = picture.sum(2 if is_wide else 3)
+    looks = torch.stack([lines[row, :, place].sum() for row, place in enumerate(places)]).sum()
+    (gradient,) = torch.autograd.grad(looks, source)
+    seen = gradient.ne(0).any(1).any(1 if is_wide else 2)
+    return max(int((line.nonzero() - place).abs().max()) for line, place in zip(seen, places, strict=True))
+
+
+def _positive(network: nn.Module) -> nn.Module:
+    twin = copy.deepcopy(network).double().eval()
+    with torch.no_grad():
+        for layer in twin.modules():
+            if isinstance(layer, _NormBase):
+                layer.reset_running_stats()
+        for parameter in twin.parameters():
+            parameter.abs_()
+            if parameter.dim() == 4:
+                parameter.mul_(len(parameter) / parameter.sum())
+    return twin
 
 
 def check_head(head: nn.Module, channels: int = 3, size: int = 64) -> None:
