@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from sketchkit.cli.inputs import STANDARD, find_inputs, labels_of
 from sketchkit.cli.options import (
     LARGEST_SIDE,
     MOST,
@@ -19,6 +19,7 @@ from sketchkit.cli.options import (
     device_option,
     example,
     json_option,
+    output_option,
     plugin_option,
     protocol_from,
     quiet_option,
@@ -28,15 +29,26 @@ from sketchkit.cli.options import (
     test_norm_option,
     trust_option,
 )
-from sketchkit.cli.outputs import ENDINGS, Job, plan
+from sketchkit.cli.pictures.inputs import STANDARD, find_inputs, labels_of
+from sketchkit.cli.pictures.outputs import ENDINGS, Job, plan
 from sketchkit.cli.progress import bar_or_lines, in_chunks
 from sketchkit.errors import DataError
 from sketchkit.problems import first_few
 
 if TYPE_CHECKING:
-    from sketchkit.cli.translating import Outcome
+    from sketchkit.cli.pictures.work import Outcome
 
 NEXT = "\nerror: "
+
+
+class PictureWord(click.ParamType):
+    """A picture, a folder, a pattern or -; `find_inputs` looks for what it names."""
+
+    name = "input"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Files and folders."""
+        return [CompletionItem(incomplete, type="file")]
 
 
 class WorkingSize(click.ParamType):
@@ -51,8 +63,8 @@ class WorkingSize(click.ParamType):
 
 @click.command(epilog=example("translate runs/pix2pix_facades labels.png -o facade.png"))
 @click.argument("run", type=RunPath())
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, metavar="OUT", help="A picture, a folder for several, or -.")
+@click.argument("inputs", metavar="INPUT...", type=PictureWord(), nargs=-1, required=True)
+@output_option("A picture, a folder for several, or - for standard output.", required=True)
 @click.option("--label", metavar="NAME|auto", help="The class, for a run with classes; auto: each one's folder's name.")
 @click.option("--labels", type=click.Path(path_type=Path), help="A CSV file of picture and class.")
 @click.option("--hint", type=click.Path(path_type=Path),
@@ -93,7 +105,7 @@ def command(**options: Any) -> None:
     """
     from sketchkit.errors import ConfigError
 
-    if options["as_json"] and options["output"] == STANDARD:
+    if options["as_json"] and str(options["output"]) == STANDARD:
         raise ConfigError("--json and -o - both write to standard output: give -o a file")
     jobs = _plan(options)
     outcomes = []
@@ -106,7 +118,7 @@ def command(**options: Any) -> None:
     errors = list(dict.fromkeys(outcome.error for outcome in outcomes if outcome.error))
     if errors:
         click.echo(f"error: {first_few(errors, NEXT)}", err=True)
-    if not (options["quiet"] or options["as_json"] or options["output"] == STANDARD):
+    if not (options["quiet"] or options["as_json"] or str(options["output"]) == STANDARD):
         _tell(outcomes, options["output"])
     if errors:
         raise SystemExit(1)
@@ -126,7 +138,7 @@ def _plan(options: Mapping[str, Any]) -> list[Job]:
 
 
 def _outcomes(jobs: Sequence[Job], options: Mapping[str, Any]) -> Iterator[Outcome]:
-    from sketchkit.cli.translating import Work
+    from sketchkit.cli.pictures.work import Work
     from sketchkit.inference import Request, TrainedTranslator
 
     request = Request(
@@ -151,7 +163,7 @@ def _to_standard_output(outcome: Outcome, ending: str) -> None:
     sys.stdout.buffer.write(encoded(outcome.pixels[0], f".{ending}", outcome.abouts[0]))
 
 
-def _tell(outcomes: Sequence[Outcome], output: str) -> None:
+def _tell(outcomes: Sequence[Outcome], output: Path) -> None:
     """What was made, and what was done to how many of the pictures."""
     made = sum(outcome.made for outcome in outcomes)
     there = sum(outcome.was_there for outcome in outcomes)

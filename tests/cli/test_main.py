@@ -98,7 +98,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(sample_root, capsys):
 
 def test_the_commands_are_those_there_are():
     folder = ROOT / "sketchkit" / "cli"
-    assert {path.stem for path in folder.glob("[!_]*")} - {"groups", "options"} == set(COMMANDS)
+    assert {path.stem for path in folder.glob("[!_]*")} - {"groups", "options", "pictures", "progress"} == set(COMMANDS)
     assert {path.stem for path in (folder / "data").glob("[!_]*.py")} == set(DATA_COMMANDS)
     assert cli.list_commands(None) == sorted(COMMANDS)
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from sketchkit.cli import cli
-from sketchkit.cli.inputs import find_inputs
+from sketchkit.cli.pictures.inputs import find_inputs
 from sketchkit.data.datasets.color import ColorDataset
 from sketchkit.data.image_io import write_image
 from sketchkit.data.listing import list_pictures, pictures_in

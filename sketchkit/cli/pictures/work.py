@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sketchkit.cli.outputs import Job
+from sketchkit.cli.pictures.outputs import Job
 from sketchkit.data.image_io import UnusablePicture, read_hashed, straight_of
 from sketchkit.data.picture_text import read_about, write_described
 from sketchkit.errors import ConfigError, DataError

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sketchkit.cli.inputs import STANDARD, Input
+from sketchkit.cli.pictures.inputs import STANDARD, Input
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.file_names import fitting
 
@@ -21,7 +21,7 @@ class Job(NamedTuple):
     places: tuple[Path | None, ...]
 
 
-def plan(inputs: Sequence[Input], output: str, samples: int, ending: str | None) -> list[Job]:
+def plan(inputs: Sequence[Input], output: Path, samples: int, ending: str | None) -> list[Job]:
     """A job for each picture, without classes.
 
     Args:
@@ -34,17 +34,16 @@ def plan(inputs: Sequence[Input], output: str, samples: int, ending: str | None)
         ConfigError: `output` is no place for them.
         DataError: two would have one place, or it is a picture to translate, or a name that no file can have.
     """
-    if output == STANDARD:
+    if str(output) == STANDARD:
         if len(inputs) > 1 or samples > 1:
             raise ConfigError("-o - takes one picture: give a folder for several")
         return [Job(inputs[0], None, (None,))]
-    target = Path(output)
-    is_picture = len(inputs) == 1 and bool(target.suffix) and not target.is_dir() and not output.endswith("/")
+    is_picture = len(inputs) == 1 and bool(output.suffix) and not output.is_dir()
     if is_picture:
-        _check_ending(target, ending)
-    elif target.exists() and not target.is_dir():
-        raise ConfigError(f"{target} is a file, and {len(inputs)} pictures need a folder: name another with -o")
-    jobs = [Job(one, None, tuple(_places(one, target, is_picture, samples, ending or "png"))) for one in inputs]
+        _check_ending(output, ending)
+    elif output.exists() and not output.is_dir():
+        raise ConfigError(f"{output} is a file, and {len(inputs)} pictures need a folder: name another with -o")
+    jobs = [Job(one, None, tuple(_places(one, output, is_picture, samples, ending or "png"))) for one in inputs]
     _refuse_clashes(jobs)
     return jobs
 
