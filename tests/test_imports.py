@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from collections import defaultdict
 
 import pytest
@@ -82,6 +83,18 @@ def test_the_core_knows_no_plugin_and_a_plugin_no_command(folder):
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             found[path.name] += [name for name in names if name.startswith(forbidden)]
     assert not {name: names for name, names in found.items() if names}
+
+
+def test_drawings_are_read_without_torch():
+    needed = {"sketchkit", "sketchkit.data", *(name for name in GRAPH if name.startswith("sketchkit.data.drawings"))}
+    while more := set().union(*(GRAPH[name] for name in needed)) - needed:
+        needed |= more
+    roots = set()
+    for node in (node for name in needed for node in ast.walk(TREES[name])):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        roots |= {name.partition(".")[0] for name in names}
+    assert roots - sys.stdlib_module_names == {"PIL", "cv2", "numpy", "sketchkit"}
 
 
 def test_what_the_docs_say_of_where_things_are_is_so():

@@ -10,6 +10,8 @@ import numpy as np
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in shares of the width and of the height
 _INK = 64
+_NEAREST = 8  # times closer there is nothing to see but pixels
+_FARTHEST = 0.5
 
 
 class Frame(NamedTuple):
@@ -63,6 +65,7 @@ def frame_for(box: Box, wanted: Box, shape: tuple[int, ...]) -> Frame:
     """The frame of a picture of this shape in which `box` lies where `wanted` lies, as large as fits into it."""
     height, width = shape[:2]
     scale = min((wanted[2] - wanted[0]) / (box[2] - box[0]), (wanted[3] - wanted[1]) / (box[3] - box[1]))
+    scale = min(max(scale, _FARTHEST), _NEAREST)
     left = (box[0] + box[2]) / 2 - (wanted[0] + wanted[2]) / 2 / scale
     top = (box[1] + box[3]) / 2 - (wanted[1] + wanted[3]) / 2 / scale
     return Frame(round(left * width), round(top * height), max(1, round(width / scale)), max(1, round(height / scale)))

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 SIDE = 160  # the ground changes slowly: an estimate on so many pixels squared is enough
+_FEW = 48  # and for its trend so many
 # Shadows leave more than half of the light of the sheet; ink, as a filled area, less.
 _SHADOW = 0.6
 # What is that much darker than the lightest around it is a line, even a pale one: not paper.
@@ -22,6 +23,18 @@ def reduced(picture: np.ndarray, side: int) -> np.ndarray:
         return picture
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def darkest(picture: np.ndarray) -> np.ndarray:
+    """The least of the channels (H, W) of (H, W, 3): where ink of any colour is dark."""
+    red, green, blue = cv2.split(picture)
+    return cv2.min(cv2.min(red, green), blue)
+
+
+def lightest(picture: np.ndarray) -> np.ndarray:
+    """The greatest of the channels (H, W) of (H, W, 3)."""
+    red, green, blue = cv2.split(picture)
+    return cv2.max(cv2.max(red, green), blue)
 
 
 def is_dark(picture: np.ndarray) -> bool:
@@ -46,7 +59,7 @@ def estimate(picture: np.ndarray) -> np.ndarray:
         picture: (H, W, 3) uint8.
     """
     small = reduced(picture, SIDE).astype(np.float32)
-    gray = small.min(2)
+    gray = darkest(small)
     trend = _trend(gray)
     side = int(max(3, max(gray.shape) * _THICKEST)) | 1
     around = cv2.morphologyEx(cv2.blur(gray, (3, 3)), cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
@@ -55,23 +68,26 @@ def estimate(picture: np.ndarray) -> np.ndarray:
         paper[:] = 1
     # Where there is no paper near, that from farther away, and from all over.
     found = np.broadcast_to((small * paper[..., None]).sum((0, 1)) / paper.sum(), small.shape)
-    for sigma in (max(gray.shape) / 4, max(gray.shape) / 12, max(gray.shape) / 40):
-        weight = cv2.GaussianBlur(paper, (0, 0), sigma)[..., None]
-        near = cv2.GaussianBlur(small * paper[..., None], (0, 0), sigma)
+    for share in (2, 5, 16):
+        window = (max(gray.shape) // share + 1,) * 2
+        weight = cv2.blur(cv2.blur(paper, window), window)[..., None]
+        near = cv2.blur(cv2.blur(small * paper[..., None], window), window)
         found = (near + 0.05 * found) / (weight + 0.05)
     return np.clip(found, 1, 255).astype(np.float32)
 
 
 def _trend(gray: np.ndarray) -> np.ndarray:
     """The quadratic surface through what is light, which lines and filled areas do not bend."""
-    height, width = gray.shape
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    few = reduced(gray, _FEW)
+    y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in few.shape), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], -1).reshape(-1, 6)
-    values, used = gray.ravel(), np.ones(gray.size, bool)
-    surface = np.full(gray.size, values.mean())
+    values, used = few.ravel().astype(np.float64), np.ones(few.size, bool)
     for _ in range(4):
-        surface = terms @ np.linalg.lstsq(terms[used], values[used], rcond=None)[0]
+        weighted = (terms * used[:, None]).T
+        # A little of nothing keeps a picture one pixel wide, in which terms are one another, from having no answer.
+        surface = terms @ np.linalg.solve(weighted @ terms + 1e-6 * np.eye(6), weighted @ values)
         used = values > 0.9 * surface
         if used.sum() < 12:
             break
-    return np.clip(surface, 1, 255).reshape(gray.shape).astype(np.float32)
+    surface = np.clip(surface, 1, 255).reshape(few.shape).astype(np.float32)
+    return cv2.resize(surface, gray.shape[::-1], interpolation=cv2.INTER_LINEAR)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sketchkit.data.drawings.ground import reduced
+from sketchkit.data.drawings.ground import darkest, reduced
 from sketchkit.data.drawings.look import SIDE, Look, levelled
 
 # Of the darkest lines' strength: less is ground, more is a line's middle. Half of a line's edge is half ink.
 _NOTHING, _ALL = 0.2, 0.75
-_SMALL = 768  # pictures of fewer pixels squared are smoothed less: their lines are a pixel or two
+_SMALL = 256  # a shorter side is smoothed less: lines are a pixel or two
 
 
 def plain(picture: np.ndarray) -> np.ndarray:
     """The ink (H, W) uint8 of a picture (H, W, 3) that is black on white already."""
-    return 255 - picture.min(2)
+    return 255 - darkest(picture)
 
 
 def lift(picture: np.ndarray, look: Look) -> np.ndarray:
@@ -23,9 +23,9 @@ def lift(picture: np.ndarray, look: Look) -> np.ndarray:
 
     What is as faint as the paper's grain is ground, and so are specks without a line's darkness.
     """
-    away = 255 - levelled(picture, look.paper).min(2)
+    away = 255 - darkest(levelled(picture, look.paper))
     if look.grain > 1:
-        away = cv2.medianBlur(away, 3) if min(away.shape) > 256 else cv2.GaussianBlur(away, (3, 3), 0.6)
+        away = cv2.medianBlur(away, 3) if min(away.shape) > _SMALL else cv2.GaussianBlur(away, (3, 3), 0.6)
     low = max(_NOTHING * look.strength, 3.5 * look.grain)
     high = max(_ALL * look.strength, low + 1)
     ink = cv2.LUT(away, np.clip((np.arange(256) - low) / (high - low) * 255, 0, 255).astype(np.uint8))

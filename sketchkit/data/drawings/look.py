@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from sketchkit.data.drawings import ground
-from sketchkit.data.drawings.ground import reduced
+from sketchkit.data.drawings.ground import darkest, lightest, reduced
 
 SIDE = 768  # what is looked at is at most so many pixels squared
 _CLEAN = 247  # a ground lighter than this everywhere is white: JPEG leaves as much
@@ -40,12 +40,12 @@ class Look(NamedTuple):
 
 def look_at(picture: np.ndarray) -> Look | None:
     """What (H, W, 3) uint8 looks like; None: it is blank, or no drawing."""
-    is_dark = ground.is_dark(picture)
     small = reduced(picture, SIDE)
+    is_dark = ground.is_dark(small)
     small = 255 - small if is_dark else small
     paper = ground.estimate(small)
     ratio = levelled(small, paper)
-    away = 255 - ratio.min(2)
+    away = 255 - darkest(ratio)
     # The paper is most of the picture, and its grain goes both ways: half of it is darker than its mean.
     signed = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     even = cv2.cvtColor(cv2.resize(paper, small.shape[1::-1]), cv2.COLOR_RGB2GRAY)
@@ -56,7 +56,7 @@ def look_at(picture: np.ndarray) -> Look | None:
         return None
     strength, color = _lines(ratio, away, ink)
     around = cv2.dilate(ink.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
-    dirt = float((small.min(2)[around] < _CLEAN).mean()) if around.any() else 0.0
+    dirt = float((darkest(small)[around] < _CLEAN).mean()) if around.any() else 0.0
     if strength < 3 * grain or grain > _ROUGHEST:
         return None
     return Look(is_dark, paper, dirt, grain, strength, color)
@@ -72,5 +72,5 @@ def _lines(ratio: np.ndarray, away: np.ndarray, ink: np.ndarray) -> tuple[float,
     """How dark, and how colourful, the middles of the lines are."""
     middles = ink & (away >= cv2.dilate(away, np.ones((3, 3), np.uint8)))
     strength = float(np.quantile(away[middles], 0.9))
-    chroma = (ratio.max(2) - ratio.min(2))[middles & (away > strength / 2)]
+    chroma = (lightest(ratio) - darkest(ratio))[middles & (away > strength / 2)]
     return strength, float(np.median(chroma) / 255) if chroma.size else 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,8 +60,10 @@ class DrawingProfile:
             raise ValueError(f"a profile of drawings has {', '.join(_LENGTHS)}, and nothing else")
         profile = cls(**{name: _read(name, values[name], length) for name, length in _LENGTHS.items()})
         left, top, right, bottom = profile.box
-        if not (left < right and top < bottom and profile.pens[0] <= profile.pen <= profile.pens[1]):
-            raise ValueError("a profile of drawings whose box is empty, or whose pen is none of its pens")
+        if not (left < right and top < bottom and profile.sizes[0] <= profile.sizes[1]):
+            raise ValueError("a profile of drawings whose box is empty, or whose sizes go down")
+        if not profile.pens[0] <= profile.pen <= profile.pens[1]:
+            raise ValueError("a profile of drawings whose pen is none of its pens")
         return profile
 
 
@@ -140,7 +141,8 @@ def _read(name: str, value: Any, length: int) -> Any:
             raise ValueError(f"a profile of drawings with {name} that is neither true nor false")
         return value
     least = 1e-4 if name in ("pen", "pens", "strength") else 0
-    is_right = all(isinstance(n, (int, float)) and not isinstance(n, bool) and isfinite(n) for n in numbers)
-    if len(numbers) != length or not is_right or not all(least <= n <= 1 for n in numbers):
+    # Compared first: a whole number may be past what a float holds.
+    is_right = all(isinstance(n, (int, float)) and not isinstance(n, bool) and least <= n <= 1 for n in numbers)
+    if len(numbers) != length or not is_right:
         raise ValueError(f"a profile of drawings with {name} that is not {length} of {least} to 1")
     return float(value) if length == 1 else tuple(float(n) for n in numbers)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from sketchkit.data.drawings.frame import Frame, box_of, frame_for, offset_of, size_of
+from sketchkit.data.drawings.ground import lightest
 from sketchkit.data.drawings.ink import lift, plain
 from sketchkit.data.drawings.look import Look, levelled, look_at
 from sketchkit.data.drawings.profile import DrawingProfile, is_clean, is_colored
@@ -55,7 +57,7 @@ def read_drawing(straight: np.ndarray, profile: DrawingProfile, *, fit: bool = F
     light = _level(light, look, profile, notes)
     frame, light = _fit(light, profile, notes) if fit else (None, light)
     light = _change_pen(light, profile, notes)
-    if light is not None and notes:
+    if notes:
         picture = 255 - light if profile.is_dark else light
     return Reading(picture, tuple(notes), frame)
 
@@ -65,7 +67,7 @@ def _opaque(straight: np.ndarray, notes: list[str]) -> np.ndarray:
     alpha = transparency(straight)
     if alpha is None:
         return straight[..., :3]
-    gray = straight[..., :3].max(2)[alpha > 127]
+    gray = lightest(straight[..., :3])[alpha > 127]
     if gray.size and np.median(gray) > _LIGHT and (gray < _DARK).mean() < 0.02:
         notes.append("light lines on a transparent ground were laid on black")
         inverse = np.dstack([255 - straight[..., :3], alpha])
@@ -115,4 +117,4 @@ def _change_pen(picture: np.ndarray, profile: DrawingProfile, notes: list[str]) 
 
 
 def _gray(ink: np.ndarray) -> np.ndarray:
-    return np.repeat(255 - ink[..., None], 3, axis=2)
+    return cv2.cvtColor(255 - ink, cv2.COLOR_GRAY2RGB)
