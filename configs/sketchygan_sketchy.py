@@ -1,6 +1,8 @@
 # sketchkit train configs/sketchygan_sketchy.py --cfg-options data_root=PATH
 # SketchyGAN as the Sketch2Img report trains it (Wang et al. 2019, after Chen & Hays, CVPR 2018): the whole objective.
 _base_ = ["_base_/runtime.py", "_base_/adversarial.py", "_base_/sketchy.py"]
+# What people draw is brought to the look of the training's sketches; see docs/translate.md.
+inference = dict(source="drawing")
 
 translator = dict(
     type="ConditionalTranslator",

@@ -10,6 +10,7 @@ from sketchkit.config.inference import Detail
 
 # In pixels of the output as it was made.
 _BLUR = 1.5  # the colors beside a line go on under it, over this standard deviation
+_CLEAN = 4  # the exponent by which a pixel that is partly ink counts less among them
 _RADIUS = 2  # of the windows in which a guided filter takes the output for a linear function of the source
 _EPSILON = 1e-3  # of that filter, over values in [0, 1]: weaker edges of the source than its root are smoothed
 
@@ -42,7 +43,7 @@ def _inked(image: Tensor, source: Tensor) -> Tensor:
     """The colors, those beside lines under them, times the source's own lines, both in [0, 1]."""
     drawing = source[None].to(image).div_(255)
     small = F.interpolate(drawing, image.shape[-2:], mode="bilinear", antialias=True)
-    paper = small.amin(1, keepdim=True).square()
+    paper = small.amin(1, keepdim=True) ** _CLEAN
     colors = _blurred(image * paper) / _blurred(paper).clamp(min=1e-3)
     # Filled areas have no color beside them: there the output stays.
     share = (1 - paper) * (_blurred(paper) * 4).clamp(max=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from sketchkit.options import did_you_mean
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
 from sketchkit.translators.pictures import IMAGES, to_bytes
 from sketchkit.translators.protocol import InferenceProtocol, has_dropout
-from sketchkit.translators.tiling import TiledGenerator
+from sketchkit.translators.tiling import TiledGenerator, exactly_tiled
 
 
 class TrainedTranslator:
@@ -220,6 +221,8 @@ class TrainedTranslator:
         network = self.networks[request.direction]
         if max(batch["source"].shape[-2:]) <= request.tile:
             return PaddedGenerator(network, batch, self.protocol)
+        if request.insist and (reason := exactly_tiled(network, self.protocol)):
+            warnings.warn(f"tiles do not make the picture that the whole would be: {reason}", stacklevel=2)
         return TiledGenerator(network, batch, self.protocol, tile=request.tile, insist=request.insist)
 
     def _finished(

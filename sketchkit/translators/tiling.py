@@ -114,8 +114,8 @@ class TiledGenerator(PaddedGenerator):
         name, longest = type(self.backbone).__name__, max(self.source.shape[-2:])
         if reason and not insist:
             raise ConfigError(
-                f"{name} does not make the same picture in tiles: {reason}: give a tile of {longest} or more, or a "
-                "smaller size, or insist on tiles"
+                f"{name} does not make the same picture in tiles: {reason}: work at a smaller size (--size), see "
+                f"{longest} pixels at once (--tile-size), or use tiles all the same (--tile)"
             )
         multiple = _multiple(self.backbone)
         least = min(longest, 2 * multiple if reason else smallest_tile(self.backbone) or longest)

@@ -259,7 +259,7 @@ def test_a_run_without_validation_is_prepared_for_as_in_training(runs, translato
     config["val_dataloader"] = None
     write_checkpoint(tmp_path / "iter_3.pth", {**content, "config": json.dumps(config)})
     translator = TrainedTranslator(tmp_path, "cpu")
-    assert [type(step).__name__ for step in translator.preparation.before["source"]] == ["InvertSketch"]
+    assert [type(step).__name__ for step in translator.reader.preparation.before["source"]] == ["InvertSketch"]
     out = translator(noise(32, 32), name="x", **a_class(translator))
     assert np.array_equal(out, translators("classes")(noise(32, 32), name="x", **a_class(translator)))
 
@@ -278,7 +278,7 @@ def test_what_is_for_use_is_taken_from_the_pipeline(runs, tmp_path):
         dict(type="ColorHints"),
     ]
     write_checkpoint(tmp_path / "iter_3.pth", {**content, "config": json.dumps(config)})
-    preparation = TrainedTranslator(tmp_path, "cpu").preparation
+    preparation = TrainedTranslator(tmp_path, "cpu").reader.preparation
 
     def names(steps):
         return [type(step).__name__ for step in steps]

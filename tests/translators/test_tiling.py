@@ -73,7 +73,7 @@ def test_a_network_that_sees_the_whole_picture_is_refused_unless_insisted_on(con
     with pytest.raises(ConfigError) as caught:
         TiledGenerator(net, batch, tile=64)
     padded = -(-150 // net.size_multiple) * net.size_multiple
-    assert reason in str(caught.value) and f"tile of {padded} or more" in str(caught.value)
+    assert reason in str(caught.value) and f"see {padded} pixels at once (--tile-size)" in str(caught.value)
     # What one tile holds is the whole picture.
     assert torch.equal(translated(net, batch, tile=160), translated(net, batch))
     tiled = translated(net, batch, tile=64, insist=True)

@@ -10,7 +10,7 @@ from sketchkit.cli.pictures.inputs import STANDARD, Input
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.file_names import fitting
 
-ENDINGS = ("png", "jpg", "webp", "bmp", "tiff")
+ENDINGS = ("png", "jpg", "webp")
 
 
 class Job(NamedTuple):
@@ -53,7 +53,7 @@ def _check_ending(target: Path, ending: str | None) -> None:
 
     if not can_write(target):
         raise ConfigError(f"cannot write {target}: no image format ends in '{target.suffix}', use .png or .jpg")
-    if ending and target.suffix.lower().lstrip(".") not in (ending, {"jpg": "jpeg", "tiff": "tif"}.get(ending)):
+    if ending and target.suffix.lower().lstrip(".") not in (ending, {"jpg": "jpeg"}.get(ending)):
         raise ConfigError(f"--format {ending} and -o {target} name two formats: leave out one of them")
 
 
