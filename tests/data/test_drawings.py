@@ -176,6 +176,19 @@ def test_a_frame_cuts_what_belongs_to_the_drawing_alike():
     assert np.array_equal(Frame(0, 0, 60, 40).cut(whole, 255), whole)
 
 
+def test_a_sheet_in_the_dark_is_no_white_on_black(sketches, profile):
+    dim = np.rint(sketches[0] * 0.35 + 10).astype(np.uint8)
+    reading = read_drawing(dim, profile)
+    assert not any("inverted" in note for note in reading.notes)
+    assert np.abs(reading.picture.astype(float) - sketches[0]).mean() < 4
+
+
+def test_specks_of_dirt_go(sketches, profile):
+    paper = np.rint(sketches[0] * (200 / 255)).astype(np.uint8)
+    paper[3:120:9, 3] = 120
+    assert (read_drawing(paper, profile).picture[:, :6] == 255).all()
+
+
 # -- the measures, against what Pillow draws --
 
 
