@@ -19,8 +19,6 @@ import torch
 # A bare checkout works without being installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from sketchkit_plugins.metrics.lpips_extractor import LpipsExtractor
-
 from sketchkit import cli
 from sketchkit.data.drawings import DrawingProfile, measure_drawings, read_drawing
 from sketchkit.data.image_io import read_image, write_image
@@ -29,6 +27,7 @@ from sketchkit.data.pixels import on_white
 from sketchkit.errors import DataError
 from sketchkit.evaluation.metric import Setup
 from sketchkit.inference.trained import TrainedTranslator
+from sketchkit.registry import PICTURE_METRICS
 from tests.data.drawing_variants import FITTED, variants
 
 CELL = 64
@@ -64,7 +63,7 @@ def rows_of(
         yield [made(on_white(kind)) for kind in kinds.values()], [made(picture) for picture in read]
 
 
-def distances(row: Row, clean: np.ndarray, lpips: LpipsExtractor) -> np.ndarray:
+def distances(row: Row, clean: np.ndarray, lpips: Any) -> np.ndarray:
     """(variants, 2): LPIPS and mean L1 of each output from that of the clean drawing."""
     planes = [torch.from_numpy(made).permute(2, 0, 1) for _, made in row]
     first = torch.from_numpy(clean).permute(2, 0, 1)
@@ -105,7 +104,7 @@ def main(run: str, sketches: Path, output: Path, training: Path | None, **option
     profile = measure_drawings(half(file, side) for file in spread(pictures_in(training or sketches), MEASURED))
     if profile is None:
         raise DataError(f"{training or sketches} holds no drawings: name another folder with --training, or the --side")
-    lpips = LpipsExtractor(Setup(weights=dict(options["weights"])), options["net"])
+    lpips = PICTURE_METRICS.get("lpips")(Setup(weights=dict(options["weights"])), options["net"]).extractor
     translate, files = TrainedTranslator(run), spread(pictures_in(sketches), count)
     grid, before, after = [], [], []
     for as_is, read in rows_of(translate, files, side, profile, options["size"]):

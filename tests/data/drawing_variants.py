@@ -14,7 +14,7 @@ FITTED = "in a corner"
 _FINE = 512  # pens change on a copy with a short side of about that
 
 
-def variants(picture, pen, seed=0):
+def variants(picture: np.ndarray, pen: float, seed: int = 0) -> dict[str, np.ndarray]:
     """name -> RGB or straight RGBA (H, W, C) uint8 of the size of a drawing (H, W, 3), black on white.
 
     Args:
@@ -38,12 +38,12 @@ def variants(picture, pen, seed=0):
     return dict(zip(NAMES, made, strict=True))
 
 
-def _inked(picture, ink, paper):
+def _inked(picture: np.ndarray, ink: tuple[int, ...], paper: tuple[int, ...]) -> np.ndarray:
     share = picture / 255
     return np.rint(np.array(ink) * (1 - share) + np.array(paper) * share).astype(np.uint8)
 
 
-def _with_pen(picture, more):
+def _with_pen(picture: np.ndarray, more: float) -> np.ndarray:
     """Lines wider on either side by `more` pixels, or thinner."""
     height, width = picture.shape[:2]
     times = max(1, _FINE // min(height, width))
@@ -54,12 +54,12 @@ def _with_pen(picture, more):
     return np.dstack([cv2.resize(changed, (width, height), interpolation=cv2.INTER_AREA)] * 3)
 
 
-def _grain(picture, chance, levels):
+def _grain(picture: np.ndarray, chance: np.random.Generator, levels: float) -> np.ndarray:
     rough = picture + chance.normal(0, levels, picture.shape[:2])[..., None]
     return np.rint(rough).clip(0, 255).astype(np.uint8)
 
 
-def _photographed(picture, chance):
+def _photographed(picture: np.ndarray, chance: np.random.Generator) -> np.ndarray:
     """Warm light that fades from corner to corner, a soft shadow, an unsharp lens, grain and JPEG."""
     height, width = picture.shape[:2]
     y, x = np.mgrid[: 1 : height * 1j, : 1 : width * 1j]
@@ -72,7 +72,7 @@ def _photographed(picture, chance):
     return np.array(Image.open(file))
 
 
-def _in_a_corner(picture):
+def _in_a_corner(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
     small = Image.fromarray(picture).resize((round(0.42 * width), round(0.42 * height)), Image.Resampling.LANCZOS)
     sheet = np.full_like(picture, 255)
