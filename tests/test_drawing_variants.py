@@ -9,10 +9,11 @@ from sketchkit.errors import DataError
 from tools import drawing_variants
 
 
-def test_a_folder_without_drawings_is_named(tmp_path):
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(tmp_path / "a.png")
-    arguments = [str(tmp_path), str(tmp_path), "-o", str(tmp_path / "out")]
-    with pytest.raises(DataError, match="holds no drawings"):
+@pytest.mark.slow  # a whole run
+def test_a_run_of_no_drawings_is_named(runs, tmp_path):
+    Image.fromarray(np.full((40, 40, 3), 255, np.uint8)).save(tmp_path / "a.png")
+    arguments = [str(runs("pix2pix")), str(tmp_path), "-o", str(tmp_path / "out")]
+    with pytest.raises(DataError, match="was not trained on drawings"):
         drawing_variants.main.main(arguments, standalone_mode=False)
     assert not (tmp_path / "out").exists()
 

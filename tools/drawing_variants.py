@@ -1,7 +1,8 @@
 """Do drawings of other kinds come out as the training's do? `python tools/drawing_variants.py RUN SKETCHES -o DIR`.
 
-Each drawing is translated clean, and in eight variants (`tests/data/drawing_variants.py`), as they are and as
-`read_drawing` reads them. The table says how far outputs are from that of the clean drawing; the grid shows them.
+Each drawing is translated clean, and in eight variants (`tests/data/drawing_variants.py`), with their lines as they are
+and brought to the look of the training's. The table says how far outputs are from that of the clean drawing; the grid
+shows them.
 """
 
 from __future__ import annotations
@@ -20,18 +21,16 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sketchkit import cli
-from sketchkit.data.drawings import DrawingProfile, measure_drawings, read_drawing
+from sketchkit.data.drawings import DrawingProfile
 from sketchkit.data.image_io import read_image, write_image
 from sketchkit.data.listing import pictures_in
-from sketchkit.data.pixels import on_white
 from sketchkit.errors import DataError
 from sketchkit.evaluation.metric import Setup
-from sketchkit.inference.trained import TrainedTranslator
+from sketchkit.inference import Request, Source, TrainedTranslator
 from sketchkit.registry import PICTURE_METRICS
 from tests.data.drawing_variants import FITTED, variants
 
 CELL = 64
-MEASURED = 64  # drawings of the training say what all look like
 Row = list[tuple[np.ndarray, np.ndarray]]
 
 
@@ -47,20 +46,29 @@ def spread(files: list[Path], count: int) -> list[Path]:
     return [files[round(i)] for i in np.linspace(0, len(files) - 1, min(count, len(files)))]
 
 
-def rows_of(
-    translate: Any, files: list[Path], side: str, profile: DrawingProfile, size: int
-) -> Iterator[tuple[Row, Row]]:
+def rows_of(translator: TrainedTranslator, files: list[Path], side: str) -> Iterator[tuple[Row, Row]]:
     """For each drawing (seen, made) of the clean one and its variants: as they are, and read."""
+
+    def made(pixels: np.ndarray, label: str | None, request: Request) -> tuple[np.ndarray, np.ndarray]:
+        prepared = translator.prepare(Source(pixels, label), request)
+        (translation,) = translator.paint([prepared], request)
+        return prepared.pixels.permute(1, 2, 0).numpy(), translation.pictures[0]
+
     for number, file in enumerate(files):
         clean = half(file, side)
-        label = file.parent.name if translate.classes else None
+        label = file.parent.name if translator.draws_classes else None
+        kinds = {"clean": clean, **variants(clean, look_of(translator).pen, number)}
+        yield (
+            [made(kind, label, Request(lines="as-is")) for kind in kinds.values()],
+            [made(kind, label, Request(fit=name == FITTED)) for name, kind in kinds.items()],
+        )
 
-        def made(seen: np.ndarray, name: str = file.stem, label: str | None = label) -> tuple[np.ndarray, np.ndarray]:
-            return seen, translate(seen, size=size, name=name, label=label)
 
-        kinds = {"clean": clean, **variants(clean, profile.pen, number)}
-        read = [read_drawing(kind, profile, fit=name == FITTED).picture for name, kind in kinds.items()]
-        yield [made(on_white(kind)) for kind in kinds.values()], [made(picture) for picture in read]
+def look_of(translator: TrainedTranslator) -> DrawingProfile:
+    """What the drawings of the run's training look like."""
+    if translator.reader.drawings is None:
+        raise DataError(f"{translator.path} was not trained on drawings: name a run that was")
+    return translator.reader.drawings
 
 
 def distances(row: Row, clean: np.ndarray, lpips: Any) -> np.ndarray:
@@ -92,29 +100,24 @@ def table(names: list[str], before: np.ndarray, after: np.ndarray) -> str:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for grid.png and table.md."
 )
-@click.option("--training", type=click.Path(exists=True, path_type=Path), help="Its drawings; default: SKETCHES.")
 @click.option("--side", type=click.Choice(["whole", "left", "right"]), default="whole", help="Where the drawing is.")
 @click.option("--count", type=click.IntRange(1), default=20, help="Drawings.", show_default=True)
-@click.option("--size", type=click.IntRange(1), default=64, help="Short side to translate at.", show_default=True)
 @click.option("--net", default="squeeze", help="Of LPIPS.", show_default=True)
 @click.option("--weights", nargs=2, multiple=True, help="NETWORK FILE of that net.")
-def main(run: str, sketches: Path, output: Path, training: Path | None, **options: Any) -> None:
+def main(run: str, sketches: Path, output: Path, **options: Any) -> None:
     """See the module."""
-    side, count = options["side"], options["count"]
-    profile = measure_drawings(half(file, side) for file in spread(pictures_in(training or sketches), MEASURED))
-    if profile is None:
-        raise DataError(f"{training or sketches} holds no drawings: name another folder with --training, or the --side")
+    translator, files = TrainedTranslator(run), spread(pictures_in(sketches), options["count"])
+    pen = look_of(translator).pen
     lpips = PICTURE_METRICS.get("lpips")(Setup(weights=dict(options["weights"])), options["net"]).extractor
-    translate, files = TrainedTranslator(run), spread(pictures_in(sketches), count)
     grid, before, after = [], [], []
-    for as_is, read in rows_of(translate, files, side, profile, options["size"]):
+    for as_is, read in rows_of(translator, files, options["side"]):
         clean = as_is[0][1]
         grid += [shown(as_is), shown(read)]
         before.append(distances(as_is, clean, lpips))
         after.append(distances(read, clean, lpips))
     output.mkdir(parents=True, exist_ok=True)
     write_image(output / "grid.png", np.vstack(grid))
-    names = ["clean", *variants(half(files[0], side), profile.pen)]
+    names = ["clean", *variants(half(files[0], options["side"]), pen)]
     text = table(names, np.mean(before, 0), np.mean(after, 0))
     (output / "table.md").write_text(text + "\n")
     click.echo(text)
