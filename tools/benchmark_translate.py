@@ -63,10 +63,10 @@ def start(run: Path, picture: Path, label: str | None, rounds: int) -> None:
 def batches(presets: Sequence[str], side: int | None, rounds: int, target: Path | None) -> None:
     """Images a second one by one, in batches of 4 and of 16, in turns, and how many bytes then differ."""
     rows = []
-    click.echo(
-        f"{'preset':<30}{'px':>5}" + "".join(f"{f'{size} at once':>14}" for size in SIZES) + "  bytes that differ"
-    )
-    for row in map(lambda name: measure(name, side, rounds), presets or PRESETS):
+    columns = "".join(f"{f'{size} at once':>14}" for size in SIZES)
+    click.echo(f"{'preset':<30}{'px':>5}{columns}  bytes that differ")
+    for name in presets or PRESETS:
+        row = measure(name, side, rounds)
         rows.append(row)
         rates = "".join(f"{row['images_per_second'][size]:>14.2f}" for size in SIZES)
         differ = ", ".join(f"{row['differ'][size]}" for size in SIZES[1:])
