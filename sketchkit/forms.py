@@ -79,7 +79,8 @@ def _of_tensor(tensor: Any) -> np.ndarray:
     import torch
 
     if not isinstance(tensor, torch.Tensor):
-        raise DataError(f"{type(tensor).__name__} is no kind of picture: give a path, a PIL image, an array or a tensor")
+        kind = type(tensor).__name__
+        raise DataError(f"{kind} is no kind of picture: give a path, a PIL image, an array or a tensor")
     if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized:
         raise DataError("a tensor that is sparse, quantized or without memory is no picture: give a plain one")
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
