@@ -11,7 +11,7 @@ import numpy as np
 from sketchkit.config.names import DEFAULT_PRESET, config_names, preset_file
 from sketchkit.errors import ConfigError
 from sketchkit.forms import FORMS, Picture, as_rgb, given_as, hint_of, straight_of
-from sketchkit.options import did_you_mean, one_of
+from sketchkit.options import did_you_mean, one_of, whole_number
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -46,9 +46,9 @@ class Translate:
 
     def __call__(
         self,
-        picture: Picture | list[Picture],
+        picture: Picture | Sequence[Picture],
         *,
-        label: str | list[str] | None = None,
+        label: str | Sequence[str] | None = None,
         hint: Picture | None = None,
         value_range: tuple[float, float] | None = None,
         as_: str = "pil",
@@ -79,20 +79,21 @@ class Translate:
 
         asked = Request(**request)
         one_of("as_", as_, FORMS)
-        pictures = picture if isinstance(picture, list) else [picture]
-        labels = label if isinstance(label, list) else [label] * len(pictures)
+        whole_number("batch_size", batch_size, 1)
+        pictures = picture if isinstance(picture, list | tuple) else [picture]
+        labels = label if isinstance(label, list | tuple) else [label] * len(pictures)
         if len(labels) != len(pictures):
             raise ConfigError(f"{len(labels)} labels for {len(pictures)} pictures: give one a picture, or one for all")
         strokes = None if hint is None else hint_of(hint)
         made = []
-        for start in range(0, len(pictures), max(1, batch_size)):
-            part = slice(start, start + max(1, batch_size))
+        for start in range(0, len(pictures), batch_size):
+            part = slice(start, start + batch_size)
             sources = [Source(straight_of(one, value_range), name, strokes)
                        for one, name in zip(pictures[part], labels[part], strict=True)]  # fmt: skip
             prepared = [self.translator.prepare(source, asked) for source in sources]
             made += [[given_as(one, as_) for one in done.pictures] for done in self.translator.paint(prepared, asked)]
         results = made if asked.samples > 1 else [images[0] for images in made]
-        return results if isinstance(picture, list) else results[0]
+        return results if isinstance(picture, list | tuple) else results[0]
 
 
 def load(

@@ -35,7 +35,7 @@ def straight_of(picture: Picture, value_range: tuple[float, float] | None = None
     if isinstance(picture, Image.Image):
         return image_to_straight(picture)
     is_tensor = not isinstance(picture, np.ndarray)
-    array: np.ndarray = picture if isinstance(picture, np.ndarray) else picture.detach().cpu().numpy()
+    array = np.asarray(picture) if isinstance(picture, np.ndarray) else _of_tensor(picture)
     pixels = _in_bytes(array, value_range, "a tensor" if is_tensor else "an array")
     if is_tensor:
         if pixels.ndim != 3 or pixels.shape[0] not in (1, 3):
@@ -75,6 +75,19 @@ def given_as(pixels: np.ndarray, form: str) -> Any:
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 
+def _of_tensor(tensor: Any) -> np.ndarray:
+    import torch
+
+    if not isinstance(tensor, torch.Tensor):
+        kind = type(tensor).__name__
+        raise DataError(f"{kind} is no kind of picture: give a path, a PIL image, an array or a tensor")
+    if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized:
+        raise DataError("a tensor that is sparse, quantized or without memory is no picture: give a plain one")
+    plain = tensor.detach().cpu().resolve_conj().resolve_neg()
+    # numpy has not all of the short types.
+    return (plain.float() if plain.is_floating_point() and plain.itemsize < 4 else plain).numpy()
+
+
 def _in_bytes(array: np.ndarray, value_range: tuple[float, float] | None, what: str) -> np.ndarray:
     if array.dtype == np.uint8:
         if value_range is not None:
@@ -84,9 +97,20 @@ def _in_bytes(array: np.ndarray, value_range: tuple[float, float] | None, what: 
         raise DataError(
             f"{what} of {array.dtype} has no range of its own: give uint8, 0 to 255, or a value_range such as (0, 1)"
         )
-    low, high = value_range
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise ConfigError(f"value_range={value_range!r}: give black and white, such as (0, 1) or (-1, 1)")
+    if array.dtype.kind not in "buif":
+        raise DataError(f"{what} of {array.dtype} holds no levels: give whole numbers or floating-point ones")
+    low, high = _limits(value_range)
     if not np.isfinite(array).all():
         raise DataError(f"{what} holds numbers that are not finite: mend what made it")
     return np.rint((array.astype(np.float64) - low).clip(0, high - low) * (255 / (high - low))).astype(np.uint8)
+
+
+def _limits(value_range: Any) -> tuple[float, float]:
+    try:
+        low, high = map(float, value_range)
+    except (TypeError, ValueError, OverflowError):
+        low = high = float("nan")
+    # Farther apart, or nearer, their distance is no number to divide by.
+    if not (low < high and 1e-30 < high - low < 1e30):
+        raise ConfigError(f"value_range={value_range!r}: give black and white, such as (0, 1) or (-1, 1)")
+    return low, high

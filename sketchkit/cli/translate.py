@@ -107,6 +107,8 @@ def command(**options: Any) -> None:
 
     if options["as_json"] and str(options["output"]) == STANDARD:
         raise ConfigError("--json and -o - both write to standard output: give -o a file")
+    if str(options["output"]) == STANDARD and sys.stdout is None:
+        raise ConfigError("standard output is closed: give -o a file")
     jobs = _plan(options)
     outcomes = []
     for outcome in _outcomes(jobs, options):
@@ -121,7 +123,7 @@ def command(**options: Any) -> None:
     if not (options["quiet"] or options["as_json"] or str(options["output"]) == STANDARD):
         _tell(outcomes, options["output"])
     if errors:
-        raise SystemExit(1)
+        raise SystemExit(max(outcome.exit_code for outcome in outcomes))
 
 
 def _plan(options: Mapping[str, Any]) -> list[Job]:
@@ -149,6 +151,7 @@ def _outcomes(jobs: Sequence[Job], options: Mapping[str, Any]) -> Iterator[Outco
     translator = TrainedTranslator(options["run"], options["device"], **code, **protocol_from(options))
     translator.check(request)
     work = Work(translator, request, options["hint"], options["side"], options["overwrite"])
+    work.check_labels(jobs)
     done = 0
     with bar_or_lines("translating", options["quiet"] or len(jobs) < 2) as tell:
         for chunk in in_chunks(jobs, options["batch_size"]):

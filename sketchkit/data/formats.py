@@ -86,9 +86,15 @@ def check_bytes(size: int) -> None:
     Raises:
         TooLarge: says so.
     """
-    limit = max_pixels()
-    if limit is not None and size > _BYTES_A_PIXEL * limit + _BESIDES:
+    limit, most = max_pixels(), most_bytes()
+    if limit is not None and most is not None and size > most:
         raise TooLarge(f"it has {size} bytes, more than a picture of {limit} pixels can have: {_mend(limit * 4)}")
+
+
+def most_bytes() -> int | None:
+    """The most bytes that the file of a picture may have; None: no limit."""
+    limit = max_pixels()
+    return None if limit is None else _BYTES_A_PIXEL * limit + _BESIDES
 
 
 def open_picture(data: bytes) -> Image.Image:

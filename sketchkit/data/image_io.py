@@ -124,6 +124,8 @@ def _understood(path: str | Path, reader: Callable[[bytes], T]) -> T:
         raise UnreadableImage(f"{path} is too large: {error}") from error
     except DataError as error:
         raise UnreadableImage(str(error)) from error
+    except ValueError as error:  # of what no file can be named
+        raise UnreadableImage(f"cannot read {path}: {error}") from error
     return _made_of(data, path, reader)
 
 

@@ -10,7 +10,14 @@ from sketchkit.inference.trained import TrainedTranslator
 
 
 def about_output(
-    translator: TrainedTranslator, request: Request, noise: int, *, source: str, hint: str | None, label: str | None
+    translator: TrainedTranslator,
+    request: Request,
+    noise: int,
+    *,
+    source: str,
+    hint: str | None,
+    label: str | None,
+    side: str | None,
 ) -> dict[str, Any]:
     """For the file of one output, plain values: what asks for the same again says the same.
 
@@ -18,6 +25,7 @@ def about_output(
         noise: the number of its noise.
         source, hint: SHA-256, in hex, of the files' bytes.
         label: the class.
+        side: the half of the picture that was translated; None: all of it.
     """
     about = {
         "sketchkit": sketchkit.__version__,
@@ -25,6 +33,7 @@ def about_output(
         "checkpoint": translator.digest,
         "iteration": translator.iteration,
         "source": source,
+        "side": side,
         "class": label,
         "noise": noise if translator.varies else None,
         "direction": request.direction,
@@ -43,3 +52,8 @@ def about_output(
 def with_outcome(about: dict[str, Any], translation: Translation) -> dict[str, Any]:
     """What also came of it: the size at which networks worked, as [height, width], and what was done before."""
     return {**about, "size": list(translation.size), "notes": list(translation.notes)}
+
+
+def is_same(found: dict[str, Any], about: dict[str, Any]) -> bool:
+    """Whether a file that says `found` was made as `about` asks, whatever came of it."""
+    return {key: value for key, value in found.items() if key not in ("size", "notes")} == about

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sketchkit.data.transforms import hints, sketch
 from sketchkit.data.transforms.sample import as_picture
 from sketchkit.data.transforms.scale import RESIZERS, Resizer, Scale, resizes, scale_of
 from sketchkit.errors import ConfigError
+from sketchkit.options import check_options, explained
 from sketchkit.translators.pictures import IMAGES
 
 # Found without the rest of what TRANSFORMS knows, which imports torchvision.
@@ -26,7 +28,7 @@ class Preparation:
         resize: by kind, that step, or None.
 
     Raises:
-        ConfigError: a step is none.
+        ConfigError: a step is none, or cannot prepare a picture.
     """
 
     def __init__(self, pipeline: Sequence[Mapping[str, Any]]) -> None:
@@ -34,11 +36,13 @@ class Preparation:
         self.after: dict[str, list[Any]] = {}
         self.resize: dict[str, Any] = {}
         for kind in IMAGES:
-            steps = list(_for_use(pipeline, kind))
+            with explained(f"the pipeline for a {kind}"):
+                steps = list(_for_use(pipeline, kind))
             place = max((number for number, step in enumerate(steps) if resizes(step)), default=len(steps))
             self.before[kind] = [step for step in steps[:place] if not resizes(step)]
             self.after[kind] = steps[place + 1 :]
             self.resize[kind] = steps[place] if place < len(steps) else None
+            self._try(kind)
 
     def scale(self, kind: str, height: int, width: int) -> Scale | None:
         """The scale at which training saw whole pictures, for one of that size; None: at their own."""
@@ -49,6 +53,12 @@ class Preparation:
         """A 'source' or 'target' (3, H, W) uint8, prepared, at that scale or at its own."""
         picture = _applied(self.before[kind], picture, kind)
         return _applied(self.after[kind], scale(picture) if scale else picture, kind)
+
+    def _try(self, kind: str) -> None:
+        """Prepare a blank picture; its scale is only told, as a size may be past all memory."""
+        with explained(f"the pipeline for a {kind}"):
+            self.scale(kind, 64, 64)
+            self(torch.full((3, 64, 64), 255, dtype=torch.uint8), kind)
 
 
 def _applied(steps: Iterable[Any], picture: Tensor, kind: str) -> Tensor:
@@ -80,7 +90,9 @@ def _listed(keys: Any) -> Any:
 def _built(config: Mapping[str, Any]) -> Any:
     for kind in QUICK:
         if kind.__name__ == config["type"]:
-            return kind(**{key: value for key, value in config.items() if key != "type"})
+            options = {key: value for key, value in config.items() if key != "type"}
+            check_options(kind, options)
+            return kind(**options)
     from sketchkit.data.transforms.build import build_transform
 
     return build_transform(config)

@@ -56,9 +56,11 @@ class Request:
         if isinstance(self.size, str):
             one_of("size", self.size, SIZES)
         for name, least in {"size": 1, "samples": 1, "seed": 0, "tile": 16}.items():
-            value = getattr(self, name)
-            if not isinstance(value, str):
-                whole_number(name, value, least)
+            if not (name == "size" and isinstance(self.size, str)):
+                whole_number(name, getattr(self, name), least)
+        for name in ("fit", "insist"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name}={getattr(self, name)!r}: give True or False")
         if self.fit and self.lines == "as-is":
             raise ConfigError("fit changes drawings and lines='as-is' leaves them: leave out one of them")
 

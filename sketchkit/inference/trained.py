@@ -15,6 +15,7 @@ from torch import Tensor
 from sketchkit.config.inference import Detail, inference_options
 from sketchkit.data.drawings import DrawingProfile
 from sketchkit.data.pixels import on_white
+from sketchkit.data.transforms.scale import LONGEST
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.inference.detail import bring_to_size
 from sketchkit.inference.loading import load_run, usable_device
@@ -66,7 +67,7 @@ class TrainedTranslator:
         self.options = inference_options(self.config)
         self.half = _half(loaded.content.get("source_half"), self.path)
         drawings = _profile(loaded.content.get("drawings"), self.path)
-        self.reader = PictureReader(Preparation(loaded.pipeline), self.options, drawings)
+        self.reader = PictureReader(_preparation(loaded.pipeline, self.path), self.options, drawings)
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -150,7 +151,7 @@ class TrainedTranslator:
         """
         self.check(request)
         self._check_hint(self.networks[request.direction], source)
-        number = self._number(self.networks[request.direction], source.label)
+        number = self.number_of(source.label, request)
         return self.reader(source, number, request)
 
     def paint(self, prepared: Sequence[Prepared], request: Request) -> list[Translation]:
@@ -250,16 +251,28 @@ class TrainedTranslator:
             sizes = [f"{width}x{height}" for height, width in both]
             raise DataError(f"the hint is {sizes[0]} and the picture {sizes[1]}: draw the hint on the picture itself")
 
-    def _number(self, network: Any, label: str | None) -> int | None:
-        if not self.classes or not takes(network, "label"):
+    def number_of(self, label: str | None, request: Request) -> int | None:
+        """The number of a class; None of a network that is told none.
+
+        Raises:
+            ConfigError: the run has no such class, or needs one, or takes none.
+        """
+        if not self.classes or not takes(self.networks[request.direction], "label"):
             if label is not None:
                 raise ConfigError(f"{self.path} draws no classes: leave out --label {label}")
             return None
         if label is None:
             raise ConfigError(f"this run draws classes: name one of {', '.join(self.classes)} with --label")
         if label not in self.classes:
-            raise ConfigError(f"this run has no class '{label}': {did_you_mean(label, self.classes)}")
+            raise ConfigError(f"this run has no class '{label}': {did_you_mean(str(label), self.classes)}")
         return self.classes.index(label)
+
+
+def _preparation(pipeline: Any, path: Path) -> Preparation:
+    try:
+        return Preparation(pipeline)
+    except ConfigError as error:
+        raise CheckpointError(f"{path} holds a config by which no picture can be prepared: {error}") from error
 
 
 def _profile(kept: Any, path: Path) -> DrawingProfile | None:
@@ -273,6 +286,7 @@ def _half(kept: Any, path: Path) -> tuple[str, float | None] | None:
     if kept is None:
         return None
     side, ratio = (kept.get("side"), kept.get("ratio")) if isinstance(kept, Mapping) else (None, None)
-    if side not in ("left", "right") or not (ratio is None or isinstance(ratio, int | float)):
+    is_ratio = ratio is None or (isinstance(ratio, int | float) and 0 < ratio <= LONGEST)
+    if side not in ("left", "right") or not is_ratio:
         raise CheckpointError(f"{path} is damaged: its 'source_half' is {kept!r:.60}")
     return str(side), ratio

@@ -61,7 +61,7 @@ def test_a_small_drawing_in_a_corner_is_fitted(translate, drawing):
     corner = np.full((100, 100, 3), 255, np.uint8)
     corner[4:36, 8:40] = drawing
     small, fitted = (
-        translate.translator.prepare(Source(corner, translate.classes[0]), Request(fit=fit)) for fit in (0, 1)
+        translate.translator.prepare(Source(corner, translate.classes[0]), Request(fit=fit)) for fit in (False, True)
     )
 
     def box(prepared):

@@ -113,7 +113,11 @@ def labels_of(inputs: Iterable[Input], label: str | None, table: Path | None) ->
 
 
 def _from_table(inputs: Sequence[Input], table: Path) -> tuple[dict[Input, str], list[str]]:
-    rows = [row for row in csv.reader(io.StringIO(read_text(table, "table"))) if any(map(str.strip, row))]
+    text = read_text(table, "table")
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text)) if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise DataError(f"{table} is no table of picture, comma, class: {error}") from error
     if rows and {cell.strip().lower() for cell in rows[0]} in HEADERS:
         rows = rows[1:]
     if bad := [",".join(row) for row in rows if len(row) != 2 or not row[1].strip()]:
@@ -125,6 +129,6 @@ def _from_table(inputs: Sequence[Input], table: Path) -> tuple[dict[Input, str],
         one = names.find(name) or paths.find(name)
         if one is None:
             unknown.append(name)
-        else:
-            found[one] = label.strip()
+        elif found.setdefault(one, label.strip()) != label.strip():
+            raise DataError(f"{table} says two classes of {name}, {found[one]} and {label.strip()}: leave out one")
     return found, unknown

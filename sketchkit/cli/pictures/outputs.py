@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +43,8 @@ def plan(inputs: Sequence[Input], output: Path, samples: int, ending: str | None
     if is_picture:
         _check_ending(output, ending)
     elif output.exists() and not output.is_dir():
-        raise ConfigError(f"{output} is a file, and {len(inputs)} pictures need a folder: name another with -o")
+        what = "without an ending it names a folder" if len(inputs) == 1 else f"{len(inputs)} pictures need a folder"
+        raise ConfigError(f"{output} is a file, and {what}: name another with -o")
     jobs = [Job(one, None, tuple(_places(one, output, is_picture, samples, ending or "png"))) for one in inputs]
     _refuse_clashes(jobs)
     return jobs
@@ -67,12 +69,13 @@ def _places(one: Input, target: Path, is_picture: bool, samples: int, ending: st
 
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:
-    sources = {job.input.file.resolve() for job in jobs if job.input.file}
+    # Not by `resolve`, which a link to itself breaks.
+    sources = {os.path.realpath(job.input.file) for job in jobs if job.input.file}
     places: dict[Path, str] = {}
     for job in jobs:
         for place in job.places:
             assert place is not None
-            if place.resolve() in sources:
+            if os.path.realpath(place) in sources:
                 raise DataError(f"{place} is one of the pictures to translate: write somewhere else with -o")
             if place.name != fitting(place.name):
                 raise DataError(

@@ -11,25 +11,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sketchkit.cli.pictures.outputs import Job
+from sketchkit.data.formats import most_bytes
 from sketchkit.data.image_io import UnusablePicture, read_hashed, straight_of
 from sketchkit.data.picture_text import read_about, write_described
-from sketchkit.errors import ConfigError, DataError
+from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.inference import Request, Source, TrainedTranslator, Translation
-from sketchkit.inference.about import about_output, with_outcome
+from sketchkit.inference.about import about_output, is_same, with_outcome
 from sketchkit.inference.reading import Prepared
+from sketchkit.problems import first_few
 
 
 class Outcome(NamedTuple):
     """What became of a job.
 
-    made, was_there: files; size: height and width at which networks worked; pixels, abouts: of what goes to standard
-    output.
+    made, was_there: files; error, exit_code: what went wrong; size: height and width at which networks worked; pixels,
+    abouts: of what goes to standard output.
     """
 
     job: Job
     made: int = 0
     was_there: int = 0
     error: str | None = None
+    exit_code: int = 0
     size: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     pixels: Sequence[np.ndarray] = ()
@@ -43,6 +46,10 @@ class Outcome(NamedTuple):
             return {**record, "error": self.error}
         about = {"class": self.job.label, "size": self.size and list(self.size), "notes": list(self.notes)}
         return {**record, **{key: value for key, value in about.items() if value}, "was_there": self.was_there > 0}
+
+
+class _ForThisPicture(ConfigError):
+    """The call does not fit one picture, and may fit the next."""
 
 
 class _Ready(NamedTuple):
@@ -66,6 +73,21 @@ class Work:
         self.translator, self.request = translator, request
         self.hint, self.side, self.overwrite = hint, side, overwrite
 
+    def check_labels(self, jobs: Sequence[Job]) -> None:
+        """Refuse classes that the run does not draw, before anything is made.
+
+        Raises:
+            ConfigError: names the pictures, where only some have such a class.
+        """
+        shown: dict[str | None, list[str]] = {}
+        for job in jobs:
+            shown.setdefault(job.label, []).append(job.input.shown)
+        for label, names in shown.items():
+            try:
+                self.translator.number_of(label, self.request)
+            except ConfigError as error:
+                raise ConfigError(f"{first_few(names)}: {error}" if len(shown) > 1 else str(error)) from error
+
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """The outcome of each job."""
         outcomes = list(map(self._begun, jobs))
@@ -79,7 +101,15 @@ class Work:
             pixels, digest = _read(job)
             hint, hint_digest = self._hint_of(job, pixels)
             abouts = [
-                about_output(self.translator, self.request, noise, source=digest, hint=hint_digest, label=job.label)
+                about_output(
+                    self.translator,
+                    self.request,
+                    noise,
+                    source=digest,
+                    hint=hint_digest,
+                    label=job.label,
+                    side=None if self.side == "whole" else self.side,
+                )
                 for noise in self.request.noises
             ]
             if self._is_there(job, abouts):
@@ -87,15 +117,15 @@ class Work:
             return _Ready(
                 job, self.translator.prepare(Source(self._half(job, pixels), job.label, hint), self.request), abouts
             )
-        except DataError as error:
-            return Outcome(job, error=_named(error, job))
+        except (DataError, _ForThisPicture) as error:
+            return _failed(job, error)
 
     def _painted(self, ready: Sequence[_Ready]) -> Iterator[Outcome]:
         try:
             translations = self.translator.paint([one.prepared for one in ready], self.request)
-        except DataError as error:
+        except (DataError, ConfigError) as error:
             if len(ready) == 1:
-                yield Outcome(ready[0].job, error=_named(error, ready[0].job))
+                yield _failed(ready[0].job, error)
                 return
             # One of them cannot be done: which?
             for one in ready:
@@ -105,7 +135,7 @@ class Work:
 
     def _written(self, one: _Ready, translation: Translation) -> Outcome:
         abouts = [with_outcome(about, translation) for about in one.abouts]
-        outcome = Outcome(one.job, len(one.job.places), 0, None, translation.size, translation.notes)
+        outcome = Outcome(one.job, len(one.job.places), size=translation.size, notes=translation.notes)
         for place, picture, about in zip(one.job.places, translation.pictures, abouts, strict=True):
             if place is None:
                 return outcome._replace(pixels=translation.pictures, abouts=abouts)
@@ -123,8 +153,7 @@ class Work:
         if self.overwrite or not there:
             return False
         for place, about in there:
-            found = read_about(place) or {}
-            if any(found.get(key) != value for key, value in about.items()):
+            if not is_same(read_about(place) or {}, about):
                 raise DataError(
                     f"{place} is there and was not made by this call: write somewhere else with -o, or add --overwrite"
                 )
@@ -134,7 +163,7 @@ class Work:
         if self.side is None and self.request.direction == "AtoB":
             half = self.translator.half_of_pair(pixels)
             if half:
-                raise ConfigError(
+                raise _ForThisPicture(
                     f"{job.input.shown} looks like source and target side by side, as this run was trained on: add "
                     f"--side {half} for its source, or --side whole for all of it"
                 )
@@ -161,11 +190,15 @@ def _read(job: Job) -> tuple[np.ndarray, str]:
     """The picture in straight RGB or RGBA, and the digest of its bytes."""
     if job.input.file is not None:
         return read_hashed(job.input.file)
-    data = sys.stdin.buffer.read()
+    if sys.stdin is None:
+        raise DataError("standard input is closed: give it a picture, or name a file")
+    most = most_bytes()
+    data = sys.stdin.buffer.read(-1 if most is None else most + 1)
     return straight_of(data, job.input.shown), sha256(data).hexdigest()
 
 
-def _named(error: DataError, job: Job) -> str:
-    """What is wrong, with the picture's name where that does not say it."""
+def _failed(job: Job, error: SketchkitError) -> Outcome:
+    """With what is wrong, and the picture's name where that does not say it."""
     text = str(error)
-    return text if isinstance(error, UnusablePicture) or job.input.shown in text else f"{job.input.shown}: {text}"
+    is_named = isinstance(error, UnusablePicture) or job.input.shown in text
+    return Outcome(job, error=text if is_named else f"{job.input.shown}: {text}", exit_code=error.exit_code)

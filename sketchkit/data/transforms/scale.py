@@ -8,10 +8,15 @@ importing it, which takes as long as importing torch does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from sketchkit.declared import Interpolation
+from sketchkit.errors import ConfigError
+from sketchkit.options import one_of
 
 LONGEST = 16_384  # pixels, of the longer side of whatever is resized by its shorter one
 SMOOTH = ("bilinear", "bicubic")  # the ways that have antialiasing
@@ -40,14 +45,26 @@ def resized(image: Tensor, size: Sequence[int], interpolation: str = "bilinear")
     """(B, C, H, W) at another (height, width); antialiased where the way has that."""
     if interpolation not in SMOOTH:
         return F.interpolate(image, tuple(size), mode=interpolation)
+    if tuple(size) == (1, 1):  # which torch's way for bytes makes only of such tensors
+        image = image.contiguous(memory_format=torch.channels_last)
     return F.interpolate(image, tuple(size), mode=interpolation, align_corners=False, antialias=True)
 
 
 class Resizer:
-    """What a step that torchvision has does to the scale of whole pictures; see RESIZERS."""
+    """What a step that torchvision has does to the scale of whole pictures; see RESIZERS.
+
+    Raises:
+        ConfigError: a size that is not above 0, or another interpolation.
+    """
 
     def __init__(self, type: str, interpolation: str = "bilinear", **options: Any) -> None:
         self.name, self.interpolation, self.options = type, interpolation, options
+        one_of("interpolation", interpolation, get_args(Interpolation))
+        for name in ("size", "min_size", "max_size"):
+            value = options.get(name)
+            for number in value if isinstance(value, list | tuple) else () if value is None else (value,):
+                if isinstance(number, bool) or not number > 0:
+                    raise ConfigError(f"{name}={value!r:.60}: give numbers above 0")
 
     def short_side(self, height: int, width: int) -> int:
         """The pixels of the shorter side of a picture of that size."""
@@ -56,7 +73,7 @@ class Resizer:
 
 def scale_of(step: Any, height: int, width: int) -> Scale:
     """The scale that a step brings a picture of that size to; it `resizes`."""
-    return Scale(step.short_side(height, width), step.interpolation)
+    return Scale(max(1, step.short_side(height, width)), step.interpolation)
 
 
 def resizes(step: Any) -> bool:
