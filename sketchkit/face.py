@@ -11,7 +11,7 @@ import numpy as np
 from sketchkit.config.names import DEFAULT_PRESET, config_names, preset_file
 from sketchkit.errors import ConfigError
 from sketchkit.forms import FORMS, Picture, as_rgb, given_as, hint_of, straight_of
-from sketchkit.options import did_you_mean, one_of
+from sketchkit.options import did_you_mean, one_of, whole_number
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -79,14 +79,15 @@ class Translate:
 
         asked = Request(**request)
         one_of("as_", as_, FORMS)
+        whole_number("batch_size", batch_size, 1)
         pictures = picture if isinstance(picture, list) else [picture]
         labels = label if isinstance(label, list) else [label] * len(pictures)
         if len(labels) != len(pictures):
             raise ConfigError(f"{len(labels)} labels for {len(pictures)} pictures: give one a picture, or one for all")
         strokes = None if hint is None else hint_of(hint)
         made = []
-        for start in range(0, len(pictures), max(1, batch_size)):
-            part = slice(start, start + max(1, batch_size))
+        for start in range(0, len(pictures), batch_size):
+            part = slice(start, start + batch_size)
             sources = [Source(straight_of(one, value_range), name, strokes)
                        for one, name in zip(pictures[part], labels[part], strict=True)]  # fmt: skip
             prepared = [self.translator.prepare(source, asked) for source in sources]

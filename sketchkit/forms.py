@@ -27,7 +27,7 @@ def straight_of(picture: Picture, value_range: tuple[float, float] | None = None
         value_range: what black and white are in arrays and tensors of other types than uint8; beyond is clamped.
 
     Raises:
-        DataError: a file cannot be read, or an array is of another form, or has no range.
+        DataError: a file cannot be read, it is nothing of the kind, or an array is of another form, or has no range.
         ConfigError: a range from which nothing can be told.
     """
     if isinstance(picture, str | Path):
@@ -35,7 +35,7 @@ def straight_of(picture: Picture, value_range: tuple[float, float] | None = None
     if isinstance(picture, Image.Image):
         return image_to_straight(picture)
     is_tensor = not isinstance(picture, np.ndarray)
-    array: np.ndarray = picture if isinstance(picture, np.ndarray) else picture.detach().cpu().numpy()
+    array: np.ndarray = picture if isinstance(picture, np.ndarray) else _array_of(picture)
     pixels = _in_bytes(array, value_range, "a tensor" if is_tensor else "an array")
     if is_tensor:
         if pixels.ndim != 3 or pixels.shape[0] not in (1, 3):
@@ -75,6 +75,15 @@ def given_as(pixels: np.ndarray, form: str) -> Any:
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 
+def _array_of(tensor: Any) -> np.ndarray:
+    import torch
+
+    if not isinstance(tensor, torch.Tensor):
+        raise DataError(f"a {type(tensor).__name__} is no picture: give a path, a PIL image, an array or a tensor")
+    # numpy has no bfloat16.
+    return (tensor.float() if tensor.is_floating_point() else tensor).detach().cpu().numpy()
+
+
 def _in_bytes(array: np.ndarray, value_range: tuple[float, float] | None, what: str) -> np.ndarray:
     if array.dtype == np.uint8:
         if value_range is not None:
@@ -84,9 +93,19 @@ def _in_bytes(array: np.ndarray, value_range: tuple[float, float] | None, what: 
         raise DataError(
             f"{what} of {array.dtype} has no range of its own: give uint8, 0 to 255, or a value_range such as (0, 1)"
         )
-    low, high = value_range
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise ConfigError(f"value_range={value_range!r}: give black and white, such as (0, 1) or (-1, 1)")
+    low, high = _ends(value_range)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{what} of {array.dtype} is no picture: give numbers")
     if not np.isfinite(array).all():
         raise DataError(f"{what} holds numbers that are not finite: mend what made it")
     return np.rint((array.astype(np.float64) - low).clip(0, high - low) * (255 / (high - low))).astype(np.uint8)
+
+
+def _ends(value_range: tuple[float, float]) -> tuple[float, float]:
+    try:
+        low, high = map(float, value_range)
+    except (TypeError, ValueError):
+        low = high = np.nan
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ConfigError(f"value_range={value_range!r}: give black and white, such as (0, 1) or (-1, 1)")
+    return low, high

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sketchkit
 from sketchkit.inference.request import Request, Translation
 from sketchkit.inference.trained import TrainedTranslator
 
+_OUTCOME = ("size", "notes")
+
 
 def about_output(
-    translator: TrainedTranslator, request: Request, noise: int, *, source: str, hint: str | None, label: str | None
+    translator: TrainedTranslator,
+    request: Request,
+    noise: int,
+    *,
+    source: str,
+    side: str | None,
+    hint: str | None,
+    label: str | None,
 ) -> dict[str, Any]:
     """For the file of one output, plain values: what asks for the same again says the same.
 
     Args:
         noise: the number of its noise.
         source, hint: SHA-256, in hex, of the files' bytes.
+        side: 'left' or 'right' where that half of the source is meant.
         label: the class.
     """
     about = {
@@ -25,6 +36,7 @@ def about_output(
         "checkpoint": translator.digest,
         "iteration": translator.iteration,
         "source": source,
+        "side": side,
         "class": label,
         "noise": noise if translator.varies else None,
         "direction": request.direction,
@@ -43,3 +55,8 @@ def about_output(
 def with_outcome(about: dict[str, Any], translation: Translation) -> dict[str, Any]:
     """What also came of it: the size at which networks worked, as [height, width], and what was done before."""
     return {**about, "size": list(translation.size), "notes": list(translation.notes)}
+
+
+def without_outcome(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What `with_outcome` was given."""
+    return {key: value for key, value in about.items() if key not in _OUTCOME}

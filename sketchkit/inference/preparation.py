@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sketchkit.data.transforms import hints, sketch
 from sketchkit.data.transforms.sample import as_picture
 from sketchkit.data.transforms.scale import RESIZERS, Resizer, Scale, resizes, scale_of
 from sketchkit.errors import ConfigError
+from sketchkit.options import check_options, explained
 from sketchkit.translators.pictures import IMAGES
 
 # Found without the rest of what TRANSFORMS knows, which imports torchvision.
 QUICK = (hints.ColorHints, sketch.InvertSketch, sketch.DistanceField)
+_TRIED = 64  # pixels a side of a picture to try the steps with
 
 
 class Preparation:
@@ -26,7 +29,7 @@ class Preparation:
         resize: by kind, that step, or None.
 
     Raises:
-        ConfigError: a step is none.
+        ConfigError: a step is none, or does nothing with a picture but fail.
     """
 
     def __init__(self, pipeline: Sequence[Mapping[str, Any]]) -> None:
@@ -39,6 +42,8 @@ class Preparation:
             self.before[kind] = [step for step in steps[:place] if not resizes(step)]
             self.after[kind] = steps[place + 1 :]
             self.resize[kind] = steps[place] if place < len(steps) else None
+            with explained("pipeline"):
+                self(torch.zeros(3, _TRIED, _TRIED, dtype=torch.uint8), kind)
 
     def scale(self, kind: str, height: int, width: int) -> Scale | None:
         """The scale at which training saw whole pictures, for one of that size; None: at their own."""
@@ -66,7 +71,7 @@ def _for_use(pipeline: Any, kind: str) -> Iterator[Any]:
         if name == "Only":
             yield from _for_use(config.get("transform") or (), kind) if kind in _listed(keys) else ()
         elif name in RESIZERS:
-            yield Resizer(**config)
+            yield Resizer(config)
         else:
             step = _built(config)
             if kind in _uses(step, name):
@@ -74,13 +79,15 @@ def _for_use(pipeline: Any, kind: str) -> Iterator[Any]:
 
 
 def _listed(keys: Any) -> Any:
-    return (keys,) if isinstance(keys, str) else keys
+    return keys if isinstance(keys, list | tuple) else (keys,)
 
 
 def _built(config: Mapping[str, Any]) -> Any:
     for kind in QUICK:
         if kind.__name__ == config["type"]:
-            return kind(**{key: value for key, value in config.items() if key != "type"})
+            options = {key: value for key, value in config.items() if key != "type"}
+            check_options(kind, options)
+            return kind(**options)
     from sketchkit.data.transforms.build import build_transform
 
     return build_transform(config)

@@ -18,7 +18,6 @@ from sketchkit.data.pixels import on_white
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.inference.detail import bring_to_size
 from sketchkit.inference.loading import load_run, usable_device
-from sketchkit.inference.preparation import Preparation
 from sketchkit.inference.reading import PictureReader, Prepared
 from sketchkit.inference.request import Request, Source, Translation
 from sketchkit.options import did_you_mean
@@ -66,7 +65,7 @@ class TrainedTranslator:
         self.options = inference_options(self.config)
         self.half = _half(loaded.content.get("source_half"), self.path)
         drawings = _profile(loaded.content.get("drawings"), self.path)
-        self.reader = PictureReader(Preparation(loaded.pipeline), self.options, drawings)
+        self.reader = PictureReader(loaded.preparation, self.options, drawings)
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -150,8 +149,7 @@ class TrainedTranslator:
         """
         self.check(request)
         self._check_hint(self.networks[request.direction], source)
-        number = self._number(self.networks[request.direction], source.label)
-        return self.reader(source, number, request)
+        return self.reader(source, self.number_of(source.label, request.direction), request)
 
     def paint(self, prepared: Sequence[Prepared], request: Request) -> list[Translation]:
         """The translations of pictures; those of one size at work are computed together.
@@ -250,8 +248,13 @@ class TrainedTranslator:
             sizes = [f"{width}x{height}" for height, width in both]
             raise DataError(f"the hint is {sizes[0]} and the picture {sizes[1]}: draw the hint on the picture itself")
 
-    def _number(self, network: Any, label: str | None) -> int | None:
-        if not self.classes or not takes(network, "label"):
+    def number_of(self, label: str | None, direction: str = "AtoB") -> int | None:
+        """The number of a class; None where the network is told none.
+
+        Raises:
+            ConfigError: the run has no such class, or draws classes and none is named, or draws none and one is.
+        """
+        if not self.classes or not takes(self.networks[direction], "label"):
             if label is not None:
                 raise ConfigError(f"{self.path} draws no classes: leave out --label {label}")
             return None

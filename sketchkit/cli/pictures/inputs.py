@@ -113,7 +113,10 @@ def labels_of(inputs: Iterable[Input], label: str | None, table: Path | None) ->
 
 
 def _from_table(inputs: Sequence[Input], table: Path) -> tuple[dict[Input, str], list[str]]:
-    rows = [row for row in csv.reader(io.StringIO(read_text(table, "table"))) if any(map(str.strip, row))]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(read_text(table, "table"))) if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise DataError(f"{table} is no CSV file ({error}): give lines of picture, comma, class") from error
     if rows and {cell.strip().lower() for cell in rows[0]} in HEADERS:
         rows = rows[1:]
     if bad := [",".join(row) for row in rows if len(row) != 2 or not row[1].strip()]:

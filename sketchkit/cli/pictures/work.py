@@ -15,21 +15,25 @@ from sketchkit.data.image_io import UnusablePicture, read_hashed, straight_of
 from sketchkit.data.picture_text import read_about, write_described
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.inference import Request, Source, TrainedTranslator, Translation
-from sketchkit.inference.about import about_output, with_outcome
+from sketchkit.inference.about import about_output, with_outcome, without_outcome
 from sketchkit.inference.reading import Prepared
+
+# One of many pictures: the others are done all the same.
+MISTAKES = (DataError, ConfigError)
 
 
 class Outcome(NamedTuple):
     """What became of a job.
 
-    made, was_there: files; size: height and width at which networks worked; pixels, abouts: of what goes to standard
-    output.
+    made, was_there: files; code: the exit code of an error; size: height and width at which networks worked; pixels,
+    abouts: of what goes to standard output.
     """
 
     job: Job
     made: int = 0
     was_there: int = 0
     error: str | None = None
+    code: int = 0
     size: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     pixels: Sequence[np.ndarray] = ()
@@ -65,6 +69,7 @@ class Work:
     ) -> None:
         self.translator, self.request = translator, request
         self.hint, self.side, self.overwrite = hint, side, overwrite
+        self.half = side if side in ("left", "right") else None
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """The outcome of each job."""
@@ -78,24 +83,22 @@ class Work:
         try:
             pixels, digest = _read(job)
             hint, hint_digest = self._hint_of(job, pixels)
-            abouts = [
-                about_output(self.translator, self.request, noise, source=digest, hint=hint_digest, label=job.label)
-                for noise in self.request.noises
-            ]
+            given: dict[str, Any] = {"source": digest, "side": self.half, "hint": hint_digest, "label": job.label}
+            abouts = [about_output(self.translator, self.request, noise, **given) for noise in self.request.noises]
             if self._is_there(job, abouts):
                 return Outcome(job, was_there=len(job.places))
             return _Ready(
                 job, self.translator.prepare(Source(self._half(job, pixels), job.label, hint), self.request), abouts
             )
-        except DataError as error:
-            return Outcome(job, error=_named(error, job))
+        except MISTAKES as error:
+            return _failed(job, error)
 
     def _painted(self, ready: Sequence[_Ready]) -> Iterator[Outcome]:
         try:
             translations = self.translator.paint([one.prepared for one in ready], self.request)
-        except DataError as error:
+        except MISTAKES as error:
             if len(ready) == 1:
-                yield Outcome(ready[0].job, error=_named(error, ready[0].job))
+                yield _failed(ready[0].job, error)
                 return
             # One of them cannot be done: which?
             for one in ready:
@@ -105,12 +108,15 @@ class Work:
 
     def _written(self, one: _Ready, translation: Translation) -> Outcome:
         abouts = [with_outcome(about, translation) for about in one.abouts]
-        outcome = Outcome(one.job, len(one.job.places), 0, None, translation.size, translation.notes)
+        outcome = Outcome(one.job, len(one.job.places), size=translation.size, notes=translation.notes)
         for place, picture, about in zip(one.job.places, translation.pictures, abouts, strict=True):
             if place is None:
                 return outcome._replace(pixels=translation.pictures, abouts=abouts)
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_described(place, picture, about)
+            try:
+                write_described(place, picture, about)
+            except DataError as error:
+                return _failed(one.job, error)
         return outcome
 
     def _is_there(self, job: Job, abouts: Sequence[dict[str, Any]]) -> bool:
@@ -123,8 +129,7 @@ class Work:
         if self.overwrite or not there:
             return False
         for place, about in there:
-            found = read_about(place) or {}
-            if any(found.get(key) != value for key, value in about.items()):
+            if without_outcome(read_about(place) or {}) != about:
                 raise DataError(
                     f"{place} is there and was not made by this call: write somewhere else with -o, or add --overwrite"
                 )
@@ -139,7 +144,9 @@ class Work:
                     f"--side {half} for its source, or --side whole for all of it"
                 )
         middle = pixels.shape[1] // 2
-        return {"left": pixels[:, :middle], "right": pixels[:, -middle:]}.get(self.side or "whole", pixels)
+        if self.half and not middle:
+            raise DataError("it is one pixel wide and has no halves: leave out --side")
+        return {"left": pixels[:, :middle], "right": pixels[:, -middle:]}.get(self.half or "whole", pixels)
 
     def _hint_of(self, job: Job, pixels: np.ndarray) -> tuple[Any, str | None]:
         """The strokes of the file given, or of the one of the picture's name in the folder given, and their digest."""
@@ -153,7 +160,7 @@ class Work:
             if not strokes.is_file():
                 raise DataError(f"there is no hint at {strokes}: draw one, or translate the picture without --hint")
         height, width = pixels.shape[:2]
-        hint = read_hint(strokes, (height, width // 2 if self.side in ("left", "right") else width))
+        hint = read_hint(strokes, (height, width // 2 if self.half else width))
         return hint, sha256(strokes.read_bytes()).hexdigest()
 
 
@@ -165,7 +172,8 @@ def _read(job: Job) -> tuple[np.ndarray, str]:
     return straight_of(data, job.input.shown), sha256(data).hexdigest()
 
 
-def _named(error: DataError, job: Job) -> str:
+def _failed(job: Job, error: DataError | ConfigError) -> Outcome:
     """What is wrong, with the picture's name where that does not say it."""
     text = str(error)
-    return text if isinstance(error, UnusablePicture) or job.input.shown in text else f"{job.input.shown}: {text}"
+    is_named = isinstance(error, UnusablePicture) or job.input.shown in text
+    return Outcome(job, error=text if is_named else f"{job.input.shown}: {text}", code=error.exit_code)

@@ -8,10 +8,13 @@ importing it, which takes as long as importing torch does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from torch import Tensor
 from torch.nn import functional as F
+
+from sketchkit.declared import Interpolation
+from sketchkit.options import explained, one_of
 
 LONGEST = 16_384  # pixels, of the longer side of whatever is resized by its shorter one
 SMOOTH = ("bilinear", "bicubic")  # the ways that have antialiasing
@@ -38,16 +41,31 @@ class Scale(NamedTuple):
 
 def resized(image: Tensor, size: Sequence[int], interpolation: str = "bilinear") -> Tensor:
     """(B, C, H, W) at another (height, width); antialiased where the way has that."""
+    if tuple(size) == (1, 1) and not image.is_floating_point():
+        # torch fails on bytes (pytorch's own assertion) where one pixel is left.
+        return resized(image.float(), size, interpolation).round().to(image.dtype)
     if interpolation not in SMOOTH:
         return F.interpolate(image, tuple(size), mode=interpolation)
     return F.interpolate(image, tuple(size), mode=interpolation, align_corners=False, antialias=True)
 
 
 class Resizer:
-    """What a step that torchvision has does to the scale of whole pictures; see RESIZERS."""
+    """What a step that torchvision has does to the scale of whole pictures.
 
-    def __init__(self, type: str, interpolation: str = "bilinear", **options: Any) -> None:
-        self.name, self.interpolation, self.options = type, interpolation, options
+    Args:
+        config: of the step, whose `type` is one of RESIZERS.
+
+    Raises:
+        ConfigError: its options say no scale.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.options = dict(config)
+        self.name: str = self.options.pop("type")
+        self.interpolation: str = self.options.pop("interpolation", "bilinear")
+        one_of(f"{self.name}: interpolation", self.interpolation, get_args(Interpolation))
+        with explained(self.name):
+            self.short_side(LONGEST, LONGEST)
 
     def short_side(self, height: int, width: int) -> int:
         """The pixels of the shorter side of a picture of that size."""
