@@ -233,7 +233,7 @@ class TrainedTranslator:
         if getattr(preprocessor, "keeps_detail", False) and source.shape[-2:] != one.pixels.shape[-2:]:
             source = preprocessor({start: self.reader.at_its_own_size(one, start)})[start]
         shown = preprocessor.to_picture(image, end, source)
-        whole = to_bytes(bring_to_size(shown, one.pixels.to(self.device), self.detail_of(request)))
+        whole = to_bytes(bring_to_size(shown, self.reader.guide(one).to(self.device), self.detail_of(request)))
         return whole[0].permute(1, 2, 0).numpy()
 
     def _check_hint(self, network: Any, source: Source) -> None:
