@@ -27,7 +27,7 @@ def straight_of(picture: Picture, value_range: tuple[float, float] | None = None
         value_range: what black and white are in arrays and tensors of other types than uint8; beyond is clamped.
 
     Raises:
-        DataError: a file cannot be read, or an array is of another form, or has no range.
+        DataError: a file cannot be read, it is nothing of the kind, or an array is of another form, or has no range.
         ConfigError: a range from which nothing can be told.
     """
     if isinstance(picture, str | Path):
@@ -79,8 +79,7 @@ def _of_tensor(tensor: Any) -> np.ndarray:
     import torch
 
     if not isinstance(tensor, torch.Tensor):
-        kind = type(tensor).__name__
-        raise DataError(f"{kind} is no kind of picture: give a path, a PIL image, an array or a tensor")
+        raise DataError(f"a {type(tensor).__name__} is no picture: give a path, a PIL image, an array or a tensor")
     if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized:
         raise DataError("a tensor that is sparse, quantized or without memory is no picture: give a plain one")
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
@@ -98,7 +97,7 @@ def _in_bytes(array: np.ndarray, value_range: tuple[float, float] | None, what: 
             f"{what} of {array.dtype} has no range of its own: give uint8, 0 to 255, or a value_range such as (0, 1)"
         )
     if array.dtype.kind not in "buif":
-        raise DataError(f"{what} of {array.dtype} holds no levels: give whole numbers or floating-point ones")
+        raise DataError(f"{what} of {array.dtype} holds no levels: give numbers")
     low, high = _limits(value_range)
     if not np.isfinite(array).all():
         raise DataError(f"{what} holds numbers that are not finite: mend what made it")

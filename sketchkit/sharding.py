@@ -12,6 +12,7 @@ import sys
 from types import ModuleType
 
 OPTIMIZER = "mmengine.optim.optimizer.zero_optimizer"
+SHARDED = "ZeroRedundancyOptimizer"
 WRAPPER = "mmengine.model.wrappers.fully_sharded_distributed"
 WRAPPED = "MMFullyShardedDataParallel"
 _ASKED_FOR = "torch.distributed.optim"
@@ -35,8 +36,10 @@ def bring_back() -> None:
     """Import what `leave_out` has left out; nothing where it left out nothing."""
     optimizer = sys.modules.get(OPTIMIZER)
     if optimizer is not None and optimizer._ZeroRedundancyOptimizer is object:
-        optimizer.OPTIMIZERS.module_dict.pop("ZeroRedundancyOptimizer")
+        optimizer.OPTIMIZERS.module_dict.pop(SHARDED)
         importlib.reload(optimizer)
+        for name in ("mmengine.optim.optimizer", "mmengine.optim"):
+            setattr(sys.modules[name], SHARDED, getattr(optimizer, SHARDED))
     if "mmengine.model" in sys.modules and WRAPPER not in sys.modules:
         wrapper = getattr(importlib.import_module(WRAPPER), WRAPPED)
         for name in ("mmengine.model.wrappers", "mmengine.model"):

@@ -23,6 +23,7 @@ def test_floats_and_tensors_are_what_their_range_says():
         (planes, None),
         (planes.float() / 255, (0, 1)),
         (planes.double() / 127.5 - 1, (-1.0, 1.0)),
+        (planes.bfloat16(), (0, 255)),  # which holds whole numbers up to 256
     ):
         assert np.array_equal(straight_of(given, value_range), pixels)
     assert np.array_equal(as_rgb(planes[:1]), np.repeat(pixels[..., :1], 3, 2))
@@ -41,6 +42,9 @@ def test_floats_and_tensors_are_what_their_range_says():
         (np.full((4, 4), np.nan), (0, 1), DataError, "not finite"),
         (torch.zeros(4, 4, 3, dtype=torch.uint8), None, DataError, r"a tensor of shape \(4, 4, 3\) is no picture"),
         (noise(0, 4, 3), None, DataError, "is no picture"),
+        ((noise(4, 4, 3),), None, DataError, "a tuple is no picture: give a path"),
+        (np.array([["black"]]), (0, 1), DataError, "give numbers"),
+        (np.zeros((4, 4)), 5, ConfigError, "value_range=5: give black and white"),
     ],
 )
 def test_what_may_mean_anything_is_refused(given, value_range, error, message):

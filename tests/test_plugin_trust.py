@@ -75,7 +75,9 @@ def copy(trained, tmp_path):
 def translate(run, picture, *words, state, code=0):
     """The one line that is said on the error stream, or the picture."""
     out = picture.with_name("out.png")
-    done = sketchkit("translate", run, picture, "-o", out, "--overwrite", *words, env={"SKETCHKIT_STATE": str(state)}).result()
+    done = sketchkit(
+        "translate", run, picture, "-o", out, "--overwrite", *words, env={"SKETCHKIT_STATE": str(state)}
+    ).result()
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr.strip() if code else (done.stderr.strip(), read_image(out))

@@ -24,6 +24,7 @@ from torch.distributed.optim import ZeroRedundancyOptimizer
 
 assert issubclass(OPTIMIZERS.module_dict["ZeroRedundancyOptimizer"], ZeroRedundancyOptimizer)
 assert issubclass(MODEL_WRAPPERS.module_dict["MMFullyShardedDataParallel"], FullyShardedDataParallel)
+assert mmengine.optim.ZeroRedundancyOptimizer is OPTIMIZERS.module_dict["ZeroRedundancyOptimizer"]
 assert issubclass(mmengine.model.MMFullyShardedDataParallel, FullyShardedDataParallel)
 bring_back()
 """

@@ -58,7 +58,11 @@ class WorkingSize(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         """The number, or the word."""
-        return value if value in ("native", "trained") else click.IntRange(1, LARGEST_SIDE).convert(value, param, ctx)
+        if value in ("native", "trained"):
+            return value
+        if not str(value).isdecimal():
+            self.fail(f"'{value}' is neither 'native' nor a number of pixels", param, ctx)
+        return click.IntRange(1, LARGEST_SIDE).convert(value, param, ctx)
 
 
 @click.command(epilog=example("translate runs/pix2pix_facades labels.png -o facade.png"))
@@ -123,7 +127,7 @@ def command(**options: Any) -> None:
     if not (options["quiet"] or options["as_json"] or str(options["output"]) == STANDARD):
         _tell(outcomes, options["output"])
     if errors:
-        raise SystemExit(max(outcome.exit_code for outcome in outcomes))
+        raise SystemExit(max(outcome.code for outcome in outcomes))
 
 
 def _plan(options: Mapping[str, Any]) -> list[Job]:
@@ -150,6 +154,8 @@ def _outcomes(jobs: Sequence[Job], options: Mapping[str, Any]) -> Iterator[Outco
     code = {name: options[name] for name in ("plugin_files", "trust_code")}
     translator = TrainedTranslator(options["run"], options["device"], **code, **protocol_from(options))
     translator.check(request)
+    if len(labels := {job.label for job in jobs}) == 1:  # else each picture has its own to be wrong
+        translator.number_of(labels.pop(), request.direction)
     work = Work(translator, request, options["hint"], options["side"], options["overwrite"])
     work.check_labels(jobs)
     done = 0

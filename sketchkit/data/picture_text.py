@@ -47,7 +47,7 @@ def encoded(image: np.ndarray, ending: str, about: Mapping[str, Any]) -> bytes:
     """The bytes that `write_described` writes, for one of the endings whose formats hold text.
 
     Raises:
-        DataError: another ending.
+        DataError: another ending, or a picture larger than the format can hold.
     """
     if ending.lower() not in _KINDS:
         raise DataError(f"no format that ends in '{ending}' holds text: use {', '.join(_KINDS)}")
@@ -58,10 +58,14 @@ def encoded(image: np.ndarray, ending: str, about: Mapping[str, Any]) -> bytes:
         chunks = PngImagePlugin.PngInfo()
         chunks.add_itxt(KEYWORD, text)
         Image.fromarray(image).save(buffer, kind, pnginfo=chunks, **options)
-    else:
-        tags = Image.Exif()
-        tags[ExifTags.Base.ImageDescription] = f"{KEYWORD} {text}"
+        return buffer.getvalue()
+    tags = Image.Exif()
+    tags[ExifTags.Base.ImageDescription] = f"{KEYWORD} {text}"
+    try:
         Image.fromarray(image).save(buffer, kind, exif=tags, **options)
+    except (OSError, ValueError) as error:  # what Pillow says of a side that is too long
+        height, width = image.shape[:2]
+        raise DataError(f"{kind} cannot hold a picture of {width}x{height} ({error}): write PNG") from error
     return buffer.getvalue()
 
 

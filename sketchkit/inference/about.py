@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sketchkit
 from sketchkit.inference.request import Request, Translation
 from sketchkit.inference.trained import TrainedTranslator
+
+_OUTCOME = ("size", "notes")
 
 
 def about_output(
@@ -15,23 +18,24 @@ def about_output(
     noise: int,
     *,
     source: str,
+    side: str | None,
     hint: str | None,
     label: str | None,
-    side: str | None,
 ) -> dict[str, Any]:
     """For the file of one output, plain values: what asks for the same again says the same.
 
     Args:
         noise: the number of its noise.
         source, hint: SHA-256, in hex, of the files' bytes.
+        side: 'left' or 'right' where that half of the source is meant.
         label: the class.
-        side: the half of the picture that was translated; None: all of it.
     """
     about = {
         "sketchkit": sketchkit.__version__,
         "run": translator.path.absolute().parent.name,
         "checkpoint": translator.digest,
         "iteration": translator.iteration,
+        "code": translator.code,
         "source": source,
         "side": side,
         "class": label,
@@ -54,6 +58,6 @@ def with_outcome(about: dict[str, Any], translation: Translation) -> dict[str, A
     return {**about, "size": list(translation.size), "notes": list(translation.notes)}
 
 
-def is_same(found: dict[str, Any], about: dict[str, Any]) -> bool:
-    """Whether a file that says `found` was made as `about` asks, whatever came of it."""
-    return {key: value for key, value in found.items() if key not in ("size", "notes")} == about
+def without_outcome(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What `with_outcome` was given."""
+    return {key: value for key, value in about.items() if key not in _OUTCOME}

@@ -19,6 +19,7 @@ from sketchkit.engine.trial import try_networks, try_protocol
 from sketchkit.engine.uninitialized import undrawn
 from sketchkit.errors import CheckpointError, ConfigError
 from sketchkit.files import parse_json
+from sketchkit.inference.preparation import Preparation
 from sketchkit.options import check_options, one_of
 from sketchkit.registry import MODELS, translator_names
 
@@ -30,13 +31,13 @@ USED = ("translator", "backbone", "heads", "inference")
 
 
 class Loaded(NamedTuple):
-    """A checkpoint's path and content, the config, the translator in eval mode on its device, its data's pipeline."""
+    """A checkpoint's path and content, its config, the translator in eval mode on its device, what prepares for it."""
 
     path: Path
     content: dict[str, Any]
     config: Config
     model: Translator
-    pipeline: Any
+    preparation: Preparation
 
 
 def load_run(
@@ -62,9 +63,7 @@ def load_run(
     with undrawn():
         model: Translator = MODELS.build(parts)
     load_strictly(model, _for_inference(content["model"], model), path)
-    # What is for use is the same in both; a run may go without a validation.
-    loader = config.get("val_dataloader") or config["train_dataloader"]
-    return Loaded(path, content, config, model.to(device).eval(), loader["dataset"].get("pipeline") or [])
+    return Loaded(path, content, config, model.to(device).eval(), _preparation(config, path))
 
 
 def usable_device(device: str | torch.device) -> torch.device:
@@ -109,6 +108,15 @@ def _check(config: Config, path: Path) -> None:
         try_networks({"backbone": config["backbone"]}, copies=1)
     except ConfigError as error:
         raise CheckpointError(f"{path} holds a config that nothing can be built of: {error}") from error
+
+
+def _preparation(config: Config, path: Path) -> Preparation:
+    # What is for use is the same in both; a run may go without a validation.
+    loader = config.get("val_dataloader") or config["train_dataloader"]
+    try:
+        return Preparation(loader["dataset"].get("pipeline") or [])
+    except ConfigError as error:
+        raise CheckpointError(f"{path} holds a config by which no picture can be prepared: {error}") from error
 
 
 def _tested_by(options: Mapping[str, Any], config: Config) -> Config:

@@ -17,6 +17,7 @@ from sketchkit.translators.pictures import IMAGES
 
 # Found without the rest of what TRANSFORMS knows, which imports torchvision.
 QUICK = (hints.ColorHints, sketch.InvertSketch, sketch.DistanceField)
+_TRIED = 64  # pixels a side of a picture to try the steps with
 
 
 class Preparation:
@@ -28,7 +29,7 @@ class Preparation:
         resize: by kind, that step, or None.
 
     Raises:
-        ConfigError: a step is none, or cannot prepare a picture.
+        ConfigError: a step is none, or does nothing with a picture but fail.
     """
 
     def __init__(self, pipeline: Sequence[Mapping[str, Any]]) -> None:
@@ -42,7 +43,8 @@ class Preparation:
             self.before[kind] = [step for step in steps[:place] if not resizes(step)]
             self.after[kind] = steps[place + 1 :]
             self.resize[kind] = steps[place] if place < len(steps) else None
-            self._try(kind)
+            with explained("pipeline"):
+                self(torch.zeros(3, _TRIED, _TRIED, dtype=torch.uint8), kind)
 
     def scale(self, kind: str, height: int, width: int) -> Scale | None:
         """The scale at which training saw whole pictures, for one of that size; None: at their own."""
@@ -53,12 +55,6 @@ class Preparation:
         """A 'source' or 'target' (3, H, W) uint8, prepared, at that scale or at its own."""
         picture = _applied(self.before[kind], picture, kind)
         return _applied(self.after[kind], scale(picture) if scale else picture, kind)
-
-    def _try(self, kind: str) -> None:
-        """Prepare a blank picture; its scale is only told, as a size may be past all memory."""
-        with explained(f"the pipeline for a {kind}"):
-            self.scale(kind, 64, 64)
-            self(torch.full((3, 64, 64), 255, dtype=torch.uint8), kind)
 
 
 def _applied(steps: Iterable[Any], picture: Tensor, kind: str) -> Tensor:
@@ -76,7 +72,7 @@ def _for_use(pipeline: Any, kind: str) -> Iterator[Any]:
         if name == "Only":
             yield from _for_use(config.get("transform") or (), kind) if kind in _listed(keys) else ()
         elif name in RESIZERS:
-            yield Resizer(**config)
+            yield Resizer(config)
         else:
             step = _built(config)
             if kind in _uses(step, name):
@@ -84,7 +80,7 @@ def _for_use(pipeline: Any, kind: str) -> Iterator[Any]:
 
 
 def _listed(keys: Any) -> Any:
-    return (keys,) if isinstance(keys, str) else keys
+    return keys if isinstance(keys, list | tuple) else (keys,)
 
 
 def _built(config: Mapping[str, Any]) -> Any:

@@ -61,6 +61,10 @@ class PictureReader:
         hint = None if source.hint is None else _hint(source.hint, reading.frame, entry.shape[-2:])
         return Prepared(pixels, entry, hint, number, source.name, reading.notes)
 
+    def guide(self, one: Prepared) -> Tensor:
+        """What gives an output of the picture its detail, (3, H, W) uint8: of drawings dark lines on a light ground."""
+        return 255 - one.pixels if self.drawings and self.drawings.is_dark else one.pixels
+
     def at_its_own_size(self, one: Prepared, kind: str) -> Tensor:
         """The picture as networks would see it if they saw it at its own size, (1, C, H, W) uint8."""
         return self.preparation(one.pixels, kind)[None]

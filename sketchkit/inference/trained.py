@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,9 @@ from sketchkit.data.transforms.scale import LONGEST
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.inference.detail import bring_to_size
 from sketchkit.inference.loading import load_run, usable_device
-from sketchkit.inference.preparation import Preparation
 from sketchkit.inference.reading import PictureReader, Prepared
 from sketchkit.inference.request import Request, Source, Translation
+from sketchkit.inference.source import code_record
 from sketchkit.options import did_you_mean
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
 from sketchkit.translators.pictures import IMAGES, to_bytes
@@ -67,7 +70,13 @@ class TrainedTranslator:
         self.options = inference_options(self.config)
         self.half = _half(loaded.content.get("source_half"), self.path)
         drawings = _profile(loaded.content.get("drawings"), self.path)
-        self.reader = PictureReader(_preparation(loaded.pipeline, self.path), self.options, drawings)
+        self.reader = PictureReader(loaded.preparation, self.options, drawings)
+
+    @cached_property
+    def code(self) -> str:
+        """SHA-256, in hex, of the code that makes its pictures; see `code_record`."""
+        record = code_record(self.config, self.networks.values())
+        return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -151,8 +160,7 @@ class TrainedTranslator:
         """
         self.check(request)
         self._check_hint(self.networks[request.direction], source)
-        number = self.number_of(source.label, request)
-        return self.reader(source, number, request)
+        return self.reader(source, self.number_of(source.label, request.direction), request)
 
     def paint(self, prepared: Sequence[Prepared], request: Request) -> list[Translation]:
         """The translations of pictures; those of one size at work are computed together.
@@ -236,7 +244,7 @@ class TrainedTranslator:
         if getattr(preprocessor, "keeps_detail", False) and source.shape[-2:] != one.pixels.shape[-2:]:
             source = preprocessor({start: self.reader.at_its_own_size(one, start)})[start]
         shown = preprocessor.to_picture(image, end, source)
-        whole = to_bytes(bring_to_size(shown, one.pixels.to(self.device), self.detail_of(request)))
+        whole = to_bytes(bring_to_size(shown, self.reader.guide(one).to(self.device), self.detail_of(request)))
         return whole[0].permute(1, 2, 0).numpy()
 
     def _check_hint(self, network: Any, source: Source) -> None:
@@ -251,13 +259,13 @@ class TrainedTranslator:
             sizes = [f"{width}x{height}" for height, width in both]
             raise DataError(f"the hint is {sizes[0]} and the picture {sizes[1]}: draw the hint on the picture itself")
 
-    def number_of(self, label: str | None, request: Request) -> int | None:
-        """The number of a class; None of a network that is told none.
+    def number_of(self, label: str | None, direction: str = "AtoB") -> int | None:
+        """The number of a class; None where the network is told none.
 
         Raises:
-            ConfigError: the run has no such class, or needs one, or takes none.
+            ConfigError: the run has no such class, or draws classes and none is named, or draws none and one is.
         """
-        if not self.classes or not takes(self.networks[request.direction], "label"):
+        if not self.classes or not takes(self.networks[direction], "label"):
             if label is not None:
                 raise ConfigError(f"{self.path} draws no classes: leave out --label {label}")
             return None
@@ -266,13 +274,6 @@ class TrainedTranslator:
         if label not in self.classes:
             raise ConfigError(f"this run has no class '{label}': {did_you_mean(str(label), self.classes)}")
         return self.classes.index(label)
-
-
-def _preparation(pipeline: Any, path: Path) -> Preparation:
-    try:
-        return Preparation(pipeline)
-    except ConfigError as error:
-        raise CheckpointError(f"{path} holds a config by which no picture can be prepared: {error}") from error
 
 
 def _profile(kept: Any, path: Path) -> DrawingProfile | None:

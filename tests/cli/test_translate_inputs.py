@@ -81,8 +81,36 @@ def test_a_second_call_goes_on_and_writes_over_nothing(runs, folder, tmp_path, c
     write_image(folder / "a.png", noise(seed=9))
     translate(*words, code=1)
     assert {name: (tmp_path / "out" / name).read_bytes() for name in before} == before
+    for more in (["--side", "left"], ["--side", "right"]):
+        translate(*words, *more, code=1)
     translate(*words, "--size", "16", "--overwrite")
     assert all((tmp_path / "out" / name).read_bytes() != data for name, data in before.items())
+
+
+def test_what_a_call_no_longer_asks_for_is_another_call(runs, folder, tmp_path, capsys):
+    strokes = np.zeros((20, 30, 4), np.uint8)
+    strokes[4:9, 4:9] = (255, 0, 0, 255)
+    Image.fromarray(strokes).save(tmp_path / "hint.png")
+    words = [runs("hints"), folder / "a.png", "-o", tmp_path / "out.png"]
+    translate(*words, "--hint", tmp_path / "hint.png")
+    before = (tmp_path / "out.png").read_bytes()
+    for again in ([], ["--side", "left"]):
+        translate(*words, *again, code=1)
+        assert "was not made by this call" in capsys.readouterr().err
+    translate(*words, "--hint", tmp_path / "hint.png")
+    assert (tmp_path / "out.png").read_bytes() == before and "there already" in capsys.readouterr().out
+
+
+def test_one_that_cannot_be_done_stops_no_other(runs, folder, tmp_path, capsys):
+    write_image(folder / "0.png", noise(24, 48))  # looks like a pair
+    write_image(folder / "1.png", noise(2, 900))
+    translate(runs("pix2pix"), folder, "-o", tmp_path / "out", "--batch-size", "5", "--tile-size", "64", code=2)
+    assert written(tmp_path / "out") == ["a.png", "b.png", "more/c.png"]
+    said = capsys.readouterr().err
+    assert f"{folder / '0.png'} looks like source and target" in said and f"{folder / '1.png'}: UNetGenerator" in said
+    write_image(tmp_path / "thread.png", noise(20, 1))
+    translate(runs("pix2pix"), tmp_path / "thread.png", "--side", "left", "-o", tmp_path / "x.png", code=1)
+    assert "has no halves" in capsys.readouterr().err
 
 
 def test_a_picture_of_somebody_else_is_not_written_over(runs, folder, tmp_path, capsys):
@@ -147,7 +175,8 @@ def test_labels_by_folder_and_by_table(runs, tmp_path, capsys):
 
 def test_tables_that_say_nothing_are_refused(tmp_path, folder):
     inputs, table = find_inputs([str(folder)]), tmp_path / "labels.csv"
-    for text, message in (("a.png\n", "no picture, comma, class"), ("a.png,b,c\n", "no picture, comma, class")):
+    lines, large = "no picture, comma, class", f"a.png,{'x' * 200_000}\n"
+    for text, message in (("a.png\n", lines), ("a.png,b,c\n", lines), (large, "is no CSV file")):
         table.write_text(text)
         with pytest.raises(DataError, match=message):
             labels_of(inputs, None, table)
@@ -172,6 +201,8 @@ def test_calls_that_cannot_be_meant_are_one_line(runs, folder, tmp_path, capsys)
         (["-o", tmp_path / "out", "--fit"], "was not trained on drawings: leave out --fit"),
         (["-o", tmp_path / "out", "--detail", "ink"], "which alone have ink"),
         (["-o", tmp_path / "out", "--size", "0"], "'--size'"),
+        (["-o", tmp_path / "out", "--size", "nativ"], "neither 'native' nor a number"),
+        (["-o", tmp_path / "out", "--label", "apple"], "draws no classes"),
     ):
         capsys.readouterr()
         translate(runs("pix2pix"), folder, *words, code=2)

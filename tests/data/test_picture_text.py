@@ -62,3 +62,9 @@ def test_files_of_strangers_say_nothing_and_raise_nothing(tmp_path):
         (tmp_path / name).write_bytes(data)
         assert not read_about(tmp_path / name), name
     assert read_about(tmp_path) is None and read_about(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".webp"])
+def test_a_side_that_the_format_cannot_hold_is_one_line(ending):
+    with pytest.raises(DataError, match=r"cannot hold a picture of 70000x1 .*: write PNG"):
+        encoded(np.zeros((1, 70_000, 3), np.uint8), ending, {})

@@ -1,5 +1,6 @@
 """A person's drawing is brought to the look of the training's: by the command, in Python, and not where it is none."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -89,6 +90,18 @@ def test_a_hint_goes_where_its_drawing_goes(runs):
     strokes = (one.hint[0, 3] > 0.5).any(1).nonzero().float() / one.hint.shape[-2]
     assert rows.min() < strokes.min() < strokes.max() < rows.max()
     assert abs((strokes.max() + strokes.min()) - (rows.max() + rows.min())) < 0.1
+
+
+def test_lines_over_colors_are_dark_whatever_the_ground_of_the_training(runs):
+    translator = TrainedTranslator(runs("hints"), "cpu")
+    drawing = np.full((300, 300, 3), 255, np.uint8)
+    drawing[100:110, 40:260] = 0
+    expected = translator(drawing, lines="as-is", detail="ink")
+    profile = translator.reader.drawings
+    translator.reader.drawings = dataclasses.replace(profile, is_dark=True)
+    made = translator(255 - drawing, lines="as-is", detail="ink")
+    for picture in (expected, made):
+        assert picture[104, 60:240].max() < 40 < picture[200:280].mean()
 
 
 def test_the_command_says_what_it_did(run, translate, drawing, tmp_path, capsys):

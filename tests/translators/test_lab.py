@@ -143,3 +143,13 @@ def test_black_and_white_have_no_colour_whatever_is_predicted(color):
         assert (shown[2:].amax(1) - shown[2:].amin(1)).max() < 1e-3
     else:
         assert (shown[2:].amax(1) - shown[2:].amin(1)).max() > 1e-2
+
+
+def test_a_tall_picture_in_parts_is_the_picture_at_once(monkeypatch):
+    picture = torch.randint(0, 256, (2, 3, 37, 9), dtype=torch.uint8)
+    whole = LabPreprocessor()({"target": picture})
+    shown = LabPreprocessor().to_picture(whole["target"], "target", whole["source"])
+    monkeypatch.setattr("sketchkit.translators.lab._ROWS", 8)
+    parts = LabPreprocessor()({"target": picture})
+    assert torch.equal(parts["target"], whole["target"]) and torch.equal(parts["source"], whole["source"])
+    assert torch.equal(LabPreprocessor().to_picture(whole["target"], "target", whole["source"]), shown)

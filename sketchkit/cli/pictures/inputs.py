@@ -113,11 +113,10 @@ def labels_of(inputs: Iterable[Input], label: str | None, table: Path | None) ->
 
 
 def _from_table(inputs: Sequence[Input], table: Path) -> tuple[dict[Input, str], list[str]]:
-    text = read_text(table, "table")
     try:
-        rows = [row for row in csv.reader(io.StringIO(text)) if any(map(str.strip, row))]
+        rows = [row for row in csv.reader(io.StringIO(read_text(table, "table"))) if any(map(str.strip, row))]
     except csv.Error as error:
-        raise DataError(f"{table} is no table of picture, comma, class: {error}") from error
+        raise DataError(f"{table} is no CSV file ({error}): give lines of picture, comma, class") from error
     if rows and {cell.strip().lower() for cell in rows[0]} in HEADERS:
         rows = rows[1:]
     if bad := [",".join(row) for row in rows if len(row) != 2 or not row[1].strip()]:

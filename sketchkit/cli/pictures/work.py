@@ -14,17 +14,20 @@ from sketchkit.cli.pictures.outputs import Job
 from sketchkit.data.formats import most_bytes
 from sketchkit.data.image_io import UnusablePicture, read_hashed, straight_of
 from sketchkit.data.picture_text import read_about, write_described
-from sketchkit.errors import ConfigError, DataError, SketchkitError
+from sketchkit.errors import ConfigError, DataError
 from sketchkit.inference import Request, Source, TrainedTranslator, Translation
-from sketchkit.inference.about import about_output, is_same, with_outcome
+from sketchkit.inference.about import about_output, with_outcome, without_outcome
 from sketchkit.inference.reading import Prepared
 from sketchkit.problems import first_few
+
+# One of many pictures: the others are done all the same.
+MISTAKES = (DataError, ConfigError)
 
 
 class Outcome(NamedTuple):
     """What became of a job.
 
-    made, was_there: files; error, exit_code: what went wrong; size: height and width at which networks worked; pixels,
+    made, was_there: files; code: the exit code of an error; size: height and width at which networks worked; pixels,
     abouts: of what goes to standard output.
     """
 
@@ -32,7 +35,7 @@ class Outcome(NamedTuple):
     made: int = 0
     was_there: int = 0
     error: str | None = None
-    exit_code: int = 0
+    code: int = 0
     size: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     pixels: Sequence[np.ndarray] = ()
@@ -46,10 +49,6 @@ class Outcome(NamedTuple):
             return {**record, "error": self.error}
         about = {"class": self.job.label, "size": self.size and list(self.size), "notes": list(self.notes)}
         return {**record, **{key: value for key, value in about.items() if value}, "was_there": self.was_there > 0}
-
-
-class _ForThisPicture(ConfigError):
-    """The call does not fit one picture, and may fit the next."""
 
 
 class _Ready(NamedTuple):
@@ -72,6 +71,7 @@ class Work:
     ) -> None:
         self.translator, self.request = translator, request
         self.hint, self.side, self.overwrite = hint, side, overwrite
+        self.half = side if side in ("left", "right") else None
 
     def check_labels(self, jobs: Sequence[Job]) -> None:
         """Refuse classes that the run does not draw, before anything is made.
@@ -84,7 +84,7 @@ class Work:
             shown.setdefault(job.label, []).append(job.input.shown)
         for label, names in shown.items():
             try:
-                self.translator.number_of(label, self.request)
+                self.translator.number_of(label, self.request.direction)
             except ConfigError as error:
                 raise ConfigError(f"{first_few(names)}: {error}" if len(shown) > 1 else str(error)) from error
 
@@ -100,30 +100,20 @@ class Work:
         try:
             pixels, digest = _read(job)
             hint, hint_digest = self._hint_of(job, pixels)
-            abouts = [
-                about_output(
-                    self.translator,
-                    self.request,
-                    noise,
-                    source=digest,
-                    hint=hint_digest,
-                    label=job.label,
-                    side=None if self.side == "whole" else self.side,
-                )
-                for noise in self.request.noises
-            ]
+            given: dict[str, Any] = {"source": digest, "side": self.half, "hint": hint_digest, "label": job.label}
+            abouts = [about_output(self.translator, self.request, noise, **given) for noise in self.request.noises]
             if self._is_there(job, abouts):
                 return Outcome(job, was_there=len(job.places))
             return _Ready(
                 job, self.translator.prepare(Source(self._half(job, pixels), job.label, hint), self.request), abouts
             )
-        except (DataError, _ForThisPicture) as error:
+        except MISTAKES as error:
             return _failed(job, error)
 
     def _painted(self, ready: Sequence[_Ready]) -> Iterator[Outcome]:
         try:
             translations = self.translator.paint([one.prepared for one in ready], self.request)
-        except (DataError, ConfigError) as error:
+        except MISTAKES as error:
             if len(ready) == 1:
                 yield _failed(ready[0].job, error)
                 return
@@ -140,7 +130,10 @@ class Work:
             if place is None:
                 return outcome._replace(pixels=translation.pictures, abouts=abouts)
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_described(place, picture, about)
+            try:
+                write_described(place, picture, about)
+            except DataError as error:
+                return _failed(one.job, error)
         return outcome
 
     def _is_there(self, job: Job, abouts: Sequence[dict[str, Any]]) -> bool:
@@ -153,7 +146,7 @@ class Work:
         if self.overwrite or not there:
             return False
         for place, about in there:
-            if not is_same(read_about(place) or {}, about):
+            if without_outcome(read_about(place) or {}) != about:
                 raise DataError(
                     f"{place} is there and was not made by this call: write somewhere else with -o, or add --overwrite"
                 )
@@ -163,12 +156,14 @@ class Work:
         if self.side is None and self.request.direction == "AtoB":
             half = self.translator.half_of_pair(pixels)
             if half:
-                raise _ForThisPicture(
+                raise ConfigError(
                     f"{job.input.shown} looks like source and target side by side, as this run was trained on: add "
                     f"--side {half} for its source, or --side whole for all of it"
                 )
         middle = pixels.shape[1] // 2
-        return {"left": pixels[:, :middle], "right": pixels[:, -middle:]}.get(self.side or "whole", pixels)
+        if self.half and not middle:
+            raise DataError("it is one pixel wide and has no halves: leave out --side")
+        return {"left": pixels[:, :middle], "right": pixels[:, -middle:]}.get(self.half or "whole", pixels)
 
     def _hint_of(self, job: Job, pixels: np.ndarray) -> tuple[Any, str | None]:
         """The strokes of the file given, or of the one of the picture's name in the folder given, and their digest."""
@@ -182,7 +177,7 @@ class Work:
             if not strokes.is_file():
                 raise DataError(f"there is no hint at {strokes}: draw one, or translate the picture without --hint")
         height, width = pixels.shape[:2]
-        hint = read_hint(strokes, (height, width // 2 if self.side in ("left", "right") else width))
+        hint = read_hint(strokes, (height, width // 2 if self.half else width))
         return hint, sha256(strokes.read_bytes()).hexdigest()
 
 
@@ -197,8 +192,8 @@ def _read(job: Job) -> tuple[np.ndarray, str]:
     return straight_of(data, job.input.shown), sha256(data).hexdigest()
 
 
-def _failed(job: Job, error: SketchkitError) -> Outcome:
-    """With what is wrong, and the picture's name where that does not say it."""
+def _failed(job: Job, error: DataError | ConfigError) -> Outcome:
+    """What is wrong, with the picture's name where that does not say it."""
     text = str(error)
     is_named = isinstance(error, UnusablePicture) or job.input.shown in text
-    return Outcome(job, error=text if is_named else f"{job.input.shown}: {text}", exit_code=error.exit_code)
+    return Outcome(job, error=text if is_named else f"{job.input.shown}: {text}", code=error.exit_code)

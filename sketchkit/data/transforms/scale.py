@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sketchkit.declared import Interpolation
-from sketchkit.errors import ConfigError
-from sketchkit.options import one_of
+from sketchkit.options import explained, one_of
 
 LONGEST = 16_384  # pixels, of the longer side of whatever is resized by its shorter one
 SMOOTH = ("bilinear", "bicubic")  # the ways that have antialiasing
@@ -51,20 +50,22 @@ def resized(image: Tensor, size: Sequence[int], interpolation: str = "bilinear")
 
 
 class Resizer:
-    """What a step that torchvision has does to the scale of whole pictures; see RESIZERS.
+    """What a step that torchvision has does to the scale of whole pictures.
+
+    Args:
+        config: of the step, whose `type` is one of RESIZERS.
 
     Raises:
-        ConfigError: a size that is not above 0, or another interpolation.
+        ConfigError: its options say no scale.
     """
 
-    def __init__(self, type: str, interpolation: str = "bilinear", **options: Any) -> None:
-        self.name, self.interpolation, self.options = type, interpolation, options
-        one_of("interpolation", interpolation, get_args(Interpolation))
-        for name in ("size", "min_size", "max_size"):
-            value = options.get(name)
-            for number in value if isinstance(value, list | tuple) else () if value is None else (value,):
-                if isinstance(number, bool) or not number > 0:
-                    raise ConfigError(f"{name}={value!r:.60}: give numbers above 0")
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.options = dict(config)
+        self.name: str = self.options.pop("type")
+        self.interpolation: str = self.options.pop("interpolation", "bilinear")
+        one_of(f"{self.name}: interpolation", self.interpolation, get_args(Interpolation))
+        with explained(self.name):
+            self.short_side(LONGEST, LONGEST)
 
     def short_side(self, height: int, width: int) -> int:
         """The pixels of the shorter side of a picture of that size."""
