@@ -11,7 +11,7 @@ import numpy as np
 from sketchkit.config.names import DEFAULT_PRESET, config_names, preset_file
 from sketchkit.errors import ConfigError
 from sketchkit.forms import FORMS, Picture, as_rgb, given_as, hint_of, straight_of
-from sketchkit.options import did_you_mean, one_of, whole_number
+from sketchkit.options import check_options, did_you_mean, one_of, whole_number
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -77,6 +77,7 @@ class Translate:
         """
         from sketchkit.inference import Request, Source
 
+        check_options(Request, request)
         asked = Request(**request)
         one_of("as_", as_, FORMS)
         whole_number("batch_size", batch_size, 1)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import click
 
-T = TypeVar("T")
 Told: TypeAlias = Callable[[int, int], None]  # of how much is done, of how much in all
 
 
@@ -60,18 +59,6 @@ class _Tenths:
         click.echo(
             f"{self.title}: {done} of {total}, {rate:.1f} images/s, {_clock((total - done) / rate)} left", err=True
         )
-
-
-def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items, so many at a time."""
-    chunk: list[T] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _clock(seconds: float) -> str:

@@ -31,7 +31,7 @@ from sketchkit.cli.options import (
 )
 from sketchkit.cli.pictures.inputs import STANDARD, find_inputs, labels_of
 from sketchkit.cli.pictures.outputs import ENDINGS, Job, plan
-from sketchkit.cli.progress import bar_or_lines, in_chunks
+from sketchkit.cli.progress import bar_or_lines
 from sketchkit.errors import DataError
 from sketchkit.problems import first_few
 
@@ -160,7 +160,8 @@ def _outcomes(jobs: Sequence[Job], options: Mapping[str, Any]) -> Iterator[Outco
     work.check_labels(jobs)
     done = 0
     with bar_or_lines("translating", options["quiet"] or len(jobs) < 2) as tell:
-        for chunk in in_chunks(jobs, options["batch_size"]):
+        for start in range(0, len(jobs), options["batch_size"]):
+            chunk = jobs[start : start + options["batch_size"]]
             yield from work.run(chunk)
             done += len(chunk)
             tell(done, len(jobs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 
 USED = ("translator", "backbone", "heads", "inference")
+# Registries that another thread is just filling have no names yet, and seem to be full.
+_ONE_AT_A_TIME = RLock()
 
 
 class Loaded(NamedTuple):
@@ -49,6 +52,18 @@ def load_run(
     **protocol: Any,
 ) -> Loaded:
     """Load what a run is used with; for options and errors see `TrainedTranslator`."""
+    with _ONE_AT_A_TIME:
+        return _load(run, device, config, plugin_files, trust_code, protocol)
+
+
+def _load(
+    run: str | Path,
+    device: torch.device,
+    config: Config | None,
+    plugin_files: Sequence[str | Path],
+    trust_code: bool,
+    protocol: Mapping[str, Any],
+) -> Loaded:
     path, content = _find(Path(run))
     if config is None:
         config = _kept_config(content["config"], path)

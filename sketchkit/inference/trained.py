@@ -191,7 +191,9 @@ class TrainedTranslator:
             mend = ", or add --test-dropout on" if self.has_dropout and not self.drops else ""
             raise ConfigError(f"{self.path} takes no noise, its samples would all be alike: leave out --samples{mend}")
         if request.fit and not self.reader.reads_drawings(request):
-            raise ConfigError(f"{self.path} was not trained on drawings: leave out --fit")
+            raise ConfigError(
+                f"{self.path} was not trained on drawings, or does not begin with them here: leave out --fit"
+            )
         if request.detail == "ink" and not (self.options.is_drawing and request.direction == "AtoB"):
             raise ConfigError(f"{self.path} was not trained on drawings, which alone have ink: leave out --detail ink")
 
@@ -208,14 +210,12 @@ class TrainedTranslator:
             names = [one.name for one in together]
             images = [generator.picture_of(names, noise) for noise in (request.noises if self.varies else [0])]
             size = batch["source"].shape[-2:]
-            return [
-                Translation(
-                    [self._finished(image[place, None], one, end, batch, place, request) for image in images],
-                    (size[0], size[1]),
-                    one.notes,
-                )
-                for place, one in enumerate(together)
-            ]
+            translations = []
+            for place, one in enumerate(together):
+                source = self._source_of(one, batch["source"][place, None], start)
+                made = [self._finished(image[place, None], one, source, end, request) for image in images]
+                translations.append(Translation(made, (size[0], size[1]), one.notes))
+            return translations
 
     def _batch(self, together: Sequence[Prepared], kind: str) -> dict[str, Any]:
         batch = self.model.data_preprocessor({kind: torch.cat([one.entry for one in together])})
@@ -234,16 +234,16 @@ class TrainedTranslator:
             warnings.warn(f"tiles do not make the picture that the whole would be: {reason}", stacklevel=2)
         return TiledGenerator(network, batch, self.protocol, tile=request.tile, insist=request.insist)
 
-    def _finished(
-        self, image: Tensor, one: Prepared, end: str, batch: Mapping[str, Any], place: int, request: Request
-    ) -> np.ndarray:
-        """An output (1, C, h, w) of the network as pixels of its source's size."""
+    def _source_of(self, one: Prepared, seen: Tensor, kind: str) -> Tensor:
+        """What networks saw, (1, C, h, w), or would have seen of the whole, where that gives back detail."""
         preprocessor = self.model.data_preprocessor
-        start = IMAGES[request.direction == "BtoA"]
-        source = batch["source"][place, None]
-        if getattr(preprocessor, "keeps_detail", False) and source.shape[-2:] != one.pixels.shape[-2:]:
-            source = preprocessor({start: self.reader.at_its_own_size(one, start)})[start]
-        shown = preprocessor.to_picture(image, end, source)
+        if not getattr(preprocessor, "keeps_detail", False) or seen.shape[-2:] == one.pixels.shape[-2:]:
+            return seen
+        return preprocessor({kind: self.reader.at_its_own_size(one, kind)})[kind]
+
+    def _finished(self, image: Tensor, one: Prepared, source: Tensor, kind: str, request: Request) -> np.ndarray:
+        """An output (1, C, h, w) of the network as pixels of its source's size."""
+        shown = self.model.data_preprocessor.to_picture(image, kind, source)
         whole = to_bytes(bring_to_size(shown, self.reader.guide(one).to(self.device), self.detail_of(request)))
         return whole[0].permute(1, 2, 0).numpy()
 

@@ -198,7 +198,7 @@ def test_calls_that_cannot_be_meant_are_one_line(runs, folder, tmp_path, capsys)
         (["-o", "-"], "-o - takes one picture"),
         (["-o", tmp_path / "file"], "is a file, and 3 pictures need a folder"),
         (["-o", "-", "--json"], "both write to standard output"),
-        (["-o", tmp_path / "out", "--fit"], "was not trained on drawings: leave out --fit"),
+        (["-o", tmp_path / "out", "--fit"], "was not trained on drawings, or does not begin with them here"),
         (["-o", tmp_path / "out", "--detail", "ink"], "which alone have ink"),
         (["-o", tmp_path / "out", "--size", "0"], "'--size'"),
         (["-o", tmp_path / "out", "--size", "nativ"], "neither 'native' nor a number"),

@@ -126,7 +126,7 @@ def test_a_run_of_no_drawings_leaves_pictures_alone(runs):
     source = Source(black)
     assert translate.translator.reader.drawings is None
     assert np.array_equal(translate.translator.prepare(source, Request()).pixels.permute(1, 2, 0).numpy(), black)
-    with pytest.raises(ConfigError, match="was not trained on drawings: leave out --fit"):
+    with pytest.raises(ConfigError, match="was not trained on drawings, or does not begin with them here"):
         translate(black, fit=True)
 
 

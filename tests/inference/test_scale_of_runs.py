@@ -49,6 +49,8 @@ def test_the_size_asked_for_is_the_one_at_work(runs):
         assert made.size == expected and made.pictures[0].shape == (40, 60, 3)
     with pytest.raises(ConfigError, match="size='natives' is not a choice: did you mean 'native'"):
         Request(size="natives")
+    with pytest.raises(ConfigError, match="has no option 'sizes': did you mean 'size'"):
+        sketchkit.load(runs("pix2pix"), "cpu")(noise(40, 60), sizes=8)
 
 
 def test_lines_stay_sharp_where_colors_are_enlarged():

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -340,3 +342,19 @@ def test_a_call_leaves_the_global_randomness_and_the_network_alone(translators):
         translator(image[::-1], **a_class(translator))
     assert torch.equal(torch.rand(2), expected)
     assert all(torch.equal(value, before[key]) for key, value in translator.model.state_dict().items())
+
+
+THREADS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import sketchkit
+
+with ThreadPoolExecutor(8) as pool:
+    assert len(list(pool.map(lambda run: sketchkit.load(run, "cpu"), sys.argv[1:] * 4))) == 8
+"""
+
+
+def test_threads_may_load_the_first_runs_of_a_process(runs):
+    words = [sys.executable, "-c", THREADS, str(runs("classes")), str(runs("recolor"))]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -27,7 +27,7 @@ class DrawingProfile:
         is_dark: whether the ground is dark.
         is_gray: whether lines have no colour.
         is_clean: whether the ground is white all over, or black.
-        strength: the median contrast of the lines, 1 for black on white.
+        strength: the contrast of the faintest lines, 1 for black on white.
         pen: the median width of strokes over the short side.
         pens: from the thinnest to the thickest pen.
         box: the median left, top, right and bottom of the ink, in shares of width and height.
@@ -97,7 +97,7 @@ def measure_drawings(pictures: Iterable[np.ndarray]) -> DrawingProfile | None:
         is_dark=_most(look.is_dark for look in looks),
         is_gray=_most(not is_colored(look) for look in looks),
         is_clean=_most(is_clean(look) for look in looks),
-        strength=float(np.median([look.strength / 255 for look in looks])),
+        strength=float(np.quantile([look.strength / 255 for look in looks], _RANGE[0])),
         pen=float(np.median(pens)),
         pens=_floats(np.quantile(pens, _RANGE)),
         box=box,

@@ -68,7 +68,8 @@ class RunRecordHook(Hook):
         dataset = runner.train_dataloader.dataset
         self._data = {"samples": len(dataset), "fingerprint": dataset.fingerprint()}
         self._half = dataset.source_half
-        self._drawings = _look_of(dataset) if inference_options(runner.cfg).is_drawing else None
+        is_measured = is_main_process() and inference_options(runner.cfg).is_drawing
+        self._drawings = _look_of(dataset) if is_measured else None
         if is_main_process():
             self._say_what_changed(runner)
             record = {
@@ -109,7 +110,7 @@ class RunRecordHook(Hook):
 def _look_of(dataset: FileDataset) -> dict[str, Any] | None:
     """What the drawings of the data look like, by some of them."""
     profile = measure_drawings(_drawings(dataset))
-    if profile is None and is_main_process():
+    if profile is None:
         print("note: the sources are no line drawings, though inference.source='drawing' says so", flush=True)
     return profile.to_dict() if profile else None
 
