@@ -83,10 +83,12 @@ def test_classes_and_noise_are_what_validation_shows(runs, translators):
     translator = translators("classes")
     label = translator.classes[int(sample["label"])]
     assert label == dataset.pairs[0].category
-    outs = [translator(sketch, label=label, name=sample["key"], seed=draw) for draw in (0, 1)]
+    # The lines of a photo may be paler than those of the others, and would be darkened.
+    as_is = {"name": sample["key"], "lines": "as-is"}
+    outs = [translator(sketch, label=label, seed=draw, **as_is) for draw in (0, 1)]
     assert levels(outs[0], fake) <= 1 and levels(outs[1], second) <= 1
     assert levels(*outs) > 1
-    other = translator(sketch, label=next(c for c in translator.classes if c != label), name=sample["key"])
+    other = translator(sketch, label=next(c for c in translator.classes if c != label), **as_is)
     assert levels(other, outs[0]) > 1
 
 
@@ -338,3 +340,36 @@ def test_a_call_leaves_the_global_randomness_and_the_network_alone(translators):
         translator(image[::-1], **a_class(translator))
     assert torch.equal(torch.rand(2), expected)
     assert all(torch.equal(value, before[key]) for key, value in translator.model.state_dict().items())
+
+
+RESIZE = {"type": "Resize"}
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "message"),
+    [
+        ([{**RESIZE, "size": 0}], "size=0: give numbers above 0"),
+        ([{**RESIZE, "size": "abc"}], "for a source cannot be built: TypeError"),
+        ([RESIZE], "missing 1 required positional argument: 'size'"),
+        ([{**RESIZE, "size": 8, "interpolation": "lanczos"}], "interpolation='lanczos' is not a choice"),
+        ([{"type": "RandomResizedCrop", "size": 8, "scale": [-1, -1]}], "for a source cannot be built"),
+        ([{"type": "ColorHints", "zz": 1}], "ColorHints has no option 'zz'"),
+        ([{"type": "Only", "keys": 3}], "for a source cannot be built"),
+        ([{"type": "Grayscale", "num_output_channels": 7}], "num_output_channels must be 1 or 3"),
+    ],
+)
+def test_a_pipeline_that_prepares_nothing_is_said_at_once(runs, tmp_path, pipeline, message):
+    content = read_checkpoint(runs("pix2pix") / "iter_3.pth")
+    config = json.loads(content["config"])
+    config["val_dataloader"]["dataset"]["pipeline"] = pipeline
+    write_checkpoint(tmp_path / "iter_3.pth", {**content, "config": json.dumps(config)})
+    with pytest.raises(CheckpointError, match=message):
+        TrainedTranslator(tmp_path, "cpu")
+
+
+@pytest.mark.parametrize("ratio", [10**400, float("nan"), -1, "wide"])
+def test_a_half_that_is_none_is_refused(runs, tmp_path, ratio):
+    content = read_checkpoint(runs("pix2pix") / "iter_3.pth")
+    write_checkpoint(tmp_path / "iter_3.pth", {**content, "source_half": {"side": "left", "ratio": ratio}})
+    with pytest.raises(CheckpointError, match="its 'source_half' is"):
+        TrainedTranslator(tmp_path, "cpu")
