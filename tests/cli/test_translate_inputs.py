@@ -114,11 +114,13 @@ def test_a_picture_of_somebody_else_is_not_written_over(runs, folder, tmp_path, 
         assert "add --overwrite" in capsys.readouterr().err and (tmp_path / name).read_bytes() == content
 
 
-def test_what_a_picture_says_of_itself(runs, folder, tmp_path):
+def test_what_a_picture_says_of_itself(runs, folder, tmp_path, capsys):
     label = TrainedTranslator(runs("classes"), "cpu").classes[1]
     words = [runs("classes"), folder / "a.png", "--label", label, "--seed", "7", "--samples", "2"]
     for ending in ("png", "jpg"):
+        capsys.readouterr()
         translate(*words, "-o", tmp_path / f"out.{ending}")
+        assert f"2 pictures in {tmp_path}/out_1.{ending} to {tmp_path}/out_2.{ending}, " in capsys.readouterr().out
         about = read_about(tmp_path / f"out_2.{ending}")
         assert (about["class"], about["noise"], about["sketchkit"]) == (label, 8, sketchkit.__version__)
         assert about["checkpoint"] == TrainedTranslator(runs("classes"), "cpu").digest
@@ -239,6 +241,10 @@ def test_a_pair_side_by_side_is_noticed(runs, tmp_path, capsys):
     write_image(tmp_path / "square.png", noise(24, 24))
     translate(runs("pix2pix"), tmp_path / "pair.png", tmp_path / "square.png", "-o", tmp_path / "both", code=2)
     assert written(tmp_path / "both") == ["square.png"] and "--side right" in capsys.readouterr().err
+    write_image(tmp_path / "thin.png", noise(24, 1))
+    for side in ("left", "right"):
+        translate(runs("pix2pix"), tmp_path / "thin.png", "-o", tmp_path / "thin_out.png", "--side", side, code=1)
+        assert f"one pixel wide, and has no halves: leave out --side {side}" in capsys.readouterr().err
     translate(*words, "--side", "whole")
     assert read_image(tmp_path / "out.png").shape == (24, 48, 3)
     translate(runs("cycle"), tmp_path / "pair.png", "-o", tmp_path / "cycle.png")

@@ -168,7 +168,11 @@ class Work:
                     f"--side {half} for its source, or --side whole for all of it"
                 )
         middle = pixels.shape[1] // 2
-        return {"left": pixels[:, :middle], "right": pixels[:, -middle:]}.get(self.side or "whole", pixels)
+        if self.side not in ("left", "right"):
+            return pixels
+        if not middle:
+            raise DataError(f"{job.input.shown} is one pixel wide, and has no halves: leave out --side {self.side}")
+        return pixels[:, :middle] if self.side == "left" else pixels[:, -middle:]
 
     def _hint_of(self, job: Job, pixels: np.ndarray) -> tuple[Any, str | None]:
         """The strokes of the file given, or of the one of the picture's name in the folder given, and their digest."""
