@@ -14,7 +14,7 @@ from sketchkit.engine.hooks.progress import read_scalars
 from tests.conftest import ROOT
 from tools import benchmark as tool
 
-evaluation = tool.benchmark_eval
+evaluation, translating = tool.benchmark_eval, tool.benchmark_translate
 
 pytestmark = pytest.mark.slow  # whole runs
 
@@ -139,3 +139,22 @@ def test_a_program_that_fails_is_told_of(two_sets, monkeypatch, capsys):
     monkeypatch.setattr(evaluation.subprocess, "run", lambda *words, **options: failed)
     assert call("eval", *two_sets, "--weights", "given.pth") == 1
     assert "ours failed: ValueError: bad weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(1.69, 0), (1.71, 1)])
+def test_the_start_of_a_translation_is_held_against_torchs(runs, tmp_path, monkeypatch, capsys, seconds, code):
+    write_image(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    calls = []
+    monkeypatch.setattr(translating, "cpu_seconds", lambda words: calls.append(words) or [1.0, seconds][len(words) > 3])
+    assert call("start", runs("pix2pix"), tmp_path / "a.png", "--rounds", 2) == code
+    assert f"{seconds:.2f} times" in capsys.readouterr().out
+    assert len(calls) == 4 and "translate" in calls[1] and "import torch" in calls[0]
+
+
+def test_batches_are_compared_with_pictures_one_by_one(tmp_path, capsys):
+    words = ["batches", "--preset", "recolor_simple", "--preset", "sketchygan_demo", "--side", 32, "--rounds", 1]
+    assert call(*words, "--json", tmp_path / "out.json") == 0
+    first, second = json.loads((tmp_path / "out.json").read_text())
+    assert second["bytes"] == 16 * 3 * 32 * 32 and second["differ"]["1"] == 0
+    assert max(second["differ"].values()) < second["bytes"] / 100
+    assert set(first["images_per_second"]) == {"1", "4", "16"} and "bytes that differ" in capsys.readouterr().out

@@ -35,9 +35,11 @@ def bar(title: str, hidden: bool = False, unit: str = "images/s") -> Iterator[To
 
 @contextmanager
 def bar_or_lines(title: str, hidden: bool = False) -> Iterator[Told]:
-    """As `bar`, and elsewhere than on a terminal a line at each tenth; work of one step alone is shown nowhere."""
-    if hidden or sys.stderr.isatty():
-        with bar(title, hidden) as tell:
+    """As `bar`, and elsewhere than on a terminal a line at each tenth of ten steps or more."""
+    if hidden:
+        yield lambda done, total: None
+    elif sys.stderr.isatty():
+        with bar(title) as tell:
             yield tell
     else:
         yield _Tenths(title)
@@ -51,7 +53,7 @@ class _Tenths:
 
     def __call__(self, done: int, total: int) -> None:
         tenth = 10 * done // max(1, total)
-        if total < 2 or tenth == self.told:
+        if total < 10 or tenth == self.told:
             return
         self.told = tenth
         rate = done / max(1e-9, time.monotonic() - self.began)

@@ -109,6 +109,8 @@ class RunRecordHook(Hook):
 def _look_of(dataset: FileDataset) -> dict[str, Any] | None:
     """What the drawings of the data look like, by some of them."""
     profile = measure_drawings(_drawings(dataset))
+    if profile is None and is_main_process():
+        print("note: the sources are no line drawings, though inference.source='drawing' says so", flush=True)
     return profile.to_dict() if profile else None
 
 
