@@ -27,6 +27,10 @@ def test_floats_and_tensors_are_what_their_range_says():
     ):
         assert np.array_equal(straight_of(given, value_range), pixels)
     assert np.array_equal(as_rgb(planes[:1]), np.repeat(pixels[..., :1], 3, 2))
+    # What numpy has no type or no view for.
+    levels = torch.arange(0, 256, 4.0).view(1, 8, 8)
+    assert straight_of(levels.bfloat16(), (0, 255))[..., 0].ravel().tolist() == list(range(0, 256, 4))
+    assert np.array_equal(straight_of(torch._neg_view(-planes.float()), (0, 255)), pixels)
     # Beyond the range is clamped, not wrapped.
     assert straight_of(np.array([[-0.2, 1.4]]), (0, 1)).tolist() == [[[0, 0, 0], [255, 255, 255]]]
 
@@ -45,6 +49,14 @@ def test_floats_and_tensors_are_what_their_range_says():
         ((noise(4, 4, 3),), None, DataError, "a tuple is no picture: give a path"),
         (np.array([["black"]]), (0, 1), DataError, "give numbers"),
         (np.zeros((4, 4)), 5, ConfigError, "value_range=5: give black and white"),
+        (noise(4, 4).astype(complex), (0, 255), DataError, "an array of complex128 holds no levels"),
+        (noise(4, 4).astype(object), (0, 255), DataError, "an array of object holds no levels"),
+        (torch.zeros(3, 4, 4, device="meta"), (0, 1), DataError, "without memory is no picture"),
+        (torch.zeros(3, 4, 4).to_sparse(), (0, 1), DataError, "a tensor that is sparse"),
+        ([noise(4, 4)], None, DataError, "a list is no picture"),
+        (None, None, DataError, "a NoneType is no picture"),
+        ("a\0b.png", None, DataError, "cannot read a"),
+        *((np.zeros((4, 4)), odd, ConfigError, "give black and white") for odd in (1, (0, 1, 2), "ab", (0, 1e-320))),
     ],
 )
 def test_what_may_mean_anything_is_refused(given, value_range, error, message):

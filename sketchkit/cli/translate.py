@@ -183,6 +183,8 @@ def _tell(outcomes: Sequence[Outcome], output: Path) -> None:
         sizes = {outcome.size for outcome in outcomes if outcome.size}
         sides = sorted({min(size) for size in sizes})
         at = f", worked at {sides[0]} px" if len(sides) == 1 else ""
-        say(f"{made} picture{'s' if made > 1 else ''} in {output}{at}{''.join(f'; {one}' for one in said)}")
+        places = outcomes[0].job.places
+        place = output if output.is_dir() or len(places) == 1 else f"{places[0]} to {places[-1]}"
+        say(f"{made} picture{'s' if made > 1 else ''} in {place}{at}{''.join(f'; {one}' for one in said)}")
     if there:
         say(f"{there} picture{'s were' if there > 1 else ' was'} there already (--overwrite makes them again)")

@@ -113,6 +113,28 @@ def test_one_that_cannot_be_done_stops_no_other(runs, folder, tmp_path, capsys):
     assert "has no halves" in capsys.readouterr().err
 
 
+def test_what_was_made_of_another_half_or_with_strokes_is_another(runs, folder, tmp_path, capsys):
+    strokes = np.zeros((20, 30, 4), np.uint8)
+    strokes[5:10, 5:10] = (255, 0, 0, 255)
+    write_image(tmp_path / "strokes.png", strokes)
+    for kind, words in (("pix2pix", ["--side", "left"]), ("hints", ["--hint", tmp_path / "strokes.png"])):
+        call = [runs(kind), folder / "a.png", "-o", tmp_path / f"{kind}.png"]
+        translate(*call, *words)
+        before = (tmp_path / f"{kind}.png").read_bytes()
+        translate(*call, *words)
+        assert "was there already" in capsys.readouterr().out
+        translate(*call, code=1)
+        assert "was not made by this call" in capsys.readouterr().err
+        assert (tmp_path / f"{kind}.png").read_bytes() == before
+    translate(runs("pix2pix"), folder / "a.png", "-o", tmp_path / "pix2pix.png", "--side", "right", code=1)
+
+
+def test_a_link_to_itself_is_replaced(runs, folder, tmp_path):
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    translate(runs("pix2pix"), folder / "a.png", "-o", tmp_path / "loop.png")
+    assert read_image(tmp_path / "loop.png").shape == (20, 30, 3)
+
+
 def test_a_picture_of_somebody_else_is_not_written_over(runs, folder, tmp_path, capsys):
     for name, content in (("x.png", b"not even a picture"), ("y.bmp", b"a format without text")):
         (tmp_path / name).write_bytes(content)
@@ -120,11 +142,13 @@ def test_a_picture_of_somebody_else_is_not_written_over(runs, folder, tmp_path, 
         assert "add --overwrite" in capsys.readouterr().err and (tmp_path / name).read_bytes() == content
 
 
-def test_what_a_picture_says_of_itself(runs, folder, tmp_path):
+def test_what_a_picture_says_of_itself(runs, folder, tmp_path, capsys):
     label = TrainedTranslator(runs("classes"), "cpu").classes[1]
     words = [runs("classes"), folder / "a.png", "--label", label, "--seed", "7", "--samples", "2"]
     for ending in ("png", "jpg"):
+        capsys.readouterr()
         translate(*words, "-o", tmp_path / f"out.{ending}")
+        assert f"2 pictures in {tmp_path}/out_1.{ending} to {tmp_path}/out_2.{ending}, " in capsys.readouterr().out
         about = read_about(tmp_path / f"out_2.{ending}")
         assert (about["class"], about["noise"], about["sketchkit"]) == (label, 8, sketchkit.__version__)
         assert about["checkpoint"] == TrainedTranslator(runs("classes"), "cpu").digest
@@ -173,10 +197,26 @@ def test_labels_by_folder_and_by_table(runs, tmp_path, capsys):
     assert np.array_equal(read_image(tmp_path / f"table/{first}/x.png"), translator(noise(seed=3), label=second))
 
 
+def test_a_class_that_is_none_is_said_before_anything_is_made(runs, tmp_path, capsys):
+    known = TrainedTranslator(runs("classes"), "cpu").classes[0]
+    for name in (known, "nothing"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        write_image(tmp_path / "in" / name / "x.png", noise(seed=3))
+    (tmp_path / "labels.csv").write_text(f"{known}/x.png,{known}\n")
+    for words, message in (
+        (["--label", "auto"], "x.png: this run has no class 'nothing'"),
+        (["--labels", tmp_path / "labels.csv"], "x.png: this run draws classes"),
+    ):
+        translate(runs("classes"), tmp_path / "in", "-o", tmp_path / "out", *words, code=2)
+        said = capsys.readouterr().err
+        assert message in said and str(tmp_path / "in/nothing/x.png") in said and not (tmp_path / "out").exists()
+
+
 def test_tables_that_say_nothing_are_refused(tmp_path, folder):
     inputs, table = find_inputs([str(folder)]), tmp_path / "labels.csv"
     lines, large = "no picture, comma, class", f"a.png,{'x' * 200_000}\n"
-    for text, message in (("a.png\n", lines), ("a.png,b,c\n", lines), (large, "is no CSV file")):
+    two = ("a.png,x\na.png,y\n", "says two classes of a.png, x and y")
+    for text, message in (("a.png\n", lines), ("a.png,b,c\n", lines), (large, "is no CSV file"), two):
         table.write_text(text)
         with pytest.raises(DataError, match=message):
             labels_of(inputs, None, table)
@@ -190,6 +230,14 @@ def test_standard_input_and_output(runs, folder, tmp_path):
     with Image.open(io.BytesIO(done.stdout)) as image:
         assert np.array_equal(np.asarray(image), TrainedTranslator(runs("pix2pix"), "cpu")(noise()))
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize(("stream", "words"), [("stdin", ["-", "-o", "x.png"]), ("stdout", ["a.png", "-o", "-"])])
+def test_streams_that_are_closed(runs, folder, monkeypatch, capsys, stream, words):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, stream, None)
+    translate(runs("pix2pix"), *words, code=1 if stream == "stdin" else 2)
+    assert f"standard {stream.removeprefix('std')}put is closed" in capsys.readouterr().err
 
 
 def test_calls_that_cannot_be_meant_are_one_line(runs, folder, tmp_path, capsys):
@@ -219,6 +267,14 @@ def test_a_pair_side_by_side_is_noticed(runs, tmp_path, capsys):
     translate(*words, code=2)
     # The run's photos lie left, and labels are its sources.
     assert "looks like source and target side by side" in (said := capsys.readouterr().err) and "--side right" in said
+    # What fits the next picture is not given up for this one.
+    write_image(tmp_path / "square.png", noise(24, 24))
+    translate(runs("pix2pix"), tmp_path / "pair.png", tmp_path / "square.png", "-o", tmp_path / "both", code=2)
+    assert written(tmp_path / "both") == ["square.png"] and "--side right" in capsys.readouterr().err
+    write_image(tmp_path / "thin.png", noise(24, 1))
+    for side in ("left", "right"):
+        translate(runs("pix2pix"), tmp_path / "thin.png", "-o", tmp_path / "thin_out.png", "--side", side, code=1)
+        assert f"one pixel wide, and has no halves: leave out --side {side}" in capsys.readouterr().err
     translate(*words, "--side", "whole")
     assert read_image(tmp_path / "out.png").shape == (24, 48, 3)
     translate(runs("cycle"), tmp_path / "pair.png", "-o", tmp_path / "cycle.png")

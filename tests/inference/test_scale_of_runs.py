@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torchvision import tv_tensors
 
 import sketchkit
@@ -51,6 +52,30 @@ def test_the_size_asked_for_is_the_one_at_work(runs):
         Request(size="natives")
     with pytest.raises(ConfigError, match="has no option 'sizes': did you mean 'size'"):
         sketchkit.load(runs("pix2pix"), "cpu")(noise(40, 60), sizes=8)
+
+
+def test_a_picture_may_become_a_pixel_at_work(runs):
+    """torch's own way for bytes fails there, where channels come first."""
+    picture = noise(40, 60)
+    for size, shape in ((1, (1, 1)), (2, (2, 3))):
+        entry = TrainedTranslator(runs("pix2pix"), "cpu").prepare(Source(picture), Request(size=size)).entry
+        small = Image.fromarray(picture).resize(shape[::-1], Image.Resampling.BILINEAR)
+        assert entry.shape[-2:] == shape
+        assert np.abs(entry[0].permute(1, 2, 0).numpy().astype(int) - np.asarray(small)).max() <= 2
+
+
+@pytest.mark.parametrize("asked", [{"samples": "3"}, {"seed": "a"}, {"tile": "x"}, {"fit": "no"}, {"insist": 1}])
+def test_what_is_no_value_of_a_request_is_refused(asked):
+    with pytest.raises(ConfigError, match=f"{next(iter(asked))}=.*: give"):
+        Request(**asked)
+
+
+def test_lists_are_checked_as_one_picture_is(runs):
+    translate = sketchkit.load(runs("pix2pix"), "cpu")
+    assert len(translate((noise(8, 8), noise(8, 9)), batch_size=2)) == 2
+    for number in (0, "2", None):
+        with pytest.raises(ConfigError, match=r"batch_size=.*whole number of 1 or more"):
+            translate([noise(8, 8)], batch_size=number)
 
 
 def test_lines_stay_sharp_where_colors_are_enlarged():

@@ -358,3 +358,35 @@ def test_threads_may_load_the_first_runs_of_a_process(runs):
     words = [sys.executable, "-c", THREADS, str(runs("classes")), str(runs("recolor"))]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+RESIZE = {"type": "Resize"}
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "message"),
+    [
+        ([{**RESIZE, "size": 0}], "Resize cannot be built"),
+        ([{**RESIZE, "size": "abc"}], "Resize cannot be built: TypeError"),
+        ([RESIZE], "missing 1 required positional argument: 'size'"),
+        ([{**RESIZE, "size": 8, "interpolation": "lanczos"}], "interpolation='lanczos' is not a choice"),
+        ([{"type": "RandomResizedCrop", "size": 8, "scale": [-1, -1]}], "RandomResizedCrop cannot be built"),
+        ([{"type": "ColorHints", "zz": 1}], "ColorHints has no option 'zz'"),
+        ([{"type": "Grayscale", "num_output_channels": 7}], "num_output_channels must be 1 or 3"),
+    ],
+)
+def test_a_pipeline_that_prepares_nothing_is_said_at_once(runs, tmp_path, pipeline, message):
+    content = read_checkpoint(runs("pix2pix") / "iter_3.pth")
+    config = json.loads(content["config"])
+    config["val_dataloader"]["dataset"]["pipeline"] = pipeline
+    write_checkpoint(tmp_path / "iter_3.pth", {**content, "config": json.dumps(config)})
+    with pytest.raises(CheckpointError, match=message):
+        TrainedTranslator(tmp_path, "cpu")
+
+
+@pytest.mark.parametrize("ratio", [10**400, float("nan"), -1, "wide"])
+def test_a_half_that_is_none_is_refused(runs, tmp_path, ratio):
+    content = read_checkpoint(runs("pix2pix") / "iter_3.pth")
+    write_checkpoint(tmp_path / "iter_3.pth", {**content, "source_half": {"side": "left", "ratio": ratio}})
+    with pytest.raises(CheckpointError, match="its 'source_half' is"):
+        TrainedTranslator(tmp_path, "cpu")
