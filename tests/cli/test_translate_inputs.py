@@ -274,7 +274,7 @@ def test_a_pair_side_by_side_is_noticed(runs, tmp_path, capsys):
     write_image(tmp_path / "thin.png", noise(24, 1))
     for side in ("left", "right"):
         translate(runs("pix2pix"), tmp_path / "thin.png", "-o", tmp_path / "thin_out.png", "--side", side, code=1)
-        assert f"one pixel wide, and has no halves: leave out --side {side}" in capsys.readouterr().err
+        assert "one pixel wide and has no halves: leave out --side" in capsys.readouterr().err
     translate(*words, "--side", "whole")
     assert read_image(tmp_path / "out.png").shape == (24, 48, 3)
     translate(runs("cycle"), tmp_path / "pair.png", "-o", tmp_path / "cycle.png")
