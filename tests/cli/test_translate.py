@@ -8,27 +8,15 @@ from PIL import Image
 from sketchkit.cli import main
 from sketchkit.data.image_io import read_image, write_image
 from sketchkit.inference import TrainedTranslator
+from tests.translate_command import noise, three_pictures, translate, written
 
 pytestmark = pytest.mark.slow  # whole runs
-
-
-def noise(height=20, width=30, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 @pytest.fixture
 def folder(tmp_path):
     """Three pictures of different sizes, one in a folder of its own."""
-    for number, name in enumerate(["a.png", "b.bmp", "more/c.png"]):
-        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        write_image(tmp_path / "in" / name, noise(20 + number, 30, number))
-    return tmp_path / "in"
-
-
-def translate(*words, code=0):
-    with pytest.raises(SystemExit) as end:
-        main(["translate", *map(str, words), "--device", "cpu"])
-    assert (end.value.code or 0) == code
+    return three_pictures(tmp_path / "in", "a.png", "b.bmp", "more/c.png")
 
 
 def failed(capsys, *words, code):
@@ -38,10 +26,6 @@ def failed(capsys, *words, code):
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
     assert line.startswith("error: ")
     return line
-
-
-def written(out):
-    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("name", ["out.png", "new/out.bmp", "OUT.PNG"])

@@ -10,36 +10,20 @@ import pytest
 from PIL import Image
 
 import sketchkit
-from sketchkit.cli import main
 from sketchkit.cli.pictures.inputs import find_inputs, labels_of
 from sketchkit.data.image_io import read_image, write_image
 from sketchkit.data.picture_text import read_about
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.inference import TrainedTranslator
+from tests.translate_command import noise, three_pictures, translate, written
 
 pytestmark = pytest.mark.slow  # whole runs
 
 
-def noise(height=20, width=30, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
 @pytest.fixture
 def folder(tmp_path):
-    for number, name in enumerate(["a.png", "b.jpg", "more/c.png"]):
-        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        write_image(tmp_path / "in" / name, noise(20 + number, 30, number))
-    return tmp_path / "in"
-
-
-def translate(*words, code=0):
-    with pytest.raises(SystemExit) as end:
-        main(["translate", *map(str, words), "--device", "cpu"])
-    assert (end.value.code or 0) == code
-
-
-def written(out):
-    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    """Three pictures of different sizes, one in a folder of its own."""
+    return three_pictures(tmp_path / "in", "a.png", "b.jpg", "more/c.png")
 
 
 def test_files_folders_patterns_and_each_once(folder, tmp_path):
