@@ -14,7 +14,7 @@ Told: TypeAlias = Callable[[int, int], None]  # of how much is done, of how much
 
 
 @contextmanager
-def bar(title: str, hidden: bool = False, unit: str = "images/s") -> Iterator[Told]:
+def bar(title: str, hidden: bool = False) -> Iterator[Told]:
     """A bar with the rate and the time left, on a terminal only; gone when the work is done."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,7 +27,7 @@ def bar(title: str, hidden: bool = False, unit: str = "images/s") -> Iterator[To
 
         def tell(done: int, total: int) -> None:
             speed = shown.tasks[0].speed
-            shown.update(task, completed=done, total=total, rate=f"{speed:.1f} {unit}" if speed else "")
+            shown.update(task, completed=done, total=total, rate=f"{speed:.1f} images/s" if speed else "")
 
         yield tell
 

@@ -32,7 +32,7 @@ from sketchkit.cli.options import (
 from sketchkit.cli.pictures.inputs import STANDARD, find_inputs, labels_of
 from sketchkit.cli.pictures.outputs import ENDINGS, Job, plan
 from sketchkit.cli.progress import bar_or_lines
-from sketchkit.errors import DataError
+from sketchkit.errors import ConfigError, DataError
 from sketchkit.problems import first_few
 
 if TYPE_CHECKING:
@@ -107,11 +107,10 @@ def command(**options: Any) -> None:
     INPUT is a picture, a folder, a quoted pattern such as 'drawings/*.png', or - for standard input. A second call goes
     on where the first was stopped.
     """
-    from sketchkit.errors import ConfigError
-
-    if options["as_json"] and str(options["output"]) == STANDARD:
+    is_piped = str(options["output"]) == STANDARD
+    if options["as_json"] and is_piped:
         raise ConfigError("--json and -o - both write to standard output: give -o a file")
-    if str(options["output"]) == STANDARD and sys.stdout is None:
+    if is_piped and sys.stdout is None:
         raise ConfigError("standard output is closed: give -o a file")
     jobs = _plan(options)
     outcomes = []
@@ -124,7 +123,7 @@ def command(**options: Any) -> None:
     errors = list(dict.fromkeys(outcome.error for outcome in outcomes if outcome.error))
     if errors:
         click.echo(f"error: {first_few(errors, NEXT)}", err=True)
-    if not (options["quiet"] or options["as_json"] or str(options["output"]) == STANDARD):
+    if not (options["quiet"] or options["as_json"] or is_piped):
         _tell(outcomes, options["output"])
     if errors:
         raise SystemExit(max(outcome.code for outcome in outcomes))
@@ -154,8 +153,6 @@ def _outcomes(jobs: Sequence[Job], options: Mapping[str, Any]) -> Iterator[Outco
     code = {name: options[name] for name in ("plugin_files", "trust_code")}
     translator = TrainedTranslator(options["run"], options["device"], **code, **protocol_from(options))
     translator.check(request)
-    if len(labels := {job.label for job in jobs}) == 1:  # else each picture has its own to be wrong
-        translator.number_of(labels.pop(), request.direction)
     work = Work(translator, request, options["hint"], options["side"], options["overwrite"])
     work.check_labels(jobs)
     done = 0

@@ -74,13 +74,13 @@ def read_straight(path: str | Path, digest: str | None = None) -> np.ndarray:
     return _understood(path, decode)
 
 
-def read_hashed(path: str | Path) -> tuple[np.ndarray, str]:
-    """What `read_straight` returns, and the SHA-256 of the file's bytes in hex.
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of a picture's file, for `straight_of`.
 
     Raises:
-        UnreadableImage, ConfigError: as `read_image`.
+        UnreadableImage: it is missing, empty or too large.
     """
-    return _understood(path, lambda data: (_decode(data, str(path)), sha256(data).hexdigest()))
+    return _understood(path, lambda data: data)
 
 
 def straight_of(data: bytes, name: str) -> np.ndarray:

@@ -63,6 +63,18 @@ def pictures_in(folder: Path, by_name: bool = False) -> list[Path]:
     return found.files
 
 
+def some_pictures(folder: Path) -> list[Path]:
+    """The picture files below `folder`, sorted.
+
+    Raises:
+        DataError: there is no such folder, or no picture in it.
+    """
+    files = pictures_in(folder)
+    if not files:
+        raise DataError(f"no picture in {folder}: it is empty, or holds no file of a known format")
+    return files
+
+
 def list_pictures(folder: Path, by_name: bool = False) -> Listing:
     """`pictures_in`, with what is left out, and without a word.
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sketchkit.config.inference import Detail
+from sketchkit.translators.sizes import resize
 
 # In pixels of the output as it was made.
 _BLUR = 1.5  # the colors beside a line go on under it, over this standard deviation
@@ -26,17 +27,13 @@ def bring_to_size(image: Tensor, source: Tensor, detail: Detail) -> Tensor:
     Returns:
         (1, 3, H, W) in [-1, 1].
     """
-    size = source.shape[-2:]
+    size = (source.shape[1], source.shape[2])
     if image.shape[-2:] == size:
         return image
     image = image.float().expand(-1, 3, -1, -1)
     if detail == "none" or min(size) <= min(image.shape[-2:]):
-        return _resized(image, size)
+        return resize(image, size)
     return _inked(image, source) if detail == "ink" else _guided(image, source)
-
-
-def _resized(image: Tensor, size: torch.Size) -> Tensor:
-    return F.interpolate(image, size, mode="bicubic", align_corners=False, antialias=True).clamp(-1, 1)
 
 
 def _inked(image: Tensor, source: Tensor) -> Tensor:
@@ -48,7 +45,7 @@ def _inked(image: Tensor, source: Tensor) -> Tensor:
     # Filled areas have no color beside them: there the output stays.
     share = (1 - paper) * (_blurred(paper) * 4).clamp(max=1)
     bare = torch.lerp(image, colors.clamp(-1, 1), share)
-    return _resized(bare, source.shape[-2:]).add_(1).mul_(drawing).sub_(1)
+    return resize(bare, (source.shape[1], source.shape[2])).add_(1).mul_(drawing).sub_(1)
 
 
 def _blurred(image: Tensor) -> Tensor:
@@ -64,6 +61,6 @@ def _guided(image: Tensor, source: Tensor) -> Tensor:
 
     factor = min(source.shape[-2:]) / min(image.shape[-2:])
     guide = rgb_to_grayscale(source[None].to(image).div_(255))
-    large = _resized(image, source.shape[-2:])
+    large = resize(image, (source.shape[1], source.shape[2]))
     kernel = 2 * round(_RADIUS * factor) + 1
     return guided_blur(guide, large, kernel, _EPSILON, "replicate", max(1, int(factor))).clamp(-1, 1)

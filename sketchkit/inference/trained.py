@@ -244,7 +244,7 @@ class TrainedTranslator:
     def _finished(self, image: Tensor, one: Prepared, source: Tensor, kind: str, request: Request) -> np.ndarray:
         """An output (1, C, h, w) of the network as pixels of its source's size."""
         shown = self.model.data_preprocessor.to_picture(image, kind, source)
-        whole = to_bytes(bring_to_size(shown, self.reader.guide(one).to(self.device), self.detail_of(request)))
+        whole = to_bytes(bring_to_size(shown, self.reader.guide(one), self.detail_of(request)))
         return whole[0].permute(1, 2, 0).numpy()
 
     def _check_hint(self, network: Any, source: Source) -> None:

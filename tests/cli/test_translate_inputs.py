@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import sketchkit
+from sketchkit.cli.pictures import work
 from sketchkit.cli.pictures.inputs import find_inputs, labels_of
 from sketchkit.data.image_io import read_image, write_image
 from sketchkit.data.picture_text import read_about
@@ -117,6 +118,14 @@ def test_a_link_to_itself_is_replaced(runs, folder, tmp_path):
     (tmp_path / "loop.png").symlink_to("loop.png")
     translate(runs("pix2pix"), folder / "a.png", "-o", tmp_path / "loop.png")
     assert read_image(tmp_path / "loop.png").shape == (20, 30, 3)
+
+
+def test_what_is_there_is_not_decoded_again(runs, folder, tmp_path, capsys, monkeypatch):
+    words = [runs("pix2pix"), folder, "-o", tmp_path / "out"]
+    translate(*words)
+    monkeypatch.setattr(work, "straight_of", None)
+    translate(*words)
+    assert "3 pictures were there already" in capsys.readouterr().out
 
 
 def test_a_picture_of_somebody_else_is_not_written_over(runs, folder, tmp_path, capsys):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sketchkit.data.formats import SUFFIXES
-from sketchkit.data.listing import pictures_in
+from sketchkit.data.listing import some_pictures
 from sketchkit.data.lists import Names, read_text
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.files import regular_file
@@ -69,10 +69,7 @@ def _of_word(word: str) -> Iterator[Input]:
 
 
 def _in_folder(folder: Path) -> Iterator[Input]:
-    files = pictures_in(folder)
-    if not files:
-        raise DataError(f"no picture in {folder}: it is empty, or holds no file of a known format")
-    yield from (Input(file, file.relative_to(folder)) for file in files)
+    yield from (Input(file, file.relative_to(folder)) for file in some_pictures(folder))
 
 
 def _matching(pattern: str) -> Iterator[Input]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from sketchkit.cli.pictures.outputs import Job
 from sketchkit.data.formats import most_bytes
-from sketchkit.data.image_io import UnusablePicture, read_hashed, straight_of
+from sketchkit.data.image_io import UnusablePicture, read_bytes, straight_of
 from sketchkit.data.picture_text import read_about, write_described
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.inference import Request, Source, TrainedTranslator, Translation
@@ -98,15 +98,17 @@ class Work:
     def _begun(self, job: Job) -> _Ready | Outcome:
         """The job, read; or its outcome, where there is nothing to do or it cannot be done."""
         try:
-            pixels, digest = _read(job)
-            hint, hint_digest = self._hint_of(job, pixels)
-            given: dict[str, Any] = {"source": digest, "side": self.half, "hint": hint_digest, "label": job.label}
+            data, strokes = _read(job), self._strokes_of(job)
+            given: dict[str, Any] = {
+                "source": sha256(data).hexdigest(), "side": self.half, "label": job.label,
+                "hint": strokes and sha256(read_bytes(strokes)).hexdigest(),
+            }  # fmt: skip
             abouts = [about_output(self.translator, self.request, noise, **given) for noise in self.request.noises]
             if self._is_there(job, abouts):
                 return Outcome(job, was_there=len(job.places))
-            return _Ready(
-                job, self.translator.prepare(Source(self._half(job, pixels), job.label, hint), self.request), abouts
-            )
+            pixels = self._half(job, straight_of(data, job.input.shown))
+            source = Source(pixels, job.label, _hint(strokes, pixels) if strokes else None)
+            return _Ready(job, self.translator.prepare(source, self.request), abouts)
         except MISTAKES as error:
             return _failed(job, error)
 
@@ -165,31 +167,30 @@ class Work:
             raise DataError("it is one pixel wide and has no halves: leave out --side")
         return {"left": pixels[:, :middle], "right": pixels[:, -middle:]}.get(self.half or "whole", pixels)
 
-    def _hint_of(self, job: Job, pixels: np.ndarray) -> tuple[Any, str | None]:
-        """The strokes of the file given, or of the one of the picture's name in the folder given, and their digest."""
-        if self.hint is None:
-            return None, None
-        from sketchkit.data.transforms.hints import read_hint
-
-        strokes = self.hint
-        if strokes.is_dir():
-            strokes = (strokes / job.input.name).with_suffix(".png")
-            if not strokes.is_file():
-                raise DataError(f"there is no hint at {strokes}: draw one, or translate the picture without --hint")
-        height, width = pixels.shape[:2]
-        hint = read_hint(strokes, (height, width // 2 if self.half else width))
-        return hint, sha256(strokes.read_bytes()).hexdigest()
+    def _strokes_of(self, job: Job) -> Path | None:
+        """The hint that was given, or the one of the picture's name in the folder that was."""
+        if self.hint is None or not self.hint.is_dir():
+            return self.hint
+        strokes = (self.hint / job.input.name).with_suffix(".png")
+        if not strokes.is_file():
+            raise DataError(f"there is no hint at {strokes}: draw one, or translate the picture without --hint")
+        return strokes
 
 
-def _read(job: Job) -> tuple[np.ndarray, str]:
-    """The picture in straight RGB or RGBA, and the digest of its bytes."""
+def _hint(strokes: Path, pixels: np.ndarray) -> Any:
+    from sketchkit.data.transforms.hints import read_hint
+
+    return read_hint(strokes, pixels.shape[:2])
+
+
+def _read(job: Job) -> bytes:
+    """The bytes of the picture's file."""
     if job.input.file is not None:
-        return read_hashed(job.input.file)
+        return read_bytes(job.input.file)
     if sys.stdin is None:
         raise DataError("standard input is closed: give it a picture, or name a file")
     most = most_bytes()
-    data = sys.stdin.buffer.read(-1 if most is None else most + 1)
-    return straight_of(data, job.input.shown), sha256(data).hexdigest()
+    return sys.stdin.buffer.read(-1 if most is None else most + 1)
 
 
 def _failed(job: Job, error: DataError | ConfigError) -> Outcome:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
 from sketchkit.data.base import FileDataset, Picture
-from sketchkit.data.datasets.folders import some_pictures
+from sketchkit.data.listing import some_pictures
 from sketchkit.data.randomness import seeded
 from sketchkit.data.transforms.build import Transform, build_pipeline
 from sketchkit.declared import Seed, Side, Whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sketchkit.data.listing import pictures_in
+from sketchkit.data.listing import some_pictures
 from sketchkit.data.splits import read_split
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import did_you_mean, one_of
@@ -67,18 +67,6 @@ def require_root(root: Path) -> None:
     """
     if not root.is_dir():
         raise DataError(f"no data at {root}: point to your copy with --cfg-options data_root=PATH")
-
-
-def some_pictures(folder: Path) -> list[Path]:
-    """The picture files below `folder`, sorted.
-
-    Raises:
-        DataError: there is no such folder, or no picture in it.
-    """
-    files = pictures_in(folder)
-    if not files:
-        raise DataError(f"no picture in {folder}: it is empty, or holds no file of a known format")
-    return files
 
 
 def _listed(root: Path, split: str, split_file: str | Path) -> list[Path]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sketchkit.data.base import FileDataset, Picture, spread
-from sketchkit.data.datasets.folders import check_direction, refuse_empty, require_root, some_pictures
+from sketchkit.data.datasets.folders import check_direction, refuse_empty, require_root
+from sketchkit.data.listing import some_pictures
 from sketchkit.data.randomness import stable_seed
 from sketchkit.data.splits import PARTS
 from sketchkit.data.transforms.build import Transform

@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision import tv_tensors
 
-from sketchkit.data.transforms.sample import require
+from sketchkit.data.transforms.sample import as_picture, require
 from sketchkit.errors import ConfigError
 from sketchkit.registry import LINE_METHODS, TRANSFORMS
 
@@ -67,7 +66,7 @@ class ExtractLines:
         options = {name: _draw(*ends) for name, ends in self.ranges.items()}
         lines = extract_lines(sample["target"].as_subclass(Tensor)[None], self.method, **options)
         pixels = lines[0].mul(255).round().to(torch.uint8).repeat(3, 1, 1)
-        return {**sample, "source": tv_tensors.Image(pixels)}
+        return {**sample, "source": as_picture(pixels)}
 
 
 def _ends(option: str, value: float | Sequence[float]) -> tuple[float, float]:

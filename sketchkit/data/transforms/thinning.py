@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from torchvision import tv_tensors
 
 from sketchkit.data.drawings.thinning import drop_small, prune, thin
-from sketchkit.data.transforms.build import require
+from sketchkit.data.transforms.sample import as_picture, require
 from sketchkit.declared import Range, Whole
 from sketchkit.registry import TRANSFORMS
 
@@ -40,4 +39,4 @@ class ThinLines:
         drawn = sample["source"].float().mean(0).lt(self.threshold).numpy().astype(np.uint8)
         lines = prune(drop_small(thin(drawn), self.smallest), self.spur)
         pixels = torch.from_numpy(255 * (1 - lines)).expand(3, -1, -1).contiguous()
-        return {**sample, "source": tv_tensors.Image(pixels)}
+        return {**sample, "source": as_picture(pixels)}
