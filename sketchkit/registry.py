@@ -4,7 +4,8 @@ BACKBONES, HEADS, LOSSES and PICTURE_METRICS are stand-alone: mmengine allows on
 three children of its MODELS in one scope are impossible. Whatever the Runner builds by itself is a child of mmengine's
 root; METRICS are what its validation builds, and one of them measures by the PICTURE_METRICS.
 
-Backbone: `forward(source, *, label=None, hint=None, noise=None) -> image`; what it takes is declared by its signature.
+Backbone: `forward(source, *, label=None, hint=None, noise=None) -> image`; what it takes is declared by its signature,
+    and by `num_classes`, `hint_channels` and `noise_channels`, where 0 of one with that option says: not this one.
     Attributes `in_channels`, `out_channels`, `size_multiple` (what H and W must divide by). One that takes noise also
     has `noise_shape(height, width) -> tuple`, `encode(source, ...) -> state` and `decode(state, noise) -> image`.
     `receptive_radius`, set where it is built: a pixel of the picture depends on no source pixel further away than this,

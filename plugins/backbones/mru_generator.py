@@ -14,11 +14,11 @@ from sketchkit.registry import BACKBONES
 
 from ..layers.activation import Activation
 from ..layers.initialize import initialize
+from ..layers.labels import check_label
 from ..layers.norm import CONDITIONAL, Norm
 from ..layers.receptive import ReceptiveField, field_after
 from ..layers.upsampling import Upsampling
 from .mru import MRU
-from .mru_options import check_label
 from .mru_trunk import MRUDecoder, MRUEncoder, MRUState, image_pyramid, level_channels, pyramid_fields
 
 STARTS = ("label", "sketch")

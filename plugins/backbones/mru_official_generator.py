@@ -13,9 +13,10 @@ from sketchkit.registry import BACKBONES
 
 from ..layers.activation import Activation, make_activation
 from ..layers.conditional_norm import ConditionalBatchNorm2d
+from ..layers.labels import check_label
 from .mru_official import initialize_official
 from .mru_official_trunk import OfficialDecoder, OfficialEncoder
-from .mru_options import check_label, level_count
+from .mru_options import level_count
 from .mru_trunk import MRUState, image_pyramid
 
 BOTTLENECK = 2

@@ -1,9 +1,6 @@
-"""What a caller may ask of the masked residual networks, checked with one line of explanation."""
+"""The sizes that the masked residual networks can be built for."""
 
 from __future__ import annotations
-
-import torch
-from torch import Tensor
 
 from sketchkit.errors import ConfigError
 
@@ -19,21 +16,3 @@ def level_count(image_size: int, smallest: int) -> int:
         sizes = ", ".join(str(smallest * 2**n) for n in range(1, 6))
         raise ConfigError(f"image_size={image_size} cannot be halved down to {smallest}: use one of {sizes}, ...")
     return halvings
-
-
-def check_label(label: Tensor | None, num_classes: int, owner: str) -> None:
-    """Refuse a missing label and, of labels (B,) on the CPU, one outside 0 .. num_classes - 1.
-
-    Raises:
-        ConfigError: says what the network was built for.
-    """
-    if label is None:
-        raise ConfigError(f"{owner} needs a label for each picture: give label=(B,) of 0 .. {num_classes - 1}")
-    # On an accelerator a look at the values waits for all queued work, and no compiled graph can hold it.
-    if label.device.type != "cpu" or torch.compiler.is_compiling():
-        return
-    wrong = label[(label < 0) | (label >= num_classes)]
-    if wrong.numel():
-        raise ConfigError(
-            f"label {int(wrong[0])} is outside 0 .. {num_classes - 1} of {owner}: raise num_classes or mend the labels"
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..backbones.mru_options import check_label
+from ..layers.labels import check_label
 
 CLASS_HEADS = ("auxiliary", "projection", None)
 

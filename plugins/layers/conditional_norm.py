@@ -5,13 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .condition import Conditioned
 
-class ConditionalBatchNorm2d(nn.Module):
+
+class ConditionalBatchNorm2d(Conditioned):
     """Batch norm whose scale and shift are looked up by class: y = gamma[label] * norm(x) + beta[label].
 
     The statistics are shared by all classes and, in eval, are the running ones: a sample never depends on its batch.
     gamma ~ N(1, 0.02), beta = 0 at the start.
     """
+
+    looks_at = "label"
 
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from sketchkit.errors import DataError
 from sketchkit.options import check_options, one_of, options_of
 
+from .condition import SpatiallyAdaptiveNorm
 from .conditional_norm import ConditionalBatchNorm2d
 from .mmcv_layers import Layer, entry_of, explained, options_of_layer, try_on_maps
 from .receptive import ReceptiveField, field_after, unchanged
@@ -21,10 +22,15 @@ Norm: TypeAlias = str | Layer | None
 
 NORMS = ("batch", "instance", None)
 CONDITIONAL = "conditional_batch"
+SPADE = "spade"
 
 
-def make_norm(norm: Norm, channels: int, *, affine: bool = False, num_classes: int = 0) -> nn.Module:
-    """A norm of maps (B, channels, H, W): by one of the names in NORMS, CONDITIONAL where there are classes, or MMCV's.
+def make_norm(
+    norm: Norm, channels: int, *, affine: bool = False, num_classes: int = 0, source_channels: int = 0
+) -> nn.Module:
+    """A norm of maps (B, channels, H, W): by one of the names in NORMS, or MMCV's.
+
+    Where there are classes it may be CONDITIONAL too, and SPADE where a source can be looked at.
 
     affine: whether instance norm has a scale and a shift a channel, as in masked residual units; pix2pix's has none.
     Neither has running statistics. A dict is a layer of MMCV's, which speaks for itself.
@@ -34,9 +40,12 @@ def make_norm(norm: Norm, channels: int, *, affine: bool = False, num_classes: i
     """
     if isinstance(norm, Mapping):
         return _mmcv_norm(norm, channels)
-    one_of("norm", norm, (CONDITIONAL, *NORMS) if num_classes else NORMS)
+    more = {CONDITIONAL: num_classes, SPADE: source_channels}
+    one_of("norm", norm, (*(name for name, count in more.items() if count), *NORMS))
     if norm == CONDITIONAL:
         return ConditionalBatchNorm2d(channels, num_classes)
+    if norm == SPADE:
+        return SpatiallyAdaptiveNorm(channels, source_channels)
     if norm == "batch":
         return nn.BatchNorm2d(channels)
     return nn.Identity() if norm is None else nn.InstanceNorm2d(channels, affine=affine)
@@ -71,12 +80,12 @@ field_after.register(ConditionalBatchNorm2d, unchanged)
 def needs_bias(norm: Norm, bias: bool | None = None) -> bool:
     """Whether a convolution before `norm` has a bias: as `bias` says or, where that is None, unless the norm has one.
 
-    Batch norm has, and a layer of MMCV's whose option `affine` is on. Instance norm takes a bias away again, yet the
-    reference code has it there.
+    Batch norm has, whatever it is conditioned on, and a layer of MMCV's whose option `affine` is on. Instance norm
+    takes a bias away again, yet the reference code has it there.
     """
     if bias is not None:
         return bias
-    return not _has_bias(norm) if isinstance(norm, Mapping) else norm != "batch"
+    return not _has_bias(norm) if isinstance(norm, Mapping) else norm not in ("batch", CONDITIONAL, SPADE)
 
 
 def _has_bias(norm: Layer) -> bool:

@@ -13,10 +13,15 @@ from torch.nn import functional as F
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.translators.protocol import InferenceProtocol, seeded
 
+COUNTS = {"label": "num_classes", "hint": "hint_channels", "noise": "noise_channels"}
 
-def takes(backbone: nn.Module, name: str) -> bool:
-    """Whether a backbone takes `label`, `hint` or `noise`, as the signature of its `forward` says."""
-    return name in inspect.signature(backbone.forward).parameters
+
+def takes(backbone: Any, name: str) -> bool:
+    """Whether a backbone takes `label`, `hint` or `noise`.
+
+    The signature of its `forward` names it, and the attribute that counts what it was built for is not 0: see `COUNTS`.
+    """
+    return name in inspect.signature(backbone.forward).parameters and getattr(backbone, COUNTS[name], None) != 0
 
 
 def hint_channels(backbone: Any) -> int:
@@ -53,7 +58,7 @@ class PaddedGenerator:
         multiple = getattr(backbone, "size_multiple", 1)
         self.source = _pad(source, multiple)
         named = inspect.signature(backbone.forward).parameters
-        self.conditions = {name: batch[name] for name in ("label", "hint") if name in named and name in batch}
+        self.conditions = {name: batch[name] for name in ("label", "hint") if takes(backbone, name) and name in batch}
         if "hint" in self.conditions:
             self.conditions["hint"] = _pad(self.conditions["hint"], multiple, mode="constant")
         if "label" in named and named["label"].default is inspect.Parameter.empty and "label" not in batch:

@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 import torch
+from sketchkit_plugins.layers.condition import SelfAttention
 from torch import nn
 
 from sketchkit.registry import BACKBONES
@@ -34,6 +35,8 @@ FINITE = [
     *[{**base, "norm": norm} for base, norm in product((UNET, BLOCKS, RESNET, MRU), STILL) if norm or base is not MRU],
     *[{**UNET, "kernel": kernel, "num_downs": downs} for kernel, downs in product((3, 4), (2, 5))],
     {**UNET, "norm_innermost": True, "hint_channels": 4, "down_activation": dict(type="Swish")},
+    *[{**base, "norm": norm, "num_classes": 2, "noise_channels": 3} for base, norm in product(
+        (UNET, RESNET), ("batch", "conditional_batch", "spade"))],
     {**BLOCKS, "last_kernel": 7, "activation": dict(type="Clip")},
     *[{**RESNET, "antialias": True, "num_downs": downs, "num_blocks": 3 - downs} for downs in (0, 1, 3)],
     {**RESNET, "dropout": 0.5, "activation": dict(type="GELU")},
@@ -41,6 +44,8 @@ FINITE = [
     {**MRU, "image_size": 64, "activation": "prelu", "norm": None},
 ]  # fmt: skip
 WHOLE = [
+    {**UNET, "attention": [1]},
+    {**RESNET, "attention": True},
     *[{**base, "norm": norm} for base, norm in product((UNET, BLOCKS, RESNET), MOVING)],
     {**RESNET, "upsampling": dict(type="bilinear", align_corners=True)},
     {**MRU, "norm": "instance"},
@@ -55,6 +60,8 @@ def build(config):
     for layer in net.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.kaiming_normal_(layer.weight)
+        if isinstance(layer, SelfAttention):
+            nn.init.ones_(layer.gamma)
     return net.eval()
 
 

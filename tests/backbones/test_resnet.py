@@ -8,6 +8,7 @@ import pytest
 import torch
 from sketchkit_plugins.backbones.resnet import ReflectConv2d, ResidualBlock, ResNetGenerator
 from sketchkit_plugins.layers.blur import BlurDownsampling
+from sketchkit_plugins.layers.condition import Condition
 from torch import nn
 from torch.nn import functional as F
 
@@ -165,15 +166,16 @@ def test_features_are_those_of_the_published_layers(antialias: bool) -> None:
         x = BlurDownsampling()(x) if antialias else x
     blocks = []
     for block in (m for m in net.modules() if isinstance(m, ResidualBlock)):
-        x = block(x)
+        x = block(x, Condition(source))
         blocks.append(x)
     expected = {"block_5": blocks[4], "input": padded, "down_2": down[1], "block_1": blocks[0], "down_1": down[0]}
     found = net.encoder_features(source, list(expected))
     assert all(torch.allclose(*pair, atol=1e-5) for pair in zip(found, expected.values(), strict=True))
 
 
-def test_a_layer_that_does_not_exist_and_a_network_of_hints_are_explained() -> None:
+def test_a_layer_that_does_not_exist_and_a_network_of_more_than_pictures_are_explained() -> None:
     with pytest.raises(ConfigError, match="layer='block_3'"):
         ResNetGenerator(width=3, num_blocks=2).encoder_features(torch.rand(1, 3, 16, 16), ["block_3"])
-    with pytest.raises(ConfigError, match="hint_channels"):
-        ResNetGenerator(width=3, hint_channels=4).encoder_features(torch.rand(1, 3, 16, 16), ["input"])
+    for option in ("hint_channels", "num_classes", "noise_channels"):
+        with pytest.raises(ConfigError, match=option):
+            ResNetGenerator(width=3, **{option: 4}).encoder_features(torch.rand(1, 3, 16, 16), ["input"])
