@@ -31,8 +31,8 @@ class FeatureMatchingLoss(nn.Module):
         """
         if not fake_output.features:
             raise ConfigError(
-                "FeatureMatchingLoss compares the features of a head, and this one gives none: name another by the term's "
-                "key head, or drop the term"
+                "FeatureMatchingLoss compares a head's features, and this head gives none: name another as the term's "
+                "head, or drop the term"
             )
         pairs = zip(fake_output.features, real_output.features, strict=True)
         distances = [F.l1_loss(single(fake), single(real).detach()) for fake, real in pairs]

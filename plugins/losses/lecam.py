@@ -17,11 +17,11 @@ from .options import mean
 
 @LOSSES.register_module()
 class LeCamLoss(nn.Module):
-    """mean (D(x) - a_F)^2 + mean (D(G(z)) - a_R)^2, a_R and a_F moving averages of D's logits of true and fake pictures.
+    """mean (D(x) - a_F)^2 + mean (D(G(z)) - a_R)^2, a_R and a_F averages of the logits of true and fake pictures.
 
-    So R_LC of the paper (section 3.1). The authors' code, the default here, charges only logits beyond the other side's
-    average: max(0, D(x) - a_F)^2 and max(0, a_R - D(G(z)))^2. Its weights: 0.3 beside the hinge loss (BigGAN, which
-    begins after 1,000 iterations and takes decay=0.9), 3e-7 to 1e-6 beside StyleGAN2's, decay=0.99.
+    So the paper's R_LC, with moving averages. The authors' code, the default here, charges only logits beyond the other
+    side's average: max(0, D(x) - a_F)^2 and max(0, a_R - D(G(z)))^2. Its weights: 0.3 beside the hinge loss (BigGAN,
+    where it begins after 1,000 iterations, with decay=0.9), 3e-7 to 1e-6 beside StyleGAN2's, with decay=0.99.
 
     The averages take in the logits at hand before they are compared with (so in both codes), and have no bias towards
     their beginning. They are those of all processes, and checkpoints keep them. Each part of an accumulated batch

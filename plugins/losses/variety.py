@@ -1,6 +1,6 @@
 """The variety loss: of several pictures of a source, only the one that is closest to the truth has to come closer.
 
-Minimum over k of the distance: Social GAN (Gupta et al., CVPR 2018, equation 5); conditional IMLE (Li et al., IJCV
+Minimum over k of the distance: Social GAN's variety loss (Gupta et al., CVPR 2018); conditional IMLE (Li et al., IJCV
 2020) is its form for pictures.
 """
 
