@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from sketchkit.declared import Channels, MoreChannels, Side
-from sketchkit.deterministic import resize_bilinear
 from sketchkit.errors import ConfigError
 from sketchkit.pretrained.feature_network import PRETRAINED, FeatureNetwork
 from sketchkit.registry import HEADS, HeadOutput
@@ -52,7 +52,7 @@ class RandomProjection(nn.Module):
         seen: list[Tensor] = []
         for level in reversed(range(len(mixed))):
             whole = mixed[level] + seen[0] if seen else mixed[level]
-            seen.insert(0, self.across_scales[level](resize_bilinear(whole, sizes[level])))
+            seen.insert(0, self.across_scales[level](_enlarged(whole, sizes[level])))
         return seen
 
 
@@ -63,8 +63,7 @@ class ProjectedDiscriminator(nn.Module):
     Each halves its map by 4 x 4 convolutions with spectral norm as long as 7 pixels are left, counted at `resize` (224
     without), and ends in a 4 x 4 convolution. The defaults are the authors': EfficientNet-Lite0, maps of 1/4 to 1/32,
     pictures of 224 pixels, widths up to 8 times 64, 4 x 4 logits. Theirs judge the picture alone, as source_channels=0
-    does; with a source, its mixed maps stand beside the picture's. Maps are enlarged without aligning corners, which is
-    theirs, and they augment what is judged, which this does not.
+    does; with a source, its mixed maps stand beside the picture's. They augment what is judged; this does not.
 
     Args:
         network, layers, weights: see `sketchkit.pretrained.feature_network.FeatureNetwork`; layers from fine to coarse.
@@ -131,6 +130,10 @@ class ProjectedDiscriminator(nn.Module):
             raise ConfigError("ProjectedDiscriminator needs the source: give it, or build with source_channels=0")
         with torch.no_grad():
             return self.projection(self.features(source))
+
+
+def _enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(maps, size, mode="bilinear", align_corners=True)
 
 
 def _widths(maps: Tensor, most: int) -> list[int]:
