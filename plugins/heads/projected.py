@@ -93,11 +93,12 @@ class ProjectedDiscriminator(nn.Module):
             raise ConfigError(f"source_channels={source_channels}: a feature network looks at 1 or 3, or give 0")
         self.source_channels = source_channels
         self.features = FeatureNetwork(network, layers, weights, resize=resize)
+        side = resize or PUBLISHED_SIDE
         with torch.no_grad():
-            maps = self.features(torch.zeros(1, 3, *[resize or PUBLISHED_SIDE] * 2, device=self.features.mean.device))
+            maps = _maps_at(side, self.features)
             self.projection = RandomProjection([one.shape[1] for one in maps], width)
             seen = self.projection(maps)
-        _check_sizes(seen, resize or PUBLISHED_SIDE)
+        _check_sizes(seen, side)
         self.blocks, self.last = nn.ModuleList(), nn.ModuleList()
         for one in seen:
             widths = [one.shape[1] * (2 if source_channels else 1), *_widths(one, width * 2 ** (len(seen) - 1))]
@@ -134,6 +135,14 @@ class ProjectedDiscriminator(nn.Module):
 
 def _enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size, mode="bilinear", align_corners=True)
+
+
+def _maps_at(side: int, features: FeatureNetwork) -> list[Tensor]:
+    try:
+        return features(torch.zeros(1, 3, side, side, device=features.mean.device))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"the network takes no pictures of {side} pixels ({reason}): set another resize") from error
 
 
 def _widths(maps: Tensor, most: int) -> list[int]:
