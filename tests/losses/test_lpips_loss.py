@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from sketchkit.errors import ConfigError
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "weights"
+DATA = Path(os.environ.get("SKETCHKIT_TEST_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+SHARED = DATA.parent / "weights"
 
 
 def package(loss: LPIPSLoss, net: str) -> lpips.LPIPS:
@@ -44,7 +46,7 @@ def check(loss: LPIPSLoss, net: str) -> None:
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-3 * float(theirs.grad.abs().max()))
 
 
-@pytest.mark.parametrize("net", ["alex", "squeeze", "vgg"])
+@pytest.mark.parametrize("net", ["alex", "squeeze", pytest.param("vgg", marks=pytest.mark.slow)])
 def test_it_is_the_package_s(net: str) -> None:
     check(LPIPSLoss(net, weights=None), net)
 

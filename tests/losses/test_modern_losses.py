@@ -34,7 +34,7 @@ def said(*logits: Tensor) -> HeadOutput:
 
 
 def test_feature_matching_is_that_of_pix2pixhds_code() -> None:
-    """models/pix2pixHD_model.py: over scales and layers, without the logits, 1 / num_D * 4 / (n_layers + 1) * mean L1."""
+    """models/pix2pixHD_model.py: over scales and layers, 1 / num_D * 4 / (n_layers + 1) * mean L1."""
     head = MultiScaleDiscriminator(num_scales=2, num_layers=3, width=2, source_channels=0)
     fake, real = torch.rand(2, 2, 3, 64, 64)
     outputs = head(fake), head(real)
@@ -107,7 +107,7 @@ def build(kind: str = "ConditionalTranslator", **options: Any) -> Any:
 
 
 def expected_lecam(looks: list[tuple[Tensor, Tensor]], decay: float, one_sided: bool) -> list[float]:
-    """TensorFlow's zero-debiased moving averages, begun at 0 and divided by 1 - decay^t, then the authors' two means."""
+    """TensorFlow's zero-debiased averages, begun at 0 and divided by 1 - decay^t, then the authors' two means."""
     averages, values = [0.0, 0.0], []
     for count, (real, fake) in enumerate(looks, 1):
         averages = [
