@@ -78,9 +78,9 @@ def test_the_source_s_own_maps_stand_beside_the_picture_s() -> None:
 
 def test_a_gradient_penalty_trains_it() -> None:
     """Against a finite difference of the penalty along its gradient."""
-    head = make(norm=None, source_channels=0, resize=64, layers=(2, 5), activation="tanh").double().eval()
-    picture, blocks = torch.rand(1, 3, 64, 64, dtype=torch.float64), head.last[0]
-    weight = blocks.parametrizations.weight.original
+    head = make(norm=None, source_channels=0, resize=64, layers=(2, 5), activation="smooth_relu").double().eval()
+    picture = torch.rand(1, 3, 64, 64, dtype=torch.float64)
+    weight = head.last[0].parametrizations.weight.original
 
     def penalty() -> torch.Tensor:
         return R1Penalty()(picture, lambda image: HeadOutput(head(image).logits))
