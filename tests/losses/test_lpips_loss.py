@@ -12,6 +12,7 @@ import torch
 from sketchkit_plugins.losses.lpips import LPIPSLoss
 from torch import Tensor
 
+from sketchkit.engine.uninitialized import undrawn
 from sketchkit.errors import ConfigError
 
 DATA = Path(os.environ.get("SKETCHKIT_TEST_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
@@ -20,7 +21,7 @@ SHARED = DATA.parent / "weights"
 
 def package(loss: LPIPSLoss, net: str) -> lpips.LPIPS:
     """The package's metric with the loss's trunk; its slices keep torchvision's numbering."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), undrawn():
         warnings.simplefilter("ignore")
         metric = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
     state = loss.features.network.stages.state_dict()
@@ -46,7 +47,7 @@ def check(loss: LPIPSLoss, net: str) -> None:
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-3 * float(theirs.grad.abs().max()))
 
 
-@pytest.mark.parametrize("net", ["alex", "squeeze", pytest.param("vgg", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("net", ["alex", "squeeze", "vgg"])
 def test_it_is_the_package_s(net: str) -> None:
     check(LPIPSLoss(net, weights=None), net)
 
