@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from typing import Any
 
 import pytest
@@ -16,8 +17,11 @@ from sketchkit_plugins.losses.relativistic import RelativisticDiscriminatorLoss,
 from sketchkit_plugins.losses.variety import VarietyLoss
 from torch import Tensor
 
+from sketchkit.config.checks import TERM_OPTIONS
 from sketchkit.errors import ConfigError
-from sketchkit.registry import LOSSES, MODELS, HeadOutput
+from sketchkit.options import check_options
+from sketchkit.registry import HEADS, LOSSES, MODELS, HeadOutput
+from tests.conftest import ROOT
 
 D = torch.float64
 
@@ -243,3 +247,13 @@ def test_a_copy_remembers_by_itself() -> None:
     second = copy.deepcopy(first)
     second(said(torch.ones(2, 1)), said(torch.ones(2, 1)))
     assert first.looks == 0 and second.looks == 1
+
+
+def test_what_the_page_says_to_write_can_be_built() -> None:
+    page = (ROOT / "docs" / "modern.md").read_text()
+    recipes = [eval(recipe) for recipe in re.findall(r"\w=(dict\(type='[^`]*?\))[`\"]", page)]
+    assert len(recipes) >= 10
+    for recipe in recipes:
+        entries = HEADS if recipe["type"] in HEADS else LOSSES
+        options = {key: value for key, value in recipe.items() if key not in TERM_OPTIONS}
+        check_options(entries.get(recipe["type"]), {key: value for key, value in options.items() if key != "type"})
