@@ -23,9 +23,9 @@ class LeCamLoss(nn.Module):
     side's average: max(0, D(x) - a_F)^2 and max(0, a_R - D(G(z)))^2. Its weights: 0.3 beside the hinge loss (BigGAN,
     where it begins after 1,000 iterations, with decay=0.9), 3e-7 to 1e-6 beside StyleGAN2's, with decay=0.99.
 
-    The averages take in the logits at hand before they are compared with (so in both codes), and have no bias towards
-    their beginning. They are those of all processes, and checkpoints keep them. Each part of an accumulated batch
-    counts as a look of its own, as in the authors' code.
+    The averages take in the logits at hand before these are compared with them, and begin at those of the first look
+    without a trace of 0, as TensorFlow's of StyleGAN2's term do. They are those of all processes, and checkpoints keep
+    them. Each part of an accumulated batch counts as a look of its own, as in the authors' code.
 
     Args:
         decay: share of an average that a look leaves.
@@ -66,9 +66,7 @@ class LeCamLoss(nn.Module):
                 f"num_scales={len(pairs)}"
             )
         self._take_in(torch.stack([torch.stack([logits.detach().mean() for logits in pair]) for pair in pairs]))
-        # A copy, as the next look changes the averages before these gradients may be taken.
-        averages = self.averages.clone()
-        return mean([self._of_scale(*pair, *own) for pair, own in zip(pairs, averages, strict=True)])
+        return mean([self._of_scale(*pair, *own) for pair, own in zip(pairs, self.averages, strict=True)])
 
     @torch.no_grad()
     def _take_in(self, means: Tensor) -> None:

@@ -18,6 +18,7 @@ from sketchkit_plugins.losses.variety import VarietyLoss
 from torch import Tensor
 
 from sketchkit.config.checks import TERM_OPTIONS
+from sketchkit.engine.hooks.watchdog import examine
 from sketchkit.errors import ConfigError
 from sketchkit.options import check_options
 from sketchkit.registry import HEADS, LOSSES, MODELS, HeadOutput
@@ -177,6 +178,14 @@ def test_directions_of_a_cycle_remember_apart() -> None:
     ]  # fmt: skip
     objectives = model.discriminator_objective, model.reverse_discriminator_objective
     assert objectives[0].losses["lecam"] is not objectives[1].losses["lecam"]
+
+
+def test_a_term_of_nothing_is_no_discriminator_that_has_won() -> None:
+    pair = {"gan": {"type": "RelativisticDiscriminatorLoss"}, "lecam": {"type": "LeCamLoss"}}
+    model, fake, target = build(discriminator_losses=pair), *torch.rand(2, 2, 3, 8, 8)
+    zero, other = torch.tensor(0.0), torch.tensor(0.5)
+    assert "discriminator_zero" not in examine({"D/gan": other, "D/lecam": zero}, fake, target, model)
+    assert "D/gan" in examine({"D/gan": zero, "D/lecam": other}, fake, target, model)["discriminator_zero"]
 
 
 @pytest.mark.parametrize("decay", [1.0, -0.1])
