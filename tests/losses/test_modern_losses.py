@@ -212,7 +212,7 @@ def test_mode_seeking_is_the_authors_code() -> None:
 def test_mode_seeking_of_equal_pictures_and_noises_is_finite_in_half_precision_too() -> None:
     loss, fake, noise = ModeSeekingLoss(), torch.rand(2, 3, 4, 4).half(), torch.rand(2, 8).half()
     assert loss(fake, fake, noise, -noise).item() == pytest.approx(1e5, rel=1e-4)
-    assert loss(fake, 1 - fake, noise, noise).isfinite()
+    assert loss(fake, 1 - fake, noise, noise).isfinite() and loss(fake, fake, noise, noise).isfinite()
 
 
 @pytest.mark.parametrize(("distance", "power"), [("l1", 1), ("l2", 2)])
@@ -241,8 +241,10 @@ def test_variety_looks_at_colours_of_regions_where_it_is_told_to() -> None:
     grey = torch.full_like(target, 0.5)
     assert VarietyLoss()(noisy, grey, target) == 0.5
     assert VarietyLoss(pool=2)(noisy, grey, target) == 0
-    # Squares that stick out are the mean of what there is; of a larger one, all.
-    assert VarietyLoss(pool=4)(grey, grey, target) == 0.5 and VarietyLoss(pool=99)(grey, grey, target) == 0.5
+    # Squares that stick out are the mean of what there is; of a larger one, of all.
+    right = target.clone()
+    right[..., 4:] = 1.0
+    assert VarietyLoss(pool=4)(right, right, target) == 0.5 and VarietyLoss(pool=99)(grey, grey, target) == 0.5
 
 
 @pytest.mark.parametrize("options", [dict(distance="euclidean"), dict(pool=0)])
