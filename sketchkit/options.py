@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from sketchkit.declared import declarations, misfit_within
-from sketchkit.errors import ConfigError, SketchkitError
+from sketchkit.errors import ConfigError, SketchkitError, WeightsError
 
 LISTED = 40  # names that a message lists; timm has more than a thousand networks
 
@@ -69,17 +69,17 @@ def check_options(entry: Any, options: Mapping[str, Any]) -> None:
 def explained(place: str, prefix: bool = True) -> Iterator[None]:
     """Say of what goes wrong while something is built where in a config it is; a constructor may raise anything.
 
-    prefix: whether what is said in a line already, a ConfigError, is given the place too.
+    prefix: whether what is said in a line already, a ConfigError or a WeightsError, is given the place too.
 
     Raises:
-        ConfigError: the place, and what was wrong, in one line.
+        ConfigError, WeightsError: the place, and what was wrong, in one line.
     """
     try:
         yield
-    except ConfigError as error:
+    except (ConfigError, WeightsError) as error:
         if not prefix or str(error).startswith(place):
             raise
-        raise ConfigError(f"{place}: {error}") from error
+        raise type(error)(f"{place}: {error}") from error
     except (SketchkitError, OSError, MemoryError):
         raise
     except Exception as error:

@@ -12,7 +12,8 @@ Backbone: `forward(source, *, label=None, hint=None, noise=None) -> image`; what
     in either direction; None, or nothing said: on the whole picture. With it large pictures can be translated in tiles.
     Its batch norms and dropouts are torch's: see `sketchkit.translators.protocol`, which changes what these do in use.
 Head: `forward(image, source=None, label=None) -> HeadOutput`.
-Loss: an `nn.Module` whose `forward` names the inputs it needs; see `sketchkit.translators.objective`.
+Loss: an `nn.Module` whose `forward` names the inputs it needs; see `sketchkit.translators.objective`. One that makes
+    sense on one side only has `side`, 'generator' or 'discriminator'.
 Picture metric: a `PictureMetric` under its short name ('fid'); see `sketchkit.evaluation.metric`.
 Line method: built with its options, it draws lines of a grey picture: (B, 1, H, W) in [0, 1] to the same, 0 is ink.
 """

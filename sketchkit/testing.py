@@ -156,12 +156,14 @@ def check_loss(loss: nn.Module, **examples: Any) -> None:
     inputs = {**_example_inputs(getattr(loss, "layers", ())), **given, **examples}
     missing = [name for name, needed in names.items() if needed and name not in inputs]
     assert not missing, f"give an example of what a translator offers: check_loss(loss, {missing[0]}=...)"
+    side = getattr(loss, "side", "generator")
+    assert side in ("generator", "discriminator"), f"side is {side!r}: 'generator' or 'discriminator', or leave it out"
     value = loss(**{name: inputs[name] for name, needed in names.items() if needed})
     assert value.ndim == 0, f"a loss is a scalar, not {tuple(value.shape)}"
     assert bool(value.isfinite()), "the value is not finite"
     required = {name for name, needed in names.items() if needed}
     # A loss that asks for the head itself, as gradient penalties do, teaches the head.
-    if "head" not in required and required & {"fake", "fake_output", "rec", "identity", "fake_features"}:
+    if not required & {"head", "fake_head"} and required & {"fake", "fake_output", "rec", "identity", "fake_features"}:
         value.backward()
         gradient = inputs["weight"].grad
         assert gradient is not None and bool(gradient.isfinite().all()), "no finite gradient to the generator"
@@ -211,12 +213,13 @@ def _example_inputs(layers: Iterable[Any] = ()) -> dict[str, Any]:
         pooled = nn.functional.adaptive_avg_pool2d(image.square(), 2)
         return HeadOutput(pooled.mean(1, keepdim=True), pooled.flatten(1)[:, :2], (pooled,))
 
-    outputs = {"real_output": head(batch["target"]), "fake_output": head(first), "head": head}
+    heads = {"head": head, "fake_head": head}
+    outputs = {"real_output": head(batch["target"]), "fake_output": head(first)}
     noise = {"noise": torch.ones(2, 4), "noise_alt": torch.zeros(2, 4)}
     pictures = {"fake": first, "fake_alt": second, "rec": first, "identity": second}
     seen = {"fake_features": dict.fromkeys(layers, first), "source_features": dict.fromkeys(layers, batch["source"])}
     styles = {"style_features": ((1.0, dict.fromkeys(layers, batch["target"])),)}
-    return {**batch, **pictures, **outputs, **noise, **seen, **styles, "weight": weight}
+    return {**batch, **pictures, **heads, **outputs, **noise, **seen, **styles, "weight": weight}
 
 
 def _check_alone(backbone: nn.Module, batch: dict[str, Any]) -> None:

@@ -11,12 +11,12 @@ from sketchkit.evaluation.metric import Setup
 from sketchkit.registry import BACKBONES, HEADS, LOSSES, PICTURE_METRICS, HeadOutput
 from sketchkit.testing import check_backbone, check_head, check_loss, check_metric
 
-NARROW = {"width": 8}
+SMALL = {"width": 8, "weights": None}
 
 
 def build(entries, name):
     entry = entries.get(name)
-    options = {key: value for key, value in NARROW.items() if key in inspect.signature(entry).parameters}
+    options = {key: value for key, value in SMALL.items() if key in inspect.signature(entry).parameters}
     return entries.build({"type": name, **options})
 
 
@@ -39,8 +39,7 @@ def test_head(name):
 @pytest.mark.parametrize("name", built_in(LOSSES))
 def test_loss(name, monkeypatch):
     monkeypatch.setenv("SKETCHKIT_OFFLINE", "1")
-    options = {"weights": None} if "weights" in inspect.signature(LOSSES.get(name)).parameters else {}
-    check_loss(LOSSES.build({"type": name, **options}))
+    check_loss(build(LOSSES, name))
 
 
 @pytest.mark.parametrize("name", built_in(PICTURE_METRICS))

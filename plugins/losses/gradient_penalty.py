@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sketchkit.registry import LOSSES, HeadOutput
 
-from .options import choose, mean
+from .options import choose, mean, single
 
 Head = Callable[[Tensor], HeadOutput]
 
@@ -25,7 +25,7 @@ def image_gradient(head: Head, image: Tensor) -> Tensor:
     """
     is_training = torch.is_grad_enabled()
     with torch.enable_grad(), torch.autocast(image.device.type, enabled=False):
-        image = image.detach().to(torch.promote_types(image.dtype, torch.float32)).requires_grad_()
+        image = single(image.detach()).requires_grad_()
         total = mean([scale.sum() for scale in head(image).scales])
         (gradient,) = torch.autograd.grad(total, image, create_graph=is_training)
     return gradient.flatten(1)
@@ -35,6 +35,7 @@ class SlopePenalty(nn.Module):
     """mean over pictures of (||g|| - center)^2, g the gradient at some point; one-sided: max(0, ||g|| - center)^2."""
 
     needs_independent_samples = True
+    side = "discriminator"
 
     def __init__(self, center: float = 1.0, one_sided: bool = False) -> None:
         super().__init__()
@@ -99,7 +100,23 @@ class R1Penalty(nn.Module):
     """mean of ||g||^2 / 2 at real pictures (Mescheder et al., ICML 2018, eq. 9): the weight is the paper's gamma."""
 
     needs_independent_samples = True
+    side = "discriminator"
 
     def forward(self, target: Tensor, head: Head) -> Tensor:
         """target (B, C, H, W), head: image -> HeadOutput; a scalar."""
         return image_gradient(head, target).square().sum(1).mean() / 2
+
+
+@LOSSES.register_module()
+class R2Penalty(nn.Module):
+    """mean of ||g||^2 / 2 at fake pictures (Mescheder et al., ICML 2018, eq. 10): the weight is the paper's gamma.
+
+    R3GAN (Huang et al., NeurIPS 2024) takes it beside `R1Penalty`, both of the same weight.
+    """
+
+    needs_independent_samples = True
+    side = "discriminator"
+
+    def forward(self, fake: Tensor, fake_head: Head) -> Tensor:
+        """fake (B, C, H, W), fake_head: image -> HeadOutput, as it judges the fakes; a scalar."""
+        return image_gradient(fake_head, fake).square().sum(1).mean() / 2

@@ -25,6 +25,11 @@ DISTANCES: Mapping[str, Callable[..., Tensor]] = {"l1": F.l1_loss, "l2": F.mse_l
 REDUCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"mean": Tensor.mean, "sum": Tensor.sum}
 
 
+def single(x: Tensor) -> Tensor:
+    """x in float32 at least, whatever autocast has made of it."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def mean(values: Sequence[Tensor]) -> Tensor:
     """The mean of scalars; of one it is that one."""
     return values[0] if len(values) == 1 else torch.stack(list(values)).mean()

@@ -224,7 +224,7 @@ class ConditionalTranslator(AdversarialTranslator):
         values.update(noise=noise, fake=fake)
         values["real_label"] = values["label"]
         given: Inputs = {name: lambda _, value=value: value for name, value in values.items()}
-        given["head"] = lambda head: self.judge(head, batch)
+        given["head"] = given["fake_head"] = lambda head: self.judge(head, batch)
         given["fake_output"] = lambda head: self.judge(head, batch)(fake)
         return given
 

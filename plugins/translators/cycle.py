@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -96,6 +97,8 @@ class CycleTranslator(AdversarialTranslator):
             }
         )
         self.build_objectives(GIVEN, ("rec", "identity"), list(heads), generator_losses, discriminator_losses)
+        # A term may remember what it saw of its heads, and each direction has heads of its own.
+        self.reverse_discriminator_objective = copy.deepcopy(self.discriminator_objective)
         self._refuse_identity()
         for judges in self.heads.values():
             refuse_mixing(self.discriminator_objective, judges)
@@ -211,10 +214,11 @@ class CycleTranslator(AdversarialTranslator):
         logs: dict[str, Tensor],
     ) -> None:  # fmt: skip
         """The gradients of the discriminators' objective in a direction."""
+        objective = self.discriminator_objective if direction == AtoB else self.reverse_discriminator_objective
         with wrapper.optim_context(self):
             real = {"real_output": lambda head: self._head(direction, head)(batch["target"])}
             inputs = StepInputs({**self._at_hand(batch, direction, fake, None), **real}, {})
-            total, values = self.discriminator_objective(inputs, step=self.iteration - 1)
+            total, values = objective(inputs, step=self.iteration - 1)
         backward(total, share, wrapper)
         log_terms(logs, {**values, "total": total.detach()}, share, "D", _end(direction))
 
@@ -223,7 +227,7 @@ class CycleTranslator(AdversarialTranslator):
     ) -> dict[str, Callable]:
         values = {**batch, "fake": fake, "noise": noise}
         given: dict[str, Callable] = {name: lambda _, value=value: value for name, value in values.items()}
-        given["head"] = lambda head: self._head(direction, head)
+        given["head"] = given["fake_head"] = lambda head: self._head(direction, head)
         given["fake_output"] = lambda head: self._head(direction, head)(fake)
         return given
 

@@ -59,7 +59,7 @@ class AdversarialTranslator(Translator):
             heads: their names.
             generator, discriminator: name -> loss config; see `Objective`.
         """
-        judged, real = (("fake_output", "head"), ("real_output",)) if heads else ((), ())
+        judged, real = (("fake_output", "head", "fake_head"), ("real_output",)) if heads else ((), ())
         on_request = (*on_request, *real)
         self.generator_objective = Objective(generator or {}, "generator", (*given, *judged), on_request, heads)
         self.discriminator_objective = Objective(

@@ -2,7 +2,7 @@
 
 A parameter without a default is required, and computed when the step does not have it yet. A parameter whose default
 is None is one the loss can do without: it is given where the side has it at hand. So one class serves both sides; see
-`INPUTS` for what there is.
+`INPUTS` for what there is. A loss that makes sense on one side only says which in its attribute `side`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ INPUTS = {
     "noise": "(B,...) the noise behind `fake`",
     "real_output": "HeadOutput on `target`; at hand in the discriminator's step only",
     "fake_output": "HeadOutput on `fake`",
-    "head": "image -> HeadOutput, conditioned on source and label",
+    "head": "image -> HeadOutput, conditioned on source and label (those of `target`, which may have others)",
+    "fake_head": "the same, conditioned on the source and label of `fake`",
     "fake_alt": "a second picture of the same source, from `noise_alt`",
     "noise_alt": "the noise behind `fake_alt`",
     "rec": "the source translated there and back",
@@ -36,7 +37,7 @@ INPUTS = {
     "source_features": "layer -> (B,C,h,w) of `source`",
     "style_features": "(weight, layer -> (B,C,h,w)) of each style picture; each look computes them again",
 }
-PER_HEAD = ("real_output", "fake_output", "head")
+PER_HEAD = ("real_output", "fake_output", "head", "fake_head")
 
 Source = Callable[[str | None], Any]
 
@@ -71,8 +72,8 @@ class Objective(nn.Module):
         heads: names of the heads a term may ask for.
 
     Raises:
-        ConfigError: a loss needs an input that does not exist here, a term names an unknown head, or no term is there
-            at each step.
+        ConfigError: a loss is made for the other side, or needs an input that does not exist here, a term names an
+            unknown head, or no term is there at each step.
         WeightsError: a term's pretrained weights cannot be had; says how to drop the term.
     """
 
@@ -101,6 +102,7 @@ class Objective(nn.Module):
             self.every[name] = options.pop("every", 1)
             whole_number(f"{place}.every", self.every[name], 1)
             loss = _build(options, place)
+            _check_side(loss, side, place)
             self.needs[name] = _inputs_of(loss, at_hand, on_request, place)
             self.losses[name] = loss
         if self.every and min(self.every.values()) > 1:
@@ -155,6 +157,12 @@ def _inputs_of(loss: nn.Module, at_hand: Collection[str], on_request: Collection
         if required or name in at_hand:
             needs.append(name)
     return tuple(needs)
+
+
+def _check_side(loss: nn.Module, side: str, place: str) -> None:
+    own = getattr(loss, "side", side)
+    if own != side:
+        raise ConfigError(f"{place}: {type(loss).__name__} teaches the {own}: name it in {own}_losses")
 
 
 def _choose_head(name: str | None, heads: Collection[str], place: str) -> str | None:

@@ -114,11 +114,13 @@ HARD = [
     ["backbone={'type': 'MRUGenerator', 'image_size': 16, 'num_classes': 3, 'width': 4}",
      "heads={'discriminator': {'type': 'MRUDiscriminator', 'image_size': 16, 'num_classes': 3, 'width': 4}}"],
     ["optim_wrapper.generator.optimizer={'type': 'SGD', 'lr': 0.01, 'momentum': 0.9}"],
+    # A term that remembers, in parts.
+    ["translator.accumulate=2", "+discriminator_losses.lecam={'type': 'LeCamLoss', 'weight': 0.3}"],
 ]  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("overrides", HARD, ids=["parts", "networks", "momentum"])
+@pytest.mark.parametrize("overrides", HARD, ids=["parts", "networks", "momentum", "averages"])
 def test_other_runs_resume_bit_for_bit_too(overrides, tiny_config, tmp_path):
     config = tiny_config(EMA, *overrides)
     whole, cut = tmp_path / "whole", tmp_path / "cut"

@@ -6,7 +6,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from sketchkit_plugins.losses.gradient_penalty import NEIGHBORS, DRAGANPenalty, GradientPenalty, R1Penalty
+from sketchkit_plugins.losses.gradient_penalty import (
+    NEIGHBORS,
+    DRAGANPenalty,
+    GradientPenalty,
+    R1Penalty,
+    R2Penalty,
+)
 from torch import Tensor, nn
 
 from sketchkit.errors import ConfigError
@@ -22,6 +28,8 @@ def linear(image: Tensor) -> HeadOutput:
 
 
 def evaluate(loss: nn.Module, target: Tensor, fake: Tensor, head: Callable[[Tensor], HeadOutput]) -> Tensor:
+    if isinstance(loss, R2Penalty):
+        return loss(fake, head)
     return loss(target, fake, head) if isinstance(loss, GradientPenalty) else loss(target, head)
 
 
@@ -36,6 +44,7 @@ def evaluate(loss: nn.Module, target: Tensor, fake: Tensor, head: Callable[[Tens
         (GradientPenalty(), (NORM - 1) ** 2),
         (GradientPenalty(center=0.0), NORM**2),
         (R1Penalty(), NORM**2 / 2),
+        (R2Penalty(), NORM**2 / 2),
     ],
 )
 def test_a_linear_head(loss: nn.Module, expected: float, target: Tensor, fake: Tensor) -> None:
@@ -48,11 +57,13 @@ def test_the_norm_is_taken_for_each_picture(target: Tensor) -> None:
 
     norms = target.flatten(1).pow(2).sum(1)
     torch.testing.assert_close(R1Penalty()(target, head), norms.mean() / 2)
+    torch.testing.assert_close(R2Penalty()(target, head), norms.mean() / 2)
     torch.testing.assert_close(DRAGANPenalty(scale=0.0)(target, head), ((norms.sqrt() - 1) ** 2).mean())
 
 
 @pytest.mark.parametrize(
-    "loss", [DRAGANPenalty(), DRAGANPenalty(perturbation="noise", scale=0.1), GradientPenalty(), R1Penalty()]
+    "loss",
+    [DRAGANPenalty(), DRAGANPenalty(perturbation="noise", scale=0.1), GradientPenalty(), R1Penalty(), R2Penalty()],
 )
 def test_the_gradient_to_the_head_agrees_with_finite_differences(
     loss: nn.Module, target: Tensor, fake: Tensor, head: nn.Module
@@ -74,16 +85,16 @@ def test_the_gradient_to_the_head_agrees_with_finite_differences(
             assert parameter.grad.view(-1)[index].item() == pytest.approx(slope, rel=1e-5, abs=1e-7)
 
 
-@pytest.mark.parametrize("loss", [DRAGANPenalty(), GradientPenalty(), R1Penalty()])
+@pytest.mark.parametrize("loss", [DRAGANPenalty(), GradientPenalty(), R1Penalty(), R2Penalty()])
 def test_a_flat_head_has_a_finite_gradient(loss: nn.Module, target: Tensor, fake: Tensor, head: nn.Module) -> None:
     nn.init.zeros_(head.body[2].weight)
     value = evaluate(loss, target, fake, head)
     value.backward()
-    assert value.item() == (0.0 if isinstance(loss, R1Penalty) else 1.0)
+    assert value.item() == (0.0 if isinstance(loss, R1Penalty | R2Penalty) else 1.0)
     assert all(p.grad is None or p.grad.isfinite().all() for p in head.parameters())
 
 
-@pytest.mark.parametrize("loss", [DRAGANPenalty(), GradientPenalty(), R1Penalty()])
+@pytest.mark.parametrize("loss", [DRAGANPenalty(), GradientPenalty(), R1Penalty(), R2Penalty()])
 def test_it_works_without_a_graph(loss: nn.Module, target: Tensor, fake: Tensor, head: nn.Module) -> None:
     with torch.no_grad():
         assert not evaluate(loss, target, fake, head).requires_grad
@@ -142,7 +153,7 @@ def test_gradient_penalty_looks_between_target_and_fake() -> None:
     assert share.mean() == pytest.approx(0.5, abs=0.03) and share.var() == pytest.approx(1 / 12, abs=0.01)
 
 
-@pytest.mark.parametrize("kind", [DRAGANPenalty, GradientPenalty, R1Penalty])
+@pytest.mark.parametrize("kind", [DRAGANPenalty, GradientPenalty, R1Penalty, R2Penalty])
 def test_they_say_that_samples_must_be_independent(kind: type) -> None:
     assert kind.needs_independent_samples is True
 

@@ -84,9 +84,9 @@ def test_the_steps_are_those_of_the_textbook():
 
 
 def test_the_discriminators_may_have_true_pictures_of_their_own():
-    """As if the true pictures with their sources and labels had been a batch of its own; the penalty looks at them."""
+    """As if the true pictures with their sources and labels had been a batch of its own; R1 looks at them, R2 not."""
     judged = dict(gan=dict(type="AdversarialLoss"), classes=dict(type="AuxiliaryClassificationLoss", on_fake=True),
-                  r1=dict(type="R1Penalty", weight=3.0))  # fmt: skip
+                  r1=dict(type="R1Penalty", weight=3.0), r2=dict(type="R2Penalty", weight=2.0))  # fmt: skip
     model = translator(backbone=dict(noise=False), discriminator_losses=judged)
     plain = copy.deepcopy(model)
     data, real = batch(), batch(seed=2)
@@ -98,11 +98,13 @@ def test_the_discriminators_may_have_true_pictures_of_their_own():
     generator, head = plain.backbone, plain.heads["d"]
     bce, entropy = nn.functional.binary_cross_entropy_with_logits, nn.functional.cross_entropy
     fake = generator(source, noise=torch.zeros(4, 4, 8, 8))
-    on_real, on_fake = head(real_target.requires_grad_(), real_source), head(fake.detach(), source)
+    seen = fake.detach().requires_grad_()
+    on_real, on_fake = head(real_target.requires_grad_(), real_source), head(seen, source)
     (slope,) = torch.autograd.grad(on_real.logits.sum(), real_target, create_graph=True)
+    (fake_slope,) = torch.autograd.grad(on_fake.logits.sum(), seen, create_graph=True)
     gan = bce(on_real.logits, torch.ones_like(on_real.logits)) + bce(on_fake.logits, torch.zeros_like(on_fake.logits))
     classes = entropy(on_real.class_logits, real["label"]) + entropy(on_fake.class_logits, data["label"])
-    loss = gan + classes + 3 * slope.square().sum((1, 2, 3)).mean() / 2
+    loss = gan + classes + 3 * slope.square().sum((1, 2, 3)).mean() / 2 + fake_slope.square().sum((1, 2, 3)).mean()
     for parameter, gradient in zip(
         head.parameters(), torch.autograd.grad(loss, list(head.parameters()), allow_unused=True), strict=True
     ):
