@@ -1,4 +1,4 @@
-"""Contract tests for plugins: what every backbone, head, augmentation, loss and metric must hold to, ours and a third party's.
+"""Contract tests for plugins: what every backbone, head, loss and metric must hold to, ours and others'.
 
 In a package of your own, under pytest:
 
@@ -28,7 +28,7 @@ from sketchkit.registry import MODELS, HeadOutput, translator_names
 from sketchkit.translators.base import Translator
 from sketchkit.translators.heads import Augmentation, conditions
 from sketchkit.translators.objective import INPUTS, input_names
-from sketchkit.translators.padding import PaddedGenerator
+from sketchkit.translators.padding import PaddedGenerator, takes
 
 
 def example_batch(channels: int = 3, size: int = 64, classes: int = 2, seed: int = 0) -> dict[str, Any]:
@@ -118,6 +118,7 @@ def check_head(head: nn.Module, channels: int = 3, size: int = 64) -> None:
     """
     batch = example_batch(channels, size)
     image = batch["target"].requires_grad_()
+    assert not takes(head, "hint") or hasattr(head, "hint_channels"), "a head that names hint has hint_channels"
     output = head.train()(image, **conditions(head, batch))
     assert isinstance(output, HeadOutput), "a head returns a HeadOutput"
     for logits in output.scales:

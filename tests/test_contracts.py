@@ -1,4 +1,4 @@
-"""Every backbone, head, augmentation, loss and metric holds to its contract; a new file in `plugins/` is tested without more."""
+"""Backbones, heads, augmentations, losses and metrics hold to their contracts; a new file is tested without more."""
 
 import inspect
 

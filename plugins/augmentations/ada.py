@@ -13,7 +13,7 @@ import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
-from sketchkit.declared import Choices, Count, Positive, Range, Share
+from sketchkit.declared import Choices, Count, Range, Share
 from sketchkit.errors import ConfigError
 from sketchkit.options import one_of
 from sketchkit.registry import AUGMENTATIONS, HeadOutput
@@ -64,7 +64,7 @@ class ADA(Augmentation):
         pipeline: Sequence[Annotated[str, Choices(PIPELINE)]] = PIPELINE,
         p: Share | None = None,
         target: Annotated[float, Range(-1, 1)] = 0.6,
-        kimg: Positive = 500.0,
+        kimg: Annotated[float, Range(1e-3)] = 500.0,
         interval: Count = 4,
         boundary: float = 0.0,
     ) -> None:

@@ -32,7 +32,7 @@ def test_a_translation_and_a_hole_are_at_one_place_in_all_pictures():
     seen = build("translation", "cutout")(given)
     for name, one in seen.items():
         assert torch.equal(one, seen["image"][:, :1].expand_as(one)), name
-    # A quarter of the picture is cut out at most, and of that a quarter at least, at a corner; an eighth a side moves out.
+    # A quarter is cut out at most, and of that a quarter at least, at a corner; an eighth of a side moves out.
     share = 1 - seen["image"].flatten(1).mean(1)
     assert 0.05 < share.min() < 0.25 and 0.3 < share.max() < 1 - (7 / 8) ** 2 + 1 / 4 + 0.01
 

@@ -16,7 +16,7 @@ BATCH, SIDE, SPOT, P = 8, 64, 8, 0.7
 
 
 def spots(channels):
-    """Pictures of noise, (B, C, SIDE, SIDE), flat but in the middle: what comes in at the borders is no matter of it."""
+    """Pictures of noise, (B, C, SIDE, SIDE), flat but in the middle, so that borders bring in nothing."""
     pictures = np.full((BATCH, channels, SIDE, SIDE), 0.25)
     inner = slice((SIDE - SPOT) // 2, (SIDE + SPOT) // 2)
     pictures[..., inner, inner] = draw("ada", (BATCH, channels, SPOT, SPOT), 0.5)

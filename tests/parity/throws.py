@@ -9,7 +9,7 @@ from tests.parity.recipe import stream
 
 @contextmanager
 def thrown(name):
-    """In the block `torch.rand`, `randn` and `randint` give numbers of NumPy's that depend on a name and their order."""
+    """In the block `torch.rand`, `randn` and `randint` give NumPy's numbers, by a name and their order."""
     own, dice = (torch.rand, torch.randn, torch.randint), stream(name)
     torch.rand = lambda *shape, **_: torch.from_numpy(dice.random_sample(_sides(shape)))
     torch.randn = lambda *shape, **_: torch.from_numpy(dice.standard_normal(_sides(shape)))
