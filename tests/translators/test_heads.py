@@ -1,5 +1,6 @@
 """A head's `augment` and a head's hints: in every translator, in penalties, in checkpoints, in several processes."""
 
+import re
 import shutil
 
 import pytest
@@ -8,6 +9,7 @@ from sketchkit_plugins.losses.gradient_penalty import R1Penalty, image_gradient
 from sketchkit_plugins.translators.conditional import ConditionalTranslator
 from torch import nn
 
+from sketchkit import loading
 from sketchkit.config.load import load_config
 from sketchkit.engine.checkpoints import read_checkpoint
 from sketchkit.engine.describe import describe
@@ -15,6 +17,7 @@ from sketchkit.engine.hooks.progress import read_scalars
 from sketchkit.engine.optimizers import GroupOptimizers
 from sketchkit.errors import ConfigError
 from sketchkit.registry import AUGMENTATIONS, HEADS, HeadOutput
+from sketchkit.testing import check_augmentation
 from sketchkit.translators.heads import Augmentation, build_head
 from tests.conftest import ROOT
 from tests.engine.test_runs import assert_same_state
@@ -157,6 +160,13 @@ def test_a_head_that_takes_hints_is_given_them(type_):
         model.train_step(batch(), GroupOptimizers(SGD)(model))
     with pytest.raises(ConfigError, match="needs the hint"):
         HEADS.build(head)(seen["target"], source=seen["source"])
+
+
+def test_the_documented_augmentation_holds_to_the_contract(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/plugins.md").read_text(), re.DOTALL)
+    (tmp_path / "mirror.py").write_text(*(block for block in blocks if "AUGMENTATIONS" in block))
+    loading.load_file(tmp_path / "mirror.py")
+    check_augmentation(AUGMENTATIONS.build(dict(type="Mirror")))
 
 
 def test_info_tells_of_it():
