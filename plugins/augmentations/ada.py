@@ -20,7 +20,7 @@ from sketchkit.registry import AUGMENTATIONS, HeadOutput
 from sketchkit.translators.heads import Augmentation
 
 from .colors import colored, with_colors
-from .warp import LEAST, SYM6, warped
+from .warp import LEAST, warped
 
 PIPELINE = ("blit", "geometry", "color")
 
@@ -57,7 +57,6 @@ class ADA(Augmentation):
     signs: Tensor
     seen: Tensor
     steps: Tensor
-    taps: Tensor
 
     def __init__(
         self,
@@ -79,7 +78,6 @@ class ADA(Augmentation):
         self.register_buffer("p", torch.tensor(0.0 if p is None else float(p)))
         for name in ("signs", "seen", "steps"):
             self.register_buffer(name, torch.tensor(0.0))
-        self.register_buffer("taps", torch.tensor(SYM6), persistent=False)
 
     def augmented(self, pictures: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See `Augmentation`.
@@ -98,7 +96,7 @@ class ADA(Augmentation):
         if {"blit", "geometry"} & {*self.pipeline}:
             if min(height, width) < LEAST:
                 raise ConfigError(f"ADA needs pictures of {LEAST} pixels a side or more and got {height}x{width}")
-            changed = _moved(pictures, inverse, self.taps)
+            changed = _moved(pictures, inverse)
         return _recolored(changed, *colors(draw)) if "color" in self.pipeline else changed
 
     @torch.no_grad()
@@ -181,11 +179,11 @@ def colors(draw: Draw) -> tuple[Tensor, Tensor]:
     return linear, linear.sum(2) * brightness[:, None]
 
 
-def _moved(pictures: Mapping[str, Tensor], inverse: Tensor, taps: Tensor) -> dict[str, Tensor]:
+def _moved(pictures: Mapping[str, Tensor], inverse: Tensor) -> dict[str, Tensor]:
     """All pictures by one warp; samples that nothing moves stay as they are."""
     whole = torch.cat([picture.to(pictures["image"].dtype) for picture in pictures.values()], 1)
     is_still = (inverse == torch.eye(3, device=inverse.device)).flatten(1).all(1)
-    result = torch.where(is_still[:, None, None, None], whole, warped(whole, inverse[:, :2], taps))
+    result = torch.where(is_still[:, None, None, None], whole, warped(whole, inverse[:, :2]))
     widths = [picture.shape[1] for picture in pictures.values()]
     return dict(zip(pictures, result.split(widths, 1), strict=True))
 

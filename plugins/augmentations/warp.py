@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 # The symlet of 12 taps (Daubechies 1992), as in the paper.
 SYM6 = (
@@ -17,47 +18,41 @@ MARGIN = 6  # pixels, mirrored, beyond which places are mirrored
 LEAST = MARGIN + 1  # pixels a side that can be mirrored so
 
 
-def warped(picture: Tensor, inverse: Tensor, taps: Tensor) -> Tensor:
+def warped(picture: Tensor, inverse: Tensor) -> Tensor:
     """Pictures (B, C, H, W) moved by the inverse of a map of their pixels; what comes in is mirrored at the borders.
 
     They are doubled by the filter, read bilinearly where `inverse` says, and halved by the filter again, so that a map
-    that moves nothing gives the picture back. Linear in the picture, and made of gathers, which have second gradients
-    and repeatable ones on every device.
+    that moves nothing gives the picture back. Linear in the picture, and made of products and gathers, which have
+    second gradients, and repeatable ones on every device.
 
     Args:
         picture: at least `LEAST` pixels high and wide.
         inverse: (B, 2, 3): pixel (x, y) of the result, counted from the picture's center, shows the place
             inverse @ (x, y, 1) of the picture.
-        taps: SYM6, on the picture's device.
     """
     height, width = picture.shape[-2:]
-    taps = taps.to(picture.dtype)
-    doubled = _doubled(picture, taps)
+    up, down = zip(*(_filters(side, picture.dtype, picture.device) for side in (height, width)), strict=True)
     x, y = _places(inverse.to(picture.dtype), height, width)
-    return _halved(_read(doubled, x, y, height, width), taps)
+    read = _read(up[0] @ picture @ up[1].T, x, y, height, width)
+    return down[0] @ read @ down[1].T
 
 
-def _doubled(picture: Tensor, taps: Tensor) -> Tensor:
-    """Twice as many pixels, from 2 * MARGIN before the first to as many behind the last."""
-    count, channels, height, width = picture.shape
-    more = MARGIN + 3  # whose taps reach into the margin
-    index = [_mirrored(torch.arange(-more, side + more, device=picture.device), side) for side in (height, width)]
-    x = picture[:, :, index[0]][..., index[1]].flatten(0, 1)[:, None]
-    taps = taps * 2**0.5
-    x = F.conv_transpose2d(x, taps[None, None, :, None], stride=(2, 1))
-    x = F.conv_transpose2d(x, taps[None, None, None, :], stride=(1, 2))
-    start = BEFORE + 2 * 3
-    size = [2 * (side + 2 * MARGIN) - 1 for side in (height, width)]
-    return x[..., start : start + size[0], start : start + size[1]].reshape(count, channels, *size)
+@lru_cache(maxsize=16)
+def _filters(side: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Doubling a line of `side` pixels, and halving, as matrices.
 
-
-def _halved(doubled: Tensor, taps: Tensor) -> Tensor:
-    """What `_doubled` is undone by: its first pixel is BEFORE before that of the result."""
-    count, channels, _, _ = doubled.shape
-    x, taps = doubled.flatten(0, 1)[:, None], taps * 0.5**0.5
-    x = F.conv2d(x, taps[None, None, :, None], stride=(2, 1))
-    x = F.conv2d(x, taps[None, None, None, :], stride=(1, 2))
-    return x.reshape(count, channels, *x.shape[-2:])
+    A doubled line begins 2 * MARGIN before the first pixel and ends as many behind the last, and is that of a line that
+    is mirrored at its ends; the one that is halved begins BEFORE the first and ends AFTER the last.
+    """
+    last = 2 * (side - 1)
+    places, taps = torch.arange(-2 * MARGIN, last + 2 * MARGIN + 1), torch.tensor(SYM6, dtype=torch.float64)
+    pixels = torch.arange(-MARGIN - AFTER, side + MARGIN + AFTER)
+    distance = places[:, None] - 2 * pixels + BEFORE
+    shares = taps[distance.clamp(0, len(SYM6) - 1)] * ((distance >= 0) & (distance < len(SYM6)))
+    up = torch.zeros(len(places), side, dtype=torch.float64).index_add(1, _mirrored(pixels, side), shares)
+    down = shares[2 * MARGIN - BEFORE : len(places) - 2 * MARGIN + AFTER, MARGIN + AFTER : MARGIN + AFTER + side].T
+    # The filter's sum is 2 ** 0.5: doubled pixels are to sum up to twice as much, halved ones to as much.
+    return (up * 2**0.5).to(device, dtype), (down * 0.5**0.5).to(device, dtype)
 
 
 def _places(inverse: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
