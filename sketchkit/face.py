@@ -250,7 +250,7 @@ def stylize(
 
 
 def build(name: str, **options: Any) -> Any:
-    """A backbone, head, loss, metric, line method or translator by its name.
+    """A backbone, head, augmentation, loss, metric, line method or translator by its name.
 
     Raises:
         ConfigError: nothing has that name, or it has no such option; names the closest.

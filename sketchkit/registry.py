@@ -11,7 +11,8 @@ Backbone: `forward(source, *, label=None, hint=None, noise=None) -> image`; what
     `receptive_radius`, set where it is built: a pixel of the picture depends on no source pixel further away than this,
     in either direction; None, or nothing said: on the whole picture. With it large pictures can be translated in tiles.
     Its batch norms and dropouts are torch's: see `sketchkit.translators.protocol`, which changes what these do in use.
-Head: `forward(image, source=None, label=None) -> HeadOutput`.
+Head: `forward(image, source=None, label=None) -> HeadOutput`; one that also names `hint=None` has `hint_channels`.
+Augmentation: a `sketchkit.translators.heads.Augmentation`: what a head looks at, changed by one draw a sample.
 Loss: an `nn.Module` whose `forward` names the inputs it needs; see `sketchkit.translators.objective`. One that makes
     sense on one side only has `side`, 'generator' or 'discriminator'.
 Picture metric: a `PictureMetric` under its short name ('fid'); see `sketchkit.evaluation.metric`.
@@ -179,10 +180,11 @@ class PluginRegistry(SketchRegistry):
 
 BACKBONES = PluginRegistry("backbone")
 HEADS = PluginRegistry("head")
+AUGMENTATIONS = PluginRegistry("augmentation")
 LOSSES = PluginRegistry("loss")
 PICTURE_METRICS = PluginRegistry("metric")
 LINE_METHODS = PluginRegistry("line method")
-PLUGIN_REGISTRIES = (BACKBONES, HEADS, LOSSES, PICTURE_METRICS, LINE_METHODS)
+PLUGIN_REGISTRIES = (BACKBONES, HEADS, AUGMENTATIONS, LOSSES, PICTURE_METRICS, LINE_METHODS)
 
 
 def _child(root: Registry, *own: str) -> SketchRegistry:

@@ -1,4 +1,4 @@
-"""Contract tests for plugins: what every backbone, head, loss and metric must hold to, ours and a third party's.
+"""Contract tests for plugins: what every backbone, head, loss and metric must hold to, ours and others'.
 
 In a package of your own, under pytest:
 
@@ -26,8 +26,9 @@ from torch.nn.modules.batchnorm import _NormBase
 from sketchkit.evaluation.metric import ROLES, FeatureExtractor, Features, PictureMetric
 from sketchkit.registry import MODELS, HeadOutput, translator_names
 from sketchkit.translators.base import Translator
+from sketchkit.translators.heads import Augmentation, conditions
 from sketchkit.translators.objective import INPUTS, input_names
-from sketchkit.translators.padding import PaddedGenerator
+from sketchkit.translators.padding import PaddedGenerator, takes
 
 
 def example_batch(channels: int = 3, size: int = 64, classes: int = 2, seed: int = 0) -> dict[str, Any]:
@@ -117,7 +118,8 @@ def check_head(head: nn.Module, channels: int = 3, size: int = 64) -> None:
     """
     batch = example_batch(channels, size)
     image = batch["target"].requires_grad_()
-    output = head.train()(image, source=batch["source"], label=batch["label"])
+    assert not takes(head, "hint") or hasattr(head, "hint_channels"), "a head that names hint has hint_channels"
+    output = head.train()(image, **conditions(head, batch))
     assert isinstance(output, HeadOutput), "a head returns a HeadOutput"
     for logits in output.scales:
         assert logits.shape[:2] == (2, 1), f"logits are (B, 1) or (B, 1, h, w), not {tuple(logits.shape)}"
@@ -127,6 +129,43 @@ def check_head(head: nn.Module, channels: int = 3, size: int = 64) -> None:
     assert any(p.grad is not None for p in head.parameters()), "no second gradient: gradient penalties cannot train"
     head.zero_grad()
     _check_state(head)
+
+
+def check_augmentation(augmentation: Augmentation, size: int = 32) -> None:
+    """It moves all pictures alike and keeps silent hints silent, gradients flow, and in eval nothing is changed.
+
+    Raises:
+        AssertionError: says which clause of the contract is broken.
+    """
+    assert isinstance(augmentation, Augmentation), "an augmentation is a sketchkit.translators.heads.Augmentation"
+    for channels in (1, 2, 3):
+        image = example_batch(channels, size)["target"].requires_grad_()
+        alpha = torch.ones(2, 4 - channels, size, size)
+        # A hint all over that says what the picture shows, and one that says nothing.
+        hint = torch.cat([image, alpha], 1) if channels == 3 else torch.zeros(2, 4, size, size)
+        pictures = {"image": image, "source": image, "hint": hint}
+        kept = augmentation.eval()(pictures)
+        assert all(kept[name] is picture for name, picture in pictures.items()), "in eval a picture is changed"
+        torch.manual_seed(0)
+        seen = augmentation.train()(pictures)
+        shapes = {name: tuple(picture.shape) for name, picture in pictures.items()}
+        assert {name: tuple(one.shape) for name, one in seen.items()} == shapes, "names or shapes of pictures change"
+        assert torch.equal(seen["image"], seen["source"]), "one picture as image and as source is changed twice"
+        if channels == 3:
+            assert torch.allclose(seen["image"] * seen["hint"][:, 3:], seen["hint"][:, :3], atol=1e-4), (
+                "a hint of what the picture shows no longer says that"
+            )
+        else:
+            assert not seen["hint"].any(), "a hint that says nothing says something"
+        assert seen["image"].requires_grad, "no gradient to the picture"
+        (gradient,) = torch.autograd.grad(seen["image"].square().sum(), image, create_graph=True)
+        gradient.square().sum().backward()
+        assert image.grad is not None and bool(image.grad.isfinite().all()), "no finite second gradient to the picture"
+    if augmentation.observes:
+        logits = torch.ones(2, 1, 3, 3)
+        values = augmentation.observe([HeadOutput((logits, logits[..., 0, 0])), HeadOutput(-logits)])
+        assert all(value.ndim == 0 for value in values.values()), f"observe gives scalars by name, not {values}"
+    _check_state(augmentation)
 
 
 def translators() -> list[type[Translator]]:

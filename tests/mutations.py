@@ -22,6 +22,7 @@ VALUES = [
 ]  # fmt: skip
 ONE_STEP = ["train_cfg.max_iters=4", "train_cfg.val_interval=1", "val_dataloader.dataset.max_samples=2",
             "default_hooks.grids.samples=2", "batch_size=2"]  # fmt: skip
+AUGMENTED = "heads.discriminator.augment=dict(type='ADA',pipeline=['blit'],p=0.5)"
 PAINTED = ["translator.network=squeezenet1_1", "translator.weights=None", "translator.iterations=1",
            "translator.pyramid=None", "generator_losses.content.layers=(3,)", "generator_losses.style.layers=(1,3)",
            "generator_losses.style.layer_weights=None"]  # fmt: skip
@@ -30,6 +31,7 @@ PAINTED = ["translator.network=squeezenet1_1", "translator.weights=None", "trans
 def bases(setting):
     """name -> a shipped config, small and on a sample set, before its `$name`s are resolved."""
     trained = {name: [*system_options(name, setting), *ONE_STEP] for name in trained_configs()}
+    trained["pix2pix_facades"].append(AUGMENTED)
     painted = {path.stem: PAINTED for path in (ROOT / "configs").glob("style_*.py")}
     return {name: changed(read_config(name), options) for name, options in sorted({**trained, **painted}.items())}
 

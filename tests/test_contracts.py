@@ -1,4 +1,4 @@
-"""Every backbone, head, loss and metric holds to its contract; a new file in `plugins/` is tested without more."""
+"""Backbones, heads, augmentations, losses and metrics hold to their contracts; a new file is tested without more."""
 
 import inspect
 
@@ -8,8 +8,9 @@ from torch import nn
 
 from sketchkit.errors import WeightsError
 from sketchkit.evaluation.metric import Setup
-from sketchkit.registry import BACKBONES, HEADS, LOSSES, PICTURE_METRICS, HeadOutput
-from sketchkit.testing import check_backbone, check_head, check_loss, check_metric
+from sketchkit.registry import AUGMENTATIONS, BACKBONES, HEADS, LOSSES, PICTURE_METRICS, HeadOutput
+from sketchkit.testing import check_augmentation, check_backbone, check_head, check_loss, check_metric
+from sketchkit.translators.heads import Augmentation
 
 SMALL = {"width": 8, "weights": None}
 
@@ -36,6 +37,14 @@ def test_head(name):
     check_head(build(HEADS, name))
 
 
+@pytest.mark.parametrize("name", built_in(AUGMENTATIONS))
+def test_augmentation(name):
+    # A fixed probability changes pictures from the start.
+    options = [{}, {"p": 0.9}] if "p" in inspect.signature(AUGMENTATIONS.get(name)).parameters else [{}]
+    for one in options:
+        check_augmentation(AUGMENTATIONS.build({"type": name, **one}))
+
+
 @pytest.mark.parametrize("name", built_in(LOSSES))
 def test_loss(name, monkeypatch):
     monkeypatch.setenv("SKETCHKIT_OFFLINE", "1")
@@ -51,7 +60,9 @@ def test_metric(name):
     check_metric(PICTURE_METRICS.build({"type": name, **options}, setup=Setup(allow_random_weights=True)), name)
 
 
-@pytest.mark.parametrize("entries", [BACKBONES, HEADS, LOSSES, PICTURE_METRICS], ids=lambda entries: entries.name)
+@pytest.mark.parametrize(
+    "entries", [BACKBONES, HEADS, AUGMENTATIONS, LOSSES, PICTURE_METRICS], ids=lambda entries: entries.name
+)
 def test_every_option_has_a_default_and_every_entry_a_description(entries):
     for name in built_in(entries):
         entry = entries.get(name)
@@ -71,6 +82,19 @@ def test_random_weights_are_never_a_default(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(WeightsError):
         LOSSES.build(dict(type="PerceptualLoss"))
+
+
+class Uneven(Augmentation):
+    """Shifts the image alone, or all pictures by a number that no gradient knows."""
+
+    def __init__(self, alike):
+        super().__init__()
+        self.alike = alike
+
+    def augmented(self, pictures):
+        if self.alike:
+            return {name: one.detach() for name, one in pictures.items()}
+        return {**pictures, "image": pictures["image"].roll(1, -1)}
 
 
 class BatchReader(nn.Module):
@@ -98,6 +122,8 @@ class Faulty(nn.Module):
         (check_backbone, BatchReader(), "batch mates"),
         (check_head, Faulty(lambda image, source, label: image.mean((1, 2, 3))), "HeadOutput"),
         (check_head, Faulty(lambda image, source, label: HeadOutput(image.flatten(1))), "logits are"),
+        (check_augmentation, Uneven(alike=False), "changed twice"),
+        (check_augmentation, Uneven(alike=True), "no gradient to"),
         (check_loss, Faulty(lambda fkae: fkae), "forward names"),
         (check_loss, Faulty(lambda fake: fake.mean(1)), "scalar"),
         (check_loss, Faulty(lambda fake: fake.mean() / 0), "finite"),

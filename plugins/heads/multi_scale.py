@@ -28,12 +28,15 @@ class MultiScaleDiscriminator(nn.Module):
     def __init__(self, num_scales: Annotated[int, Range(1, 12)] = 2, norm: Norm = "instance", **options: Any) -> None:
         super().__init__()
         whole_number("num_scales", num_scales, 1)
+        self.hint_channels = options.get("hint_channels", 0)
         self.scales = nn.ModuleList(PatchDiscriminator(norm=norm, **options) for _ in range(num_scales))
         # Places beyond the border do not count, so that a flat picture stays flat.
         self.halve = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
 
-    def forward(self, image: Tensor, source: Tensor | None = None, label: Tensor | None = None) -> HeadOutput:
-        """image and source as of `PatchDiscriminator`, whatever the scales.
+    def forward(
+        self, image: Tensor, source: Tensor | None = None, label: Tensor | None = None, hint: Tensor | None = None
+    ) -> HeadOutput:
+        """image, source and hint as of `PatchDiscriminator`, whatever the scales.
 
         Returns:
             The logits of every scale, the finest first, and the activations of all in that order.
@@ -43,7 +46,10 @@ class MultiScaleDiscriminator(nn.Module):
         """
         outputs = []
         for scale in self.scales:
-            outputs.append(scale(image, source, label))
-            image, source = self.halve(image), None if source is None else self.halve(source)
+            outputs.append(scale(image, source, label, hint))
+            image, source, hint = self.halve(image), self._halved(source), self._halved(hint)
         features = tuple(feature for output in outputs for feature in output.features)
         return HeadOutput(tuple(logits for output in outputs for logits in output.scales), features=features)
+
+    def _halved(self, picture: Tensor | None) -> Tensor | None:
+        return None if picture is None else self.halve(picture)

@@ -35,6 +35,19 @@ def beside_source(image: Tensor, source: Tensor | None, source_channels: int, ow
     return torch.cat([source.to(image.dtype), image], 1)
 
 
+def with_hint(x: Tensor, hint: Tensor | None, hint_channels: int, owner: str) -> Tensor:
+    """The channels with the hint behind them, or without where `hint_channels` is 0.
+
+    Raises:
+        ConfigError: no hint where one is needed.
+    """
+    if not hint_channels:
+        return x
+    if hint is None:
+        raise ConfigError(f"{owner} needs the hint: give data with hints, or build it with hint_channels=0")
+    return torch.cat([x, hint.to(x.dtype)], 1)
+
+
 def conv_block(conv: nn.Conv2d, norm: Norm, activation: Activation, *more: nn.Module) -> nn.Sequential:
     """The activation of the norm of a convolution, and what is to follow."""
     return nn.Sequential(conv, make_norm(norm, conv.out_channels), make_activation(activation, inplace=True), *more)
@@ -56,7 +69,8 @@ class PatchDiscriminator(nn.Module):
     Widths are 1, 2, 4, 8, 8, ... times `width`. num_layers=3 judges squares of 70 pixels, 4 of 142 pixels; with
     last_kernel=2, the kernel of the last two, 4 judges 78. kernel=3 and last_kernel=3 are Auto-Painter's released code.
     The first and last have a bias, the others as `bias` says or, where that is None, if no batch norm follows.
-    source_channels=0 judges the picture alone. antialias=True blurs before it leaves out pixels (CUT).
+    source_channels=0 judges the picture alone; hint_channels=4 looks at the color hint too. antialias=True blurs before
+    it leaves out pixels (CUT).
 
     Raises:
         ConfigError: an option that is not a choice, no layers, or a width below one.
@@ -68,6 +82,7 @@ class PatchDiscriminator(nn.Module):
         width: Channels = 64,
         image_channels: Channels = 3,
         source_channels: MoreChannels = 3,
+        hint_channels: MoreChannels = 0,
         norm: Norm = "batch",
         bias: bool | None = None,
         kernel: Annotated[int, Range(3, 4)] = 4,
@@ -86,12 +101,12 @@ class PatchDiscriminator(nn.Module):
             raise ConfigError(
                 f"kernel={kernel}, last_kernel={last_kernel}: give 3 or 4 for the one, 2, 3 or 4 for the other"
             )
-        self.num_layers, self.source_channels = num_layers, source_channels
+        self.num_layers, self.source_channels, self.hint_channels = num_layers, source_channels, hint_channels
         # Each of the last two convolutions takes one pixel, unless its kernel is odd.
         self.least_size = 3 * 2**num_layers
         widths = [width * min(2**level, 8) for level in range(num_layers + 1)]
         halving, blur = (1, [BlurDownsampling()]) if antialias else (2, [])
-        first = nn.Conv2d(source_channels + image_channels, width, kernel, halving, padding=1)
+        first = nn.Conv2d(source_channels + image_channels + hint_channels, width, kernel, halving, padding=1)
         self.blocks = nn.ModuleList([conv_block(first, None, activation, *blur)])
         for level in range(1, num_layers + 1):
             before, after = widths[level - 1 : level + 1]
@@ -104,18 +119,23 @@ class PatchDiscriminator(nn.Module):
         if spectral_norm:
             add_spectral_norm(self)
 
-    def forward(self, image: Tensor, source: Tensor | None = None, label: Tensor | None = None) -> HeadOutput:
+    def forward(
+        self, image: Tensor, source: Tensor | None = None, label: Tensor | None = None, hint: Tensor | None = None
+    ) -> HeadOutput:
         """image (B, image_channels, H, W), source (B, source_channels, H, W) in [-1, 1]; the label is not looked at.
+
+        hint: (B, hint_channels, H, W), RGB in [-1, 1] times alpha, and alpha.
 
         Returns:
             Logits (B, 1, h, w) with h = H / 2 ** num_layers, less 2 where last_kernel is even, and the activations in
             order.
 
         Raises:
-            ConfigError: no source, or a picture too small for a single patch.
+            ConfigError: no source or hint, or a picture too small for a single patch.
         """
         self._check_size(image)
         x = beside_source(image, source, self.source_channels, type(self).__name__)
+        x = with_hint(x, hint, self.hint_channels, type(self).__name__)
         features = activations(self.blocks, x)
         return HeadOutput(self.last(features[-1]), features=features)
 

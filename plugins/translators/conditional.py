@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sketchkit.declared import Count, Recipe
 from sketchkit.errors import ConfigError
 from sketchkit.options import whole_number
-from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
+from sketchkit.registry import BACKBONES, MODELS, HeadOutput
 from sketchkit.translators.adversarial import (
     AdversarialTranslator,
     Terms,
@@ -23,6 +23,7 @@ from sketchkit.translators.adversarial import (
     update,
 )  # fmt: skip
 from sketchkit.translators.base import frozen
+from sketchkit.translators.heads import build_head, conditions, network_of, observe, real_outputs
 from sketchkit.translators.objective import StepInputs
 from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
 from sketchkit.translators.protocol import TestNorm
@@ -55,7 +56,7 @@ class ConditionalTranslator(AdversarialTranslator):
     and names in `generator_groups` all optimizer groups that the generator's objective trains.
 
     Args:
-        backbone, heads: configs; `heads` is name -> config.
+        backbone, heads: configs; `heads` is name -> config, perhaps with `augment`, the config of an augmentation.
         generator_losses, discriminator_losses: name -> loss config; see `Objective`.
         data_preprocessor: config; default `TranslationPreprocessor`.
         ema: config of an averaged model of mmengine for the generator, or None; evaluation uses the average.
@@ -86,13 +87,14 @@ class ConditionalTranslator(AdversarialTranslator):
     ) -> None:
         super().__init__(data_preprocessor, accumulate, test_norm, test_dropout)
         self.backbone = BACKBONES.build(backbone)
-        self.heads = nn.ModuleDict({name: HEADS.build(cfg) for name, cfg in (heads or {}).items()})
+        self.heads = nn.ModuleDict({name: build_head(cfg) for name, cfg in (heads or {}).items()})
         second = ("fake_alt", "noise_alt") if takes(self.backbone, "noise") else ()
         self.build_objectives(GIVEN, (*second, *self.offers), list(self.heads), generator_losses, discriminator_losses)
         refuse_mixing(self.discriminator_objective, self.heads)
         self._hint_channels = hint_channels(self.backbone)
         needs = [*self.generator_objective.needs.values(), *self.discriminator_objective.needs.values()]
-        self._looks_at_hints = self._hint_channels > 0 or any("hint" in named for named in needs)
+        self._judges_hints = [name for name, head in self.heads.items() if hint_channels(network_of(head))]
+        self._looks_at_hints = bool(self._hint_channels or self._judges_hints) or any("hint" in one for one in needs)
         self.ema = self.average(ema, self.backbone)
         whole_number("discriminator_steps", discriminator_steps, 1)
         self.discriminator_steps = discriminator_steps
@@ -126,9 +128,9 @@ class ConditionalTranslator(AdversarialTranslator):
         self.keep_batch(passes[-1].batch, fake=passes[-1].fake)
         logs: dict[str, Tensor] = {}
         if len(self.discriminator_objective):
-            for one in passes:
-                self._judge(one, optim_wrapper["discriminator"], logs)
+            said = [self._judge(one, optim_wrapper["discriminator"], logs) for one in passes]
             update(optim_wrapper["discriminator"])
+            log_terms(logs, observe(self.heads, said), 1.0, "D")
         if is_generators_turn:
             with frozen(self.heads):
                 for one in passes:
@@ -174,6 +176,11 @@ class ConditionalTranslator(AdversarialTranslator):
                 f"backbone.hint_channels={self._hint_channels} and the data have no hints: end the pipeline of "
                 "train_dataloader with dict(type='ColorHints'), or set hint_channels=0"
             )
+        if not has_hint and self._judges_hints:
+            raise ConfigError(
+                f"heads.{self._judges_hints[0]}.hint_channels is not 0 and the data have no hints: end the pipeline of "
+                "train_dataloader with dict(type='ColorHints'), or set hint_channels=0"
+            )
         if has_hint and not self._looks_at_hints:
             raise ConfigError(
                 "the data have hints and the backbone takes none: set backbone.hint_channels=4 where it has that "
@@ -190,16 +197,18 @@ class ConditionalTranslator(AdversarialTranslator):
         """What a subclass `offers`: name -> what computes it, given the name of a head, when a term asks for it."""
         return {}
 
-    def _judge(self, one: Pass, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> None:
-        """The gradients of the discriminators' objective."""
+    def _judge(self, one: Pass, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> dict[str, HeadOutput]:
+        """The gradients of the discriminators' objective; returns their `real_outputs`."""
         with wrapper.optim_context(self):
             # Data may have true pictures for the discriminators alone, with labels and sources of their own.
             real = one.batch.get("real", one.batch)
             inputs = StepInputs({**self._at_hand(one.batch, one.noise, one.fake.detach()), **self._seen(real)}, {})
             total, values = self.discriminator_objective(inputs, step=self.iteration - 1)
             accuracy = self._accuracy(inputs, real)
+            said = real_outputs(self.heads, inputs)
         backward(total, one.share, wrapper)
         log_terms(logs, {**values, "total": total.detach(), **accuracy}, one.share, "D")
+        return said
 
     def _train_generator(self, one: Pass, wrapper: OptimWrapper, logs: dict[str, Tensor]) -> None:
         """The gradients of the generator's objective."""
@@ -238,10 +247,11 @@ class ConditionalTranslator(AdversarialTranslator):
         return {**given, "head": lambda head: self.judge(head, real), **self._real(real)}
 
     def judge(self, head: str, batch: Mapping[str, Any]) -> Callable[[Tensor], HeadOutput]:
-        """A head as a function of the picture, conditioned on source and label."""
+        """A head as a function of the picture, conditioned on source and label, and on the hint where it takes one."""
+        network: Any = self.heads[head]
 
         def judged(image: Tensor) -> HeadOutput:
-            return in_float32(self.heads[head](image, source=batch["source"], label=batch.get("label")))
+            return in_float32(network(image, **conditions(network, batch)))
 
         return judged
 

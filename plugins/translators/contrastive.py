@@ -128,7 +128,7 @@ class ContrastiveTranslator(ConditionalTranslator):
 
     def judge(self, head: str, batch: Mapping[str, Any]) -> Callable[[Tensor], HeadOutput]:
         """A head as a function of the picture alone: source and target do not belong together."""
-        return super().judge(head, {**batch, "source": None})
+        return super().judge(head, {**batch, "source": None, "hint": None})
 
     def further_inputs(self, one: Pass) -> Inputs:
         """The patches."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sketchkit.declared import Count, Recipe, Whole
 from sketchkit.errors import ConfigError
-from sketchkit.registry import BACKBONES, HEADS, MODELS, HeadOutput
+from sketchkit.registry import BACKBONES, MODELS, HeadOutput
 from sketchkit.translators.adversarial import (
     AdversarialTranslator,
     Terms,
@@ -23,6 +23,7 @@ from sketchkit.translators.adversarial import (
     update,
 )  # fmt: skip
 from sketchkit.translators.base import frozen
+from sketchkit.translators.heads import build_head, observe, real_outputs
 from sketchkit.translators.objective import Objective, StepInputs
 from sketchkit.translators.padding import PaddedGenerator
 from sketchkit.translators.protocol import TestNorm
@@ -44,7 +45,8 @@ class CycleTranslator(AdversarialTranslator):
 
     Args:
         backbone: config of both generators; that of BtoA has its in_channels and out_channels swapped.
-        heads: name -> config; each direction has heads of its own. They judge a picture alone (source_channels=0).
+        heads: name -> config, perhaps with `augment`, the config of an augmentation; each direction has heads of its
+            own. They judge a picture alone (source_channels=0).
         generator_losses, discriminator_losses: name -> loss config; see `Objective`.
         data_preprocessor: config; default `TranslationPreprocessor`.
         ema: config of an averaged model of mmengine for both generators, or None; evaluation uses the average.
@@ -92,7 +94,7 @@ class CycleTranslator(AdversarialTranslator):
         changed = {name: {**cfg, **reverse.get("heads", {}).get(name, {})} for name, cfg in heads.items()}
         self.heads = nn.ModuleDict(
             {
-                direction: nn.ModuleDict({name: HEADS.build(cfg) for name, cfg in configs.items()})
+                direction: nn.ModuleDict({name: build_head(cfg) for name, cfg in configs.items()})
                 for direction, configs in ((AtoB, heads), (BtoA, changed))
             }
         )
@@ -154,9 +156,14 @@ class CycleTranslator(AdversarialTranslator):
             self.ema.update_parameters(self.backbones)
         self.keep_batch(parts[-1][0], fake=fakes[-2], fake_A=fakes[-1])
         if len(self.discriminator_objective):
+            said: dict[str, list] = {way: [] for way in self.directions}
             for turn, fake in zip(turns, fakes, strict=True):
-                self._judge(*turn, self.pools[turn[-1]](fake), optim_wrapper["discriminator"], logs)
+                way = turn[-1]
+                said[way].append(self._judge(*turn, self.pools[way](fake), optim_wrapper["discriminator"], logs))
             update(optim_wrapper["discriminator"])
+            judges: Any = self.heads
+            for way in self.directions:
+                log_terms(logs, observe(judges[way], said[way]), 1.0, "D", _end(way))
         return logs
 
     def val_step(self, data: Mapping[str, Any], draws: int = 2) -> list[dict[str, Any]]:
@@ -212,15 +219,18 @@ class CycleTranslator(AdversarialTranslator):
     def _judge(
         self, batch: Mapping[str, Tensor], share: float, direction: str, fake: Tensor, wrapper: OptimWrapper,
         logs: dict[str, Tensor],
-    ) -> None:  # fmt: skip
-        """The gradients of the discriminators' objective in a direction."""
+    ) -> dict[str, HeadOutput]:  # fmt: skip
+        """The gradients of the discriminators' objective in a direction; returns their `real_outputs`."""
         objective = self.discriminator_objective if direction == AtoB else self.reverse_discriminator_objective
+        judges: Any = self.heads[direction]
         with wrapper.optim_context(self):
             real = {"real_output": lambda head: self._head(direction, head)(batch["target"])}
             inputs = StepInputs({**self._at_hand(batch, direction, fake, None), **real}, {})
             total, values = objective(inputs, step=self.iteration - 1)
+            said = real_outputs(judges, inputs)
         backward(total, share, wrapper)
         log_terms(logs, {**values, "total": total.detach()}, share, "D", _end(direction))
+        return said
 
     def _at_hand(
         self, batch: Mapping[str, Tensor], direction: str, fake: Tensor, noise: Tensor | None

@@ -53,6 +53,8 @@ def _table(found: dict[str, Any]) -> str:
     lines = [f"at {size[0]} x {size[1]} pixels, one picture"]
     for name, net in nets.items():
         lines.append(f"{name:22} {net['type']:28} {net['parameters']:>13,} parameters {net['flops'] / 1e9:8.2f} GFLOP")
+    lines += [f"{f'head {name} sees':22} pictures through {head['augment']}"
+              for name, head in found["heads"].items() if head["augment"]]  # fmt: skip
     for side in ("generator_losses", "discriminator_losses"):
         terms = [f"{term['weight']:g} {name} ({term['type']}{_rhythm(term)})" for name, term in found[side].items()]
         lines.append(f"{side:22} {' + '.join(terms) or 'none'}")

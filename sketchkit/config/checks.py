@@ -158,7 +158,7 @@ def _check_options(
     """Names and values of options; those of `parts` by these checks, those of `builders` by none."""
     if "_scope_" in value:
         raise Misfit(key, "._scope_ would import a package: leave it out, names are found without it")
-    parts = {**parts, **(TERM_OPTIONS if found is registry.LOSSES.find(str(value.get("type"))) else {})}
+    parts = {**parts, **slot_options(found, value.get("type"))}
     options, more = options_of(found)
     for name, item in _items(value, key):
         if name in parts:
@@ -168,6 +168,13 @@ def _check_options(
             raise Misfit(key, f": {owner} no option '{name}': {did_you_mean(name, {*options, *parts} - {'self'})}")
         elif at := misfit(found, name, item):
             raise Misfit(f"{key}.{name}{at[0]}", at[1])
+
+
+def slot_options(found: Any, kind: Any) -> Mapping[str, Check]:
+    """What a config's dict of a loss or a head may hold beside the entry's own options."""
+    slots = {registry.LOSSES: TERM_OPTIONS, registry.HEADS: HEAD_OPTIONS}
+    named = (options for entries, options in slots.items() if isinstance(kind, str) and found is entries.find(kind))
+    return next(named, {}) if found is not None else {}
 
 
 def _check_type(value: Mapping[str, Any], key: str, names: Iterable[str] = ()) -> None:
@@ -193,4 +200,5 @@ def _items(value: Any, key: str) -> Iterable[tuple[Any, Any]]:
     return value.items()
 
 
+HEAD_OPTIONS = {"augment": optional(entry(registry.AUGMENTATIONS))}
 TERM_OPTIONS = {"weight": plain(float), "head": plain(str | None), "every": plain(Count)}

@@ -18,7 +18,7 @@ from mmengine.config.config import RESERVED_KEYS
 
 from sketchkit import registry
 from sketchkit.config.bases import named_bases
-from sketchkit.config.checks import TERM_OPTIONS
+from sketchkit.config.checks import slot_options
 from sketchkit.config.names import find_config
 from sketchkit.config.plugins import KEYS, load_kept, load_named, may_train
 from sketchkit.config.validation import validate
@@ -185,15 +185,14 @@ def _index(place: list, name: str, path: str) -> int:
 
 
 def _options_of(place: Mapping | Config) -> tuple[set[str], bool]:
-    """The options of what `place['type']` names, with those a loss term adds; and whether there may be others."""
+    """The options of what `place['type']` names, with its `slot_options`; and whether there may be others."""
     name = place.get("type")
     if not isinstance(name, str):
         return set(), True
     found = [entries.find(name) for entries in (*registry.PLUGIN_REGISTRIES, *registry.RUNNER_CHILDREN)]
     options = [options_of(entry) for entry in found if entry is not None]
     names = {option for named, _ in options for option in named}
-    is_loss = registry.LOSSES.find(name) is not None
-    return names.union(TERM_OPTIONS if is_loss else ()), not options or any(more for _, more in options)
+    return names.union(*(slot_options(entry, name) for entry in found)), not options or any(more for _, more in options)
 
 
 def _literal(node: ast.AST) -> Any:

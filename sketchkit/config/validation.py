@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from sketchkit import registry
 from sketchkit.config.checks import (
+    HEAD_OPTIONS,
     Check,
     Misfit,
     a_dict,
@@ -161,6 +162,7 @@ LOADER = fields(
 )  # fmt: skip
 MEASURED = listed(measured)
 HOOK = entry(registry.HOOKS, priority=plain(Annotated[int, Range(0, 100)] | PRIORITIES))
+HEAD = entry(registry.HEADS, augment=HEAD_OPTIONS["augment"])
 TERMS = optional(named(optional(entry(registry.LOSSES))))
 PROCESSES = fields(
     nothing, mp_start_method=plain(Literal["fork", "spawn", "forkserver"]), opencv_num_threads=plain(Whole)
@@ -168,7 +170,7 @@ PROCESSES = fields(
 SECTIONS = {
     "translator": entry(registry.MODELS, "backbone"),
     "backbone": entry(registry.BACKBONES),
-    "heads": optional(named(entry(registry.HEADS))),
+    "heads": optional(named(HEAD)),
     "generator_losses": TERMS,
     "discriminator_losses": TERMS,
     "train_dataloader": LOADER,

@@ -12,8 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sketchkit.engine.trial import image_size, try_networks, try_protocol
 from sketchkit.errors import ConfigError
-from sketchkit.registry import BACKBONES, HEADS, LOSSES
-from sketchkit.translators.padding import PaddedGenerator
+from sketchkit.registry import BACKBONES, LOSSES
+from sketchkit.translators.heads import build_head, network_of
+from sketchkit.translators.padding import PaddedGenerator, hint_channels
 from sketchkit.translators.protocol import protocol_of
 
 
@@ -37,9 +38,12 @@ def describe(config: Config) -> dict[str, Any]:
     image, flops = _count(lambda: generation(generation.draw_noise()))
     heads = {}
     for name, cfg in (config.get("heads") or {}).items():
-        head = HEADS.build(cfg).eval()
-        _, cost = _count(lambda head=head: head(image, source=source, label=label))
-        heads[name] = _network(cfg["type"], head, cost)
+        head = build_head(cfg).eval()
+        hints = hint_channels(network_of(head))
+        more = {"hint": torch.zeros(1, hints, *size)} if hints else {}
+        _, cost = _count(lambda head=head, more=more: head(image, source=source, label=label, **more))
+        augment = cfg["augment"]["type"] if cfg.get("augment") else None
+        heads[name] = {**_network(cfg["type"], head, cost), "augment": augment}
     return {
         "config": str(config.filename),
         "image_size": list(size),

@@ -17,7 +17,8 @@ from sketchkit.engine.schedules import count_iterations
 from sketchkit.engine.uninitialized import shapes_alone
 from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import explained
-from sketchkit.registry import BACKBONES, DATASETS, HEADS, HOOKS, LOSSES, OPTIMIZERS, PARAM_SCHEDULERS
+from sketchkit.registry import BACKBONES, DATASETS, HOOKS, LOSSES, OPTIMIZERS, PARAM_SCHEDULERS
+from sketchkit.translators.heads import build_head
 from sketchkit.translators.padding import PaddedGenerator
 from sketchkit.translators.protocol import protocol_of
 
@@ -62,14 +63,14 @@ def try_networks(config: Mapping[str, Any], copies: int = COPIES) -> None:
     Raises:
         ConfigError: the section and what is wrong with it, or more weights than this machine has memory for.
     """
-    parts = {"backbone": (BACKBONES, config.get("backbone"))}
-    parts.update({f"heads.{name}": (HEADS, head) for name, head in (config.get("heads") or {}).items()})
+    parts: dict[str, tuple[Any, Any]] = {"backbone": (BACKBONES.build, config.get("backbone"))}
+    parts.update({f"heads.{name}": (build_head, head) for name, head in (config.get("heads") or {}).items()})
     sizes: dict[str, int] = {}
-    for key, (entries, cfg) in parts.items():
+    for key, (build, cfg) in parts.items():
         try:
             if cfg:
                 with shapes_alone(), explained(key):
-                    sizes[key] = sum(weight.numel() for weight in entries.build(cfg).parameters())
+                    sizes[key] = sum(weight.numel() for weight in build(cfg).parameters())
         except ConfigError as error:
             # A network may need numbers while it is built, of which there are none here: the run will tell.
             if not isinstance(_first_cause(error), RuntimeError | TypeError):
