@@ -113,7 +113,10 @@ def read_heads(net: str) -> list[Tensor]:
     file, channels = Path(lpips.__file__).parent / "weights" / f"v{HEADS}" / f"{net}.pth", TRUNKS[net].channels
     if not file.is_file():
         raise WeightsError(f"the package lpips has no heads at {file}: install it again with: pip install lpips")
-    state, expected = read_tensors(file), {f"lin{i}.model.1.weight": (1, n, 1, 1) for i, n in enumerate(channels)}
+    # A metric may be the first to ask, in inference mode, whose tensors a loss could not learn by.
+    with torch.inference_mode(False):
+        state = read_tensors(file)
+    expected = {f"lin{i}.model.1.weight": (1, n, 1, 1) for i, n in enumerate(channels)}
     if {name: tuple(tensor.shape) for name, tensor in state.items()} != expected:
         raise WeightsError(f"{file} does not hold the heads of '{net}': install the package again, lpips>=0.1.4")
     return [state[name][0] for name in expected]

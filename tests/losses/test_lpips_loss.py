@@ -10,6 +10,7 @@ import lpips
 import pytest
 import torch
 from sketchkit_plugins.losses.lpips import LPIPSLoss, _unit
+from sketchkit_plugins.metrics.lpips_extractor import read_heads
 from torch import Tensor
 
 from sketchkit.engine.uninitialized import undrawn
@@ -45,6 +46,13 @@ def check(loss: LPIPSLoss, net: str) -> None:
     value.backward()
     expected.backward()
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-3 * float(theirs.grad.abs().max()))
+
+
+def test_a_metric_that_asks_first_leaves_heads_to_learn_by() -> None:
+    read_heads.cache_clear()
+    with torch.inference_mode():
+        read_heads("alex")
+    check(LPIPSLoss("alex", weights=None), "alex")
 
 
 @pytest.mark.parametrize("net", ["alex", "squeeze", "vgg"])
