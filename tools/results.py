@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from sketchkit import cli
 from sketchkit.errors import ConfigError, DataError, SketchkitError
 from sketchkit.file_names import printable
+from sketchkit.options import did_you_mean
 
 if TYPE_CHECKING:
     from tools.results_run import RunRecord
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 MOST_BYTES = 100_000
 LONGEST_SIDE = 1200
-QUALITY = 88
-SHRINK = 0.8
+QUALITY = 80
+SHRINK = 0.9
 
 
 def small_jpeg(path: Path) -> bytes:
@@ -50,7 +51,7 @@ def small_jpeg(path: Path) -> bytes:
     while True:
         smaller, data = picture.copy(), io.BytesIO()
         smaller.thumbnail((round(side), round(side)), Image.Resampling.LANCZOS)
-        smaller.save(data, "jpeg", quality=QUALITY, subsampling=0, optimize=True)
+        smaller.save(data, "jpeg", quality=QUALITY, optimize=True)
         if data.tell() <= MOST_BYTES:
             return data.getvalue()
         side *= SHRINK
@@ -97,10 +98,11 @@ def _free(place: Path, name: str, taken: set[Path]) -> Path:
     return next(file for file in names if file not in taken)
 
 
-def _command(folders: Sequence[Path], output: Path, pictures: Path | None) -> str:
+def _command(folders: Sequence[Path], output: Path, pictures: Path | None, unshown: Sequence[str]) -> str:
     """What makes the page anew, without the folders of this machine."""
     words = ["python", "tools/results.py", *sorted(folder.name for folder in dict.fromkeys(folders))]
     words += ["-o", _within(output), *(["--pictures", _within(pictures)] if pictures else [])]
+    words += [word for name in sorted(unshown) for word in ("--unshown", name)]
     return printable(shlex.join(words))
 
 
@@ -121,19 +123,25 @@ PATH = click.Path(path_type=Path)
 @click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=PATH)
 @click.option("-o", "--output", type=PATH, required=True, help="The page, such as docs/results.md.")
 @click.option("--pictures", type=PATH, help="Folder for the grids, of at most 100 KB each.")
-def main(folders: tuple[Path, ...], output: Path, pictures: Path | None) -> None:
+@click.option("--unshown", multiple=True, metavar="NAME", help="A run whose data may not be shown: no picture of it.")
+def main(folders: tuple[Path, ...], output: Path, pictures: Path | None, unshown: tuple[str, ...]) -> None:
     """See the module."""
     if missing := [folder for folder in folders if not folder.is_dir()]:
         raise ConfigError(f"no folder at {missing[0]}: name run folders")
     if not output.parent.is_dir() or output.is_dir():
         raise ConfigError(f"--output {output}: name a file in a folder that is there")
+    folders = tuple(folder.resolve() for folder in folders)
+    names = [folder.name for folder in folders]
+    if unknown := [name for name in unshown if name not in names]:
+        raise ConfigError(f"--unshown: no run is called '{unknown[0]}': {did_you_mean(unknown[0], names)}")
     from sketchkit.atomic import write_whole
     from tools.results_page import page
 
-    folders = tuple(folder.resolve() for folder in folders)
     runs, refused = read_all(folders)
-    shown = _relative(write_pictures(runs, pictures) if pictures else {}, output)
-    write_whole(output, page(runs, shown, refused, _command(folders, output, pictures)))
+    open_runs = [run for run in runs if run.folder.name not in unshown]
+    shown = _relative(write_pictures(open_runs, pictures) if pictures else {}, output)
+    command = _command(folders, output, pictures, unshown)
+    write_whole(output, page(runs, shown, refused, command))
     for name, reason in refused:
         cli.say(f"note: {name}: {reason}", err=True)
     cli.say(f"runs on {output}: {len(runs)}")

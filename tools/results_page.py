@@ -104,8 +104,8 @@ def _section(run: RunRecord, picture: str | None) -> Iterator[str]:
         yield _table(SCORES, map(_score, run.scores))
     if picture:
         yield f"![Grid of the run's last samples]({picture})"
-    elif run.grid is None:
-        yield "No grid of samples lies in the run folder."
+    else:
+        yield "No grid of samples lies in the run folder." if run.grid is None else "Its pictures are not shown here."
 
 
 def _score(score: Score) -> str:
@@ -176,7 +176,9 @@ def _overrides(run: RunRecord) -> str:
 
 def _validated(run: RunRecord) -> str:
     iteration, values = run.validated
-    shown = [f"{code(name, True)} {code(f'{value:.4g}', True)}" for name, value in values.items()]
+    # An infinity says something too; a whole number of any length is written as it is.
+    text = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in values.items()}
+    shown = [f"{code(name, True)} {code(value, True)}" for name, value in text.items()]
     return f"iteration {iteration:,}: {', '.join(shown)}" if shown else "not validated"
 
 
