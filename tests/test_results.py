@@ -229,8 +229,8 @@ def test_numbers_that_are_none_do_no_harm(tmp_path):
 def test_pictures_are_small_and_none_is_of_elsewhere(tmp_path):
     folder, other = written(tmp_path / "a"), written(tmp_path / "other/a")
     noise = np.random.default_rng(0).integers(0, 256, (540, 420, 3), np.uint8)
-    for file in (folder / "grids/iter_000900.png", folder / "grids/iter_1000000.png", other / "secret.png"):
-        Image.fromarray(noise[: 40 if "900" in file.name else None]).save(file)
+    for file in (folder / "grids/iter_999999.png", folder / "grids/iter_1000000.png", other / "secret.png"):
+        Image.fromarray(noise[: 40 if "999" in file.name else None]).save(file)
     (other / "grids/iter_000001.png").symlink_to(other / "secret.png")
     page = page_of(tmp_path, folder, other)
     (picture,) = re.findall(r"\]\((shown/.*)\)", page)
