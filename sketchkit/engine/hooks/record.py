@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,17 +18,20 @@ from mmengine.hooks import Hook, RuntimeInfoHook
 
 from sketchkit.atomic import write_whole
 from sketchkit.config.inference import inference_options
-from sketchkit.config.plugins import keep, kept_codes
+from sketchkit.config.plugins import DESCRIBED, keep, kept_codes
 from sketchkit.data.base import FileDataset, spread
 from sketchkit.data.drawings import measure_drawings
 from sketchkit.data.image_io import UnusablePicture
 from sketchkit.engine.checkpoints import versions
 from sketchkit.engine.hooks.progress import SCALARS, read_scalars
 from sketchkit.engine.plots import draw_curves
+from sketchkit.errors import DataError
 from sketchkit.file_names import printable
+from sketchkit.files import read_json
 from sketchkit.loading import distributions
 from sketchkit.registry import HOOKS
 
+ENVIRONMENT = "environment.json"
 LOOKED_AT = 64  # drawings, to say what those of the data look like
 
 
@@ -74,9 +78,12 @@ class RunRecordHook(Hook):
             self._say_what_changed(runner)
             record = {
                 "command": sys.argv,
+                "config": _config_name(runner.cfg.filename),
                 "python": platform.python_version(),
                 "platform": platform.platform(),
                 "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
+                "cores": os.cpu_count(),
+                "threads": torch.get_num_threads(),
                 "processes": get_world_size(),
                 "versions": versions(),
                 "plugin_code": [code.to_dict() for code in kept_codes(runner.cfg)],
@@ -86,7 +93,7 @@ class RunRecordHook(Hook):
                 "drawings": self._drawings,
             }
             keep(runner.cfg, runner.folder)
-            write_whole(runner.folder / "environment.json", json.dumps(record, indent=2) + "\n")
+            write_whole(runner.folder / ENVIRONMENT, json.dumps(record, indent=2) + "\n")
             _list_dropped(runner.folder / "dropped.txt", dataset.dropped())
 
     def _say_what_changed(self, runner: Any) -> None:
@@ -105,6 +112,15 @@ class RunRecordHook(Hook):
         if bad:
             (runner.folder / "unreadable.txt").write_text(_lines((file,) for file in bad))
             print(f"{len(bad)} unreadable files were left out; see {runner.folder / 'unreadable.txt'}")
+
+
+def _config_name(file: str | None) -> str | None:
+    """The name of the config that a run was begun with; one that goes on from a run's config.json keeps its name."""
+    if not file or Path(file).name != DESCRIBED:
+        return Path(file).stem if file else None
+    with suppress(DataError):
+        return read_json(Path(file).with_name(ENVIRONMENT)).get("config")
+    return None
 
 
 def _look_of(dataset: FileDataset) -> dict[str, Any] | None:
