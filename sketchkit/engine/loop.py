@@ -103,6 +103,8 @@ class TrainLoop(BaseLoop):
                 self._validate()
                 # At the end of the run nothing is left to save.
                 ended = self._iter < self._max_iters and self._end_if_asked()
+        if self.stop_training and not ended and self._iter < self._max_iters:
+            self.runner.save_between_iterations("stopped early")
 
     def run_iter(self, data_batch: Sequence[dict]) -> None:
         """One iteration between its hooks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sketchkit.errors import ConfigError
@@ -13,6 +14,28 @@ VAL = "val/"
 RANDOM = "_random"
 # Means over samples, name -> 'lower' or 'higher': written by the metrics that take them.
 MEANS: dict[str, str] = {}
+
+
+def measured_by(runner: Any) -> list[str]:
+    """What a run's validations measure, with `VAL`."""
+    metrics = [] if runner.val_loop is None else runner.val_evaluator.metrics
+    return [VAL + name for metric in metrics for name in metric.measured]
+
+
+def require_measured(option: str, name: str, measured: Collection[str]) -> None:
+    """Refuse an option that names what a validation does not measure.
+
+    Args:
+        option: where it is named.
+        name: with `VAL` or without.
+        measured: names with `VAL`.
+
+    Raises:
+        ConfigError: says the closest one.
+    """
+    full = VAL + name.removeprefix(VAL)
+    if full not in measured:
+        raise ConfigError(f"{option}={full!r} is not measured: {did_you_mean(full, measured)}")
 
 
 def better_end(name: str) -> str:

@@ -71,6 +71,35 @@ def test_pictures_of_pairs_are_not_measured_without_pairs(tmp_path):
         small_run("cycle", tmp_path, "metrics=['lpips']", RANDOM)
 
 
+def stopped(tiny_config, folder, patience, **options):
+    # Steps so long that only the start is good.
+    changes = ["metrics=['l1']", "default_hooks.checkpoint.save_best=l1", "optim_wrapper.generator.optimizer.lr=1000.0"]
+    hook = f"custom_hooks=[dict(type='StopEarlyHook',by='l1',patience={patience})]"
+    return train(tiny_config(*changes, hook, "train_cfg.val_interval=1"), folder, **options)
+
+
+def test_a_run_ends_when_its_score_has_stopped_getting_better(tiny_config, tmp_path, capsys):
+    folder = stopped(tiny_config, tmp_path / "run", 2)
+    rows = {iteration: row["l1"] for iteration, row in held_out(folder).items()}
+    last = max(rows)
+    first_best = min(rows, key=lambda iteration: rows[iteration])
+    assert last == first_best + 2 < 6
+    assert (folder / f"iter_{last}.pth").is_file()
+    said = capsys.readouterr().out
+    assert f"after iteration {first_best}, and has not been since: stopping" in said and "stopped early: saved" in said
+    # It stays stopped, and goes on where more patience is asked for.
+    stopped(tiny_config, tmp_path / "run", 2, resume=True)
+    assert max(held_out(folder)) == last
+    stopped(tiny_config, tmp_path / "run", 3, resume=True)
+    assert max(held_out(folder)) == last + 1
+
+
+def test_stopping_early_by_what_is_not_measured_is_refused(tiny_config, tmp_path):
+    hook = "custom_hooks=[dict(type='StopEarlyHook',by='psnr')]"
+    with pytest.raises(ConfigError, match="StopEarlyHook: by='val/psnr' is not measured"):
+        train(tiny_config(hook), tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("metric", "message"),
     [

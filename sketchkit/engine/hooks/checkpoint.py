@@ -13,9 +13,7 @@ from mmengine.hooks import CheckpointHook
 from sketchkit.declared import Count, Whole
 from sketchkit.engine.checkpoint_content import KEPT
 from sketchkit.engine.checkpoints import iteration_of, numbered_name
-from sketchkit.engine.scores import VAL, better_end
-from sketchkit.errors import ConfigError
-from sketchkit.options import did_you_mean
+from sketchkit.engine.scores import VAL, better_end, measured_by, require_measured
 from sketchkit.registry import HOOKS
 
 
@@ -55,8 +53,7 @@ class SafeCheckpointHook(CheckpointHook):
     def before_train(self, runner: Any) -> None:
         """Refuse a run whose validation does not measure what the best checkpoint is chosen by."""
         if self.save_best:
-            metrics = [] if runner.val_loop is None else runner.val_evaluator.metrics
-            self._check_best([VAL + name for metric in metrics for name in metric.measured])
+            self._check_best(measured_by(runner))
         super().before_train(runner)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float]) -> None:
@@ -76,8 +73,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _check_best(self, measured: Collection[str]) -> None:
         for name in self.save_best or ():
-            if name not in measured:
-                raise ConfigError(f"save_best={name!r} is not measured: {did_you_mean(name, measured)}")
+            require_measured("save_best", name, measured)
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
         # mmengine would remove the oldest file before it asks for the new one.
