@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sketchkit.data.transforms.hint_regions import Regions
+from sketchkit.data.transforms.hint_regions import REACH, Regions
 
 _PLACES = 3  # of which a mark takes the one in the smallest area: else most would lie on the ground
 # An area is meant by a mark that has this share of itself on it, or covers this share of the area.
@@ -37,32 +37,34 @@ class Page:
 
         A colour of the target of which R, G and B all reach `white` is left out.
         """
-        row, column = self._place()
-        number = int(self._regions.labels[row, column])
-        window, share = self._laid(mark, row, column)
+        window, share = self._laid(mark, *self._place())
         labels = self._regions.labels[window]
+        number = self._area_of(labels, share)
         if number in self._wishes:
             color = self._wishes[number][1]
+            self._wish(color, labels, share, window)
         elif is_wish and number and number not in self._kept:
-            color = self._wish(number, labels, share, window)
+            # Of each channel the extremes are likelier than the middle: people take strong, dark and pale colours.
+            color = np.sin(self._random.random(3) * np.pi / 2) ** 2 * 255
+            self._wish(color, labels, share, window)
         else:
-            if number:
-                share = share * ((labels == number) | (labels == 0))
-            color = _mean(self._colors[window], share)
+            # Not of the lines that the mark crosses, which stay.
+            color = _mean(self._colors[window], share * (labels == number) if number else share)
+            share = share * _reached(labels, number) if number else share
             if color.min() >= white:
                 return
-            self._kept.update(np.unique(labels[share > 0]).tolist())
+            self._kept.update({*np.unique(labels[share > 0]).tolist()} - {0})
         self._lay(window, share, color)
 
     def hint(self) -> np.ndarray:
         """The marks as (H, W, 4) uint8, straight RGBA."""
-        hint = np.zeros(self._drawn.shape, np.uint8)
-        is_seen = self._drawn[..., 3] > 0.5 / 255
-        drawn = self._drawn[is_seen]
+        hint = np.zeros((self._drawn[..., 0].size, 4), np.uint8)
+        is_seen = np.flatnonzero(self._drawn[..., 3] > 0.5 / 255)
+        drawn = self._drawn.reshape(-1, 4)[is_seen]
         drawn[:, :3] /= drawn[:, 3:]
         drawn[:, 3] *= 255
-        hint[is_seen] = drawn.clip(0, 255).round()
-        return hint
+        hint[is_seen] = drawn.round()
+        return hint.reshape(self._drawn.shape)
 
     def truth(self) -> np.ndarray | None:
         """The target as the marks have it, (H, W, 3) uint8; None where none changes it."""
@@ -83,25 +85,34 @@ class Page:
         window = slice(max(top, 0), top + len(mark)), slice(max(left, 0), left + len(mark))
         return window, mark[max(-top, 0) : height - top, max(-left, 0) : width - left]
 
-    def _wish(self, number: int, labels: np.ndarray, share: np.ndarray, window: Window) -> np.ndarray:
-        """A colour, for all areas that are meant and still free."""
-        # Of each channel the extremes are likelier than the middle: people take strong, dark and pale colours.
-        color = np.sin(self._random.random(3) * np.pi / 2) ** 2 * 255
+    def _area_of(self, labels: np.ndarray, share: np.ndarray) -> int:
+        """The area that a mark is about: the one under half of it or more; 0 where there is none."""
+        covered = np.bincount(labels.ravel(), share.ravel())
+        number = int(covered.argmax())
+        return number if covered[number] * 2 >= share.sum() else 0
+
+    def _wish(self, color: np.ndarray, labels: np.ndarray, share: np.ndarray, window: Window) -> None:
+        """Give a colour to all areas that are meant by a mark and still free."""
         covered = np.bincount(labels.ravel(), share.ravel())
         meant = covered >= np.minimum(_MEANT * share.sum(), _COVERED * self._regions.sizes[: len(covered)])
-        for one in {number, *np.flatnonzero(meant & (covered > 0)).tolist()} - {0} - self._kept - self._wishes.keys():
+        for one in {*np.flatnonzero(meant & (covered > 0)).tolist()} - {0} - self._kept - self._wishes.keys():
             self._wishes[one] = (_mean(self._target[window], share * (labels == one)), color)
-        return color
 
     def _lay(self, window: Window, share: np.ndarray, color: np.ndarray) -> None:
         """Colour, but where an area has got another one."""
         labels = self._regions.labels[window]
-        for number, (_, wish) in self._wishes.items():
-            if wish is not color:
-                share = share * (labels != number)
+        mine = {number for number, (_, wish) in self._wishes.items() if wish is color}
+        for number in self._wishes.keys() - mine | (self._kept if mine else set()):
+            share = share * (labels != number)
         here = self._drawn[window]
         here *= 1 - share[..., None]
         here += share[..., None] * np.array([*color, 1], np.float32)
+
+
+def _reached(labels: np.ndarray, number: int) -> np.ndarray:
+    """An area with the soft border of the lines around it."""
+    inside = labels == number
+    return inside | ((labels == 0) & (cv2.dilate(inside.view(np.uint8), REACH) > 0))
 
 
 def _mean(picture: np.ndarray, share: np.ndarray) -> np.ndarray:

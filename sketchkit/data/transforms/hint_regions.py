@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 
 _FLAT = 12  # how far, of 255 levels, neighbours in one area may differ in a channel
+_INK = 40  # what is darker in all channels is a line, however wide
 _LEAST = 1e-3  # what is smaller than this share of the picture is no area, but texture
-_REACH = 5  # a side of the box, in pixels, over which an area goes on into the soft border of a line
 _OTHER = 40  # farther than this from any mixture of an area's colour and black, a pixel is of another area
+# The box, in pixels, over which an area goes on into the soft border of a line.
+REACH = np.ones((5, 5), np.uint8)
 
 
 class Regions:
@@ -24,7 +26,8 @@ class Regions:
     def __init__(self, picture: np.ndarray) -> None:
         window = np.ones((2, 2), np.uint8)
         red, green, blue = cv2.split(cv2.subtract(cv2.dilate(picture, window), cv2.erode(picture, window)))
-        is_flat = (cv2.max(cv2.max(red, green), blue) <= _FLAT).view(np.uint8)
+        is_light = cv2.inRange(picture, (0, 0, 0), (_INK,) * 3) == 0
+        is_flat = ((cv2.max(cv2.max(red, green), blue) <= _FLAT) & is_light).view(np.uint8)
         _, labels, found, _ = cv2.connectedComponentsWithStats(is_flat, connectivity=4)
         self.sizes = found[:, cv2.CC_STAT_AREA].copy()
         self.sizes[0] = 0
@@ -38,18 +41,18 @@ class Regions:
             picture: (H, W, 3) uint8.
             colors: number of an area -> its colour and the one that it is to have, each (3,) in 0..255.
         """
-        numbers = np.zeros(len(self.sizes), np.uint16)
-        numbers[list(colors)] = np.arange(1, len(colors) + 1)
-        inside = numbers[self.labels]
         old, new = (np.stack(column).astype(np.float32) for column in zip(*colors.values(), strict=True))
-        shifts = np.concatenate([np.zeros((1, 3)), new - old]).round().astype(np.int16)
-        changed = cv2.add(picture, shifts[inside], dtype=cv2.CV_8U)
-        near = cv2.dilate(inside, np.ones((_REACH, _REACH), np.uint8))
-        border = np.nonzero((self.labels == 0) & (near > 0))
-        number = near[border] - 1
-        before = picture[border].astype(np.float32)
+        changed, inside = picture.copy(), np.zeros(self.labels.shape, np.uint16)
+        for number, (label, shift) in enumerate(zip(colors, new - old, strict=True), 1):
+            is_here = self.labels == label
+            cv2.add(changed, (*shift.tolist(), 0), changed, is_here.view(np.uint8))
+            inside[is_here] = number
+        near = cv2.dilate(inside, REACH)
+        border = np.flatnonzero((self.labels == 0) & (near > 0))
+        number = near.ravel()[border] - 1
+        before = picture.reshape(-1, 3)[border].astype(np.float32)
         share = _share(before, old[number])
-        changed[border] = (before + share[:, None] * (new - old)[number]).clip(0, 255).round()
+        changed.reshape(-1, 3)[border] = (before + share[:, None] * (new - old)[number]).clip(0, 255).round()
         return changed
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -78,7 +79,7 @@ class ColorHints:
             ConfigError: the sample has no target.
         """
         require(sample, "target", "ColorHints")
-        target = np.ascontiguousarray(sample["target"].numpy().transpose(1, 2, 0))
+        target = cv2.merge(list(sample["target"].numpy()))
         if self.marks == 0 or torch.rand(()).item() >= self.probability:
             return {**sample, "hint": as_picture(torch.zeros(4, *target.shape[:2], dtype=torch.uint8))}
         # Of numpy, whose single numbers cost less; but what it draws is a matter of torch's generator alone.
@@ -133,7 +134,7 @@ def read_hint(path: str | Path, size: tuple[int, int]) -> Tensor:
 
 def _planes(picture: np.ndarray) -> Tensor:
     """(H, W, C) -> (C, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+    return torch.from_numpy(np.stack(cv2.split(picture)))
 
 
 def _check(is_fine: bool, option: str, value: object, wanted: str) -> None:
