@@ -2,8 +2,8 @@
 
 `overfit`: pix2pix must learn eight pairs by heart. `cycle`: CycleGAN must learn to come back to where it started. Both
 take minutes on two CPU cores, are the published configs made small, and go through the same door as `sketchkit train`.
-`eval`: FID beside torch-fidelity; see `benchmark_eval.py`. `hints`: see `benchmark_hints.py`. `start` and `batches`: translating; see
-`benchmark_translate.py`.
+`eval`: FID beside torch-fidelity; see `benchmark_eval.py`. `hints`: whether a run does as hints say; see
+`benchmark_hints.py`. `start` and `batches`: translating; see `benchmark_translate.py`.
 """
 
 from __future__ import annotations

@@ -3,52 +3,30 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-import cv2
 import numpy as np
 
-COLORS = {
-    "red": (220, 30, 30), "blue": (30, 60, 220), "green": (40, 160, 70), "dark violet": (50, 30, 70),
-    "pale rose": (250, 210, 215),
-}  # fmt: skip
-# Of the picture's short side; the form changes from drawing to drawing.
-SIZES = (0.03, 0.08, 0.2)
-FORMS = ("dot", "block", "stroke")
-PLACES = ("middle", "elsewhere")
+from tools.hint_cases import COLORS, PLACES, SIZES, Case, cases_of
+
 MOST_OFF, MOST_CHANGE = 15.0, 6.0
 # A network that never saw a hint is met when its own numbers are exceeded by at most this share.
 MOST_WORSE = 1.05
-_FINE = 8  # strokes are drawn at this many times the size and averaged, as a person's are by resizing
-_PAPER = 0.9  # as light as this, of 1, is no line
-_AWAY = 0.05  # of the short side, from a stroke to what it is not about
 _END, _NEAR_END = 5, 25  # levels from 0 or 255: an output that has run into the end; a hint that lies there itself
 
 
-class Case(NamedTuple):
-    """A hint (4, H, W) uint8 over a drawing, what it says, and whether a place (H, W) is under it or not its matter."""
-
-    color: str
-    size: float
-    place: str
-    hint: np.ndarray
-    under: np.ndarray
-    aside: np.ndarray
-
-
 class Outcome(NamedTuple):
-    """Of a case: the difference to the hint, saturated channels (of 3), the change elsewhere (NaN: there is none)."""
+    """Of a case: the difference to the hint, saturated channels of 3, the change elsewhere; None: there is nothing."""
 
     color: str
     size: float
     place: str
     off: float
     saturated: int
-    change: float
+    change: float | None
 
 
 @click.command("hints")
@@ -69,11 +47,10 @@ def hints(
     beside = measure(against, data, drawings, weights, draws_hints=False)[1] if against else {}
     goals = {**goals_of(outcomes), **goals_without(without, beside)}
     show(outcomes, goals)
-    for name in ("l1", "lpips"):
-        if math.isnan(without[name]):
-            click.echo(f"{name} was not measured: {without['reason']}")
+    for name, value in without.items():
+        click.echo(f"{name} without hints: {value if isinstance(value, str) else format(value, '.4f')}")
     if not against:
-        click.echo("what it is worth without hints was not judged: name a training without any by --against RUN")
+        click.echo("not judged: name a run that was trained without hints by --against RUN")
     has_passed = all(goal["met"] for goal in goals.values())
     click.echo("passed" if has_passed else "failed: the goals were not reached")
     if target is not None:
@@ -93,59 +70,19 @@ def measure(
     translator = TrainedTranslator(run)
     held_out = RunImages(translator, data=data).dataset
     if draws_hints and not _takes_hints(translator):
-        raise click.ClickException(f"{run} was trained without hints: train with backbone.hint_channels=4 and ColorHints")
+        raise click.ClickException(
+            f"{run} was trained without hints: train with backbone.hint_channels=4 and ColorHints"
+        )
     outcomes, pairs = [], []
     for number in range(min(drawings, len(held_out))):
         sample = held_out[number]
-        plain = _painted(translator, sample, [None])[0]
+        plain = _painted(translator, sample, [])[0]
         pairs.append((sample["target"].numpy(), plain.transpose(2, 0, 1)))
         cases = list(cases_of(_lightness(translator, sample), number)) if draws_hints else []
         for some in (cases[start : start + 15] for start in range(0, len(cases), 15)):
             outputs = _painted(translator, sample, [case.hint for case in some])
             outcomes += [judge(case, output, plain) for case, output in zip(some, outputs, strict=True)]
     return outcomes, _worth(pairs, weights)
-
-
-def cases_of(light: np.ndarray, number: int) -> Iterator[Case]:
-    """Every color, size and place over a drawing.
-
-    Args:
-        light: (H, W) in [0, 1], 1 where there is no line.
-        number: the drawing's, which says the form and the places.
-    """
-    is_paper = (light >= _PAPER).astype(np.uint8)
-    areas = cv2.connectedComponents(is_paper, connectivity=4)[1]
-    middle = _middle(areas)
-    random = np.random.default_rng(number)
-    for place in PLACES:
-        for size in SIZES:
-            at = middle if place == "middle" else tuple(random.uniform(0.1, 0.9, 2) * light.shape)
-            share = stroke(FORMS[number % len(FORMS)], light.shape, at, size * min(light.shape))
-            touched = np.unique(areas[share > 0])
-            distance = cv2.distanceTransform((share == 0).astype(np.uint8), cv2.DIST_L2, 5)
-            aside = is_paper.astype(bool) & ~np.isin(areas, touched) & (distance > _AWAY * min(light.shape))
-            for color, rgb in COLORS.items():
-                hint = np.zeros((4, *light.shape), np.uint8)
-                hint[3] = (share * 255).round()
-                hint[:3, hint[3] > 0] = np.array(rgb)[:, None]
-                yield Case(color, size, place, hint, share * is_paper, aside)
-
-
-def stroke(form: str, shape: Sequence[int], at: Sequence[float], extent: float) -> np.ndarray:
-    """The share of each pixel (H, W) under a mark around (row, column) `at`, `extent` pixels long."""
-    canvas = np.zeros([side * _FINE for side in shape], np.uint8)
-    row, column = (place * _FINE for place in at)
-    half = extent * _FINE / 2
-    if form == "block":
-        corners = [(round(column + x * half), round(row + y * half)) for x, y in ((-1, -1), (1, 1))]
-        cv2.rectangle(canvas, *corners, 255, -1)
-    elif form == "dot":
-        cv2.circle(canvas, (round(column), round(row)), max(1, round(half)), 255, -1)
-    else:
-        path = [(-1, 0.4), (-0.3, -0.3), (0.3, 0.3), (1, -0.4)]
-        points = np.array([(column + x * 0.8 * half, row + y * 0.8 * half) for x, y in path]).round().astype(np.int32)
-        cv2.polylines(canvas, [points], False, 255, max(1, round(half * 0.4)))
-    return cv2.resize(canvas, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float64) / 255
 
 
 def judge(case: Case, output: np.ndarray, plain: np.ndarray) -> Outcome:
@@ -157,7 +94,7 @@ def judge(case: Case, output: np.ndarray, plain: np.ndarray) -> Outcome:
     found = np.average(output.reshape(-1, 3), 0, weights.ravel())
     off = float(deltaE_ciede2000(*(rgb2lab(color / 255) for color in (wanted, found))))
     has_ended = (found < _END) & (wanted > _NEAR_END) | (found > 255 - _END) & (wanted < 255 - _NEAR_END)
-    change = math.nan
+    change = None
     if case.aside.any():
         change = float(deltaE_ciede2000(*(rgb2lab(one[case.aside] / 255) for one in (plain, output))).mean())
     return Outcome(case.color, case.size, case.place, off, int(has_ended.sum()), change)
@@ -173,10 +110,10 @@ def goals_of(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
     }
 
 
-def goals_without(found: Mapping[str, float], beside: Mapping[str, float]) -> dict[str, dict[str, Any]]:
-    """What is worth what without hints, beside a training without any."""
-    pairs = {name: (found[name], beside[name] * MOST_WORSE) for name in ("l1", "lpips") if name in beside}
-    return {f"{name} without hints": _goal(*pair) for name, pair in pairs.items() if not math.isnan(sum(pair))}
+def goals_without(found: Mapping[str, Any], beside: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What outputs are worth without hints, beside those of a training without any."""
+    measured = [name for name, value in found.items() if not isinstance(value, str) and name in beside]
+    return {f"{name} without hints": _goal(found[name], beside[name] * MOST_WORSE) for name in measured}
 
 
 def show(outcomes: Sequence[Outcome], goals: Mapping[str, Mapping[str, Any]]) -> None:
@@ -200,18 +137,10 @@ def _goal(value: float, limit: float) -> dict[str, Any]:
     return {"value": value, "limit": limit, "met": value <= limit}
 
 
-def _mean(values: Iterator[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
-
-
-def _middle(areas: np.ndarray) -> tuple[float, float]:
-    """The place deepest within an area that does not reach the border; within any, where all do."""
-    border = np.unique(np.concatenate([areas[0], areas[-1], areas[:, 0], areas[:, -1]]))
-    closed = ~np.isin(areas, [*border, 0])
-    depth = cv2.distanceTransform((closed if closed.any() else areas > 0).astype(np.uint8), cv2.DIST_L2, 5)
-    row, column = np.unravel_index(depth.argmax(), depth.shape)
-    return row + 0.5, column + 0.5
+def _mean(values: Iterable[float | None]) -> float:
+    """The mean of those that are there; 0 of none."""
+    known = [value for value in values if value is not None]
+    return sum(known) / max(len(known), 1)
 
 
 def _takes_hints(translator: Any) -> bool:
@@ -227,26 +156,26 @@ def _lightness(translator: Any, sample: Mapping[str, Any]) -> np.ndarray:
     return 1 - light if drawings is not None and drawings.is_dark else light
 
 
-def _painted(translator: Any, sample: Mapping[str, Any], given: Sequence[np.ndarray | None]) -> list[np.ndarray]:
-    """The outputs (H, W, 3) uint8 at the size of the training, one a hint."""
+def _painted(translator: Any, sample: Mapping[str, Any], given: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The outputs (H, W, 3) uint8 at the size of the training, one a hint; of no hints, the one without any."""
     import torch
     from torch.utils.data import default_collate
 
-    plain = {key: value for key, value in sample.items() if key in ("source", "target", "label", "key")}
-    batch = default_collate([plain] * len(given))
-    if given[0] is not None:
-        batch["hint"] = torch.from_numpy(np.stack(given))
-    shown = translator.model.val_step(batch, draws=1)[0]["fake"]
     from sketchkit.translators.pictures import to_bytes
 
+    plain = {key: value for key, value in sample.items() if key in ("source", "target", "label", "key")}
+    batch = default_collate([plain] * max(len(given), 1))
+    if given:
+        batch["hint"] = torch.from_numpy(np.stack(given))
+    shown = translator.model.val_step(batch, draws=1)[0]["fake"]
     return list(to_bytes(shown).permute(0, 2, 3, 1).numpy())
 
 
 def _worth(pairs: Sequence[tuple[np.ndarray, np.ndarray]], weights: Path | None) -> dict[str, Any]:
-    """L1 and LPIPS of pairs (3, H, W) uint8, the truth and the output; NaN where the network's weights are missing."""
+    """L1 and LPIPS of pairs (3, H, W) uint8, the truth and the output; in words, why one was not measured."""
     import torch
 
-    from sketchkit.errors import WeightsError
+    from sketchkit.errors import DataError, WeightsError
     from sketchkit.evaluation.build import make_metrics
     from sketchkit.evaluation.metric import Features, Setup
 
@@ -255,9 +184,9 @@ def _worth(pairs: Sequence[tuple[np.ndarray, np.ndarray]], weights: Path | None)
     for name in ("l1", "lpips"):
         try:
             (metric,) = make_metrics([name], setup, companions=False).values()
-        except WeightsError as error:
-            found.update({name: math.nan, "reason": str(error)})
-            continue
-        rows = [metric.extractor.prepare(*map(torch.from_numpy, pair)) for pair in pairs]
-        found.update(metric.compute(Features(pair=torch.cat([metric.extractor.extract(row[None]) for row in rows]))))
+            rows = [metric.extractor.prepare(*map(torch.from_numpy, pair)) for pair in pairs]
+            pair = torch.cat([metric.extractor.extract(row[None]) for row in rows])
+            found.update(metric.compute(Features(pair=pair)))
+        except (WeightsError, DataError) as error:
+            found[name] = f"not measured: {error}"
     return found

@@ -136,10 +136,12 @@ def test_colours_of_their_own_are_strong_dark_and_pale():
     colors = [drawn(plain(32), seed, marks=1, repaint=1.0)["target"][:, 16, 16] for seed in range(200)]
     colors = torch.stack(colors).float()
     saturation = 1 - colors.amin(1) / colors.amax(1).clamp(min=1)
-    assert (saturation > 0.9).float().mean() > 0.25
-    assert (colors.amin(1) > 170).float().mean() > 0.02 and (colors.amax(1) < 85).float().mean() > 0.02
-    # sin^2 of a uniform angle: a third of the values in the lowest quarter, as many in the highest.
-    assert np.histogram(colors, [0, 63.75, 191.25, 256])[0] / colors.numel() == pytest.approx([1 / 3] * 3, abs=0.06)
+    strong = (saturation > 0.7) & (colors.amax(1) > 150)
+    pale, dark = colors.amin(1) > 150, colors.amax(1) < 100
+    shares = [kind.float().mean().item() for kind in (strong, pale, dark)]
+    assert min(shares) > 0.08
+    # No channel is the highest more often than the others: all hues come.
+    assert np.bincount(colors.argmax(1)).min() > 45
 
 
 def test_shading_goes_along_and_the_soft_border_of_a_line_takes_the_new_colour():
@@ -154,7 +156,7 @@ def test_shading_goes_along_and_the_soft_border_of_a_line_takes_the_new_colour()
         if not np.array_equal(after[:, :, :20], picture[:, :, :20]):
             moved = after[:, 5, 5] - picture[:, 5, 5].astype(float)
             rim = after[:, 5, 22] - picture[:, 5, 22].astype(float)
-            inner = [(0 < after[c, 5]).all() and (after[c, 5, :20] < 255).all() for c in range(3)]
+            inner = [(after[c, 5] > 0).all() and (after[c, 5, :20] < 255).all() for c in range(3)]
             for channel in (c for c in range(3) if inner[c]):
                 assert rim[channel] == pytest.approx(0.6 * moved[channel], abs=6)
             assert (after[:, :, 23:25] == 0).all()
@@ -169,7 +171,7 @@ def test_without_repainting_the_target_is_left_and_a_mark_stays_in_its_area():
         sure = (hint[3] > 0) & (before.sum(0) > 0)
         stayed.append(((hint[:3] - before.int()).abs().amax(0) <= 3)[sure].all())
     # A mark that lies on no area with half of itself has the mean of all.
-    assert sum(stayed) >= 36
+    assert sum(stayed) >= 34
 
 
 def test_what_is_white_can_be_left_out():
