@@ -30,7 +30,7 @@ def test_every_colour_size_and_place_is_drawn_once(side, number):
     }
     assert len(cases) == 30
     for case in cases:
-        assert (case.hint[:3, case.hint[3] == 255].T == COLORS[case.color]).all()
+        assert (COLORS[case.color] == case.hint[:3, case.hint[3] == 255].T).all()
         assert not (case.aside & (case.hint[3] > 0)).any() and (case.under <= case.hint[3] / 255 + 1 / 255).all()
 
 
