@@ -7,7 +7,7 @@ import numpy as np
 
 from sketchkit.data.transforms.hint_regions import REACH, Regions
 
-_PLACES = 3  # of which a mark takes the one in the smallest area: else most would lie on the ground
+_PLACES = 4  # of which a mark takes the one in the smallest area: else most would lie on the ground
 # An area is meant by a mark that has this share of itself on it, or covers this share of the area.
 _MEANT, _COVERED = 0.3, 0.5
 
