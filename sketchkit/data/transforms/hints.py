@@ -76,9 +76,11 @@ class ColorHints:
         """The sample with its `hint`, (4, H, W) uint8, and the target that agrees with it.
 
         Raises:
-            ConfigError: the sample has no target.
+            ConfigError: the sample has no target, or one that is not RGB.
         """
         require(sample, "target", "ColorHints")
+        if len(sample["target"]) != 3:
+            raise ConfigError(f"ColorHints needs a target of 3 channels, and it has {len(sample['target'])}")
         target = cv2.merge(list(sample["target"].numpy()))
         if self.marks == 0 or torch.rand(()).item() >= self.probability:
             return {**sample, "hint": as_picture(torch.zeros(4, *target.shape[:2], dtype=torch.uint8))}

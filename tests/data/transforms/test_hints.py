@@ -258,6 +258,8 @@ def test_wrong_options_are_refused(options, message):
 def test_a_sample_without_a_target_is_refused():
     with pytest.raises(ConfigError, match="a sample has no 'target'"):
         ColorHints()({"source": colored((8, 8))})
+    with pytest.raises(ConfigError, match="needs a target of 3 channels, and it has 1"):
+        ColorHints()({"target": colored((8, 8))[:1]})
 
 
 RGBA = np.random.default_rng(1).integers(1, 255, (6, 9, 4), dtype=np.uint8)
