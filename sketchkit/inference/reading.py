@@ -106,5 +106,6 @@ def _resized_hint(hint: Tensor, size: Sequence[int]) -> Tensor:
     small = resized(hint, size)
     if size[0] > hint.shape[-2] or size[1] > hint.shape[-1]:
         return small
-    before, after = (max_pool2d(alpha, 3, 1, 1) for alpha in (adaptive_max_pool2d(hint[:, 3:], size), small[:, 3:]))
+    strongest = adaptive_max_pool2d(hint[:, 3:], (size[0], size[1]))
+    before, after = (max_pool2d(alpha, 3, 1, 1) for alpha in (strongest, small[:, 3:]))
     return small * (before / after.clamp(min=1e-6)).clamp(1, _STRONGER)
