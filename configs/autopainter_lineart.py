@@ -18,7 +18,7 @@ generator_losses = dict(
     feature=dict(reduction="mean", weight=29.0),
     tv=dict(reduction="mean", weight=78.0),
     # A dot is too few pixels for the mean over all of them to learn it.
-    hint=dict(type="HintLoss", weight=10.0),
+    hint=dict(type="HintLoss", weight=40.0),
 )
 train_cfg = dict(max_iters=20_000, val_interval=1000)
 default_hooks = dict(grids=dict(samples=12))

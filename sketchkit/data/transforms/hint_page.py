@@ -7,7 +7,7 @@ import numpy as np
 
 from sketchkit.data.transforms.hint_regions import REACH, Regions
 
-_PLACES = 4  # of which a mark takes the one in the smallest area: else most would lie on the ground
+_PLACES = 3  # of which a mark takes the one in the smallest area: else most would lie on the ground
 # An area is meant by a mark that has this share of itself on it, or covers this share of the area.
 _MEANT, _COVERED = 0.3, 0.5
 
@@ -44,7 +44,7 @@ class Page:
             color = self._wishes[number][1]
             self._wish(color, labels, share, window)
         elif is_wish and number and number not in self._kept:
-            color = _any_color(self._random)
+            color = self._random.random(3) * 255
             self._wish(color, labels, share, window)
         else:
             # Not of the lines that the mark crosses, which stay.
@@ -112,14 +112,6 @@ def _reached(labels: np.ndarray, number: int) -> np.ndarray:
     """An area with the soft border of the lines around it."""
     inside = labels == number
     return inside | ((labels == 0) & (cv2.dilate(inside.view(np.uint8), REACH) > 0))
-
-
-def _any_color(random: np.random.Generator) -> np.ndarray:
-    """A color (3,) in 0..255; strong, pale and dark ones are as likely, which in a uniform one are rare."""
-    strong = random.random(3)
-    strong = (strong - strong.min()) / np.ptp(strong)
-    saturation, value = random.random(), np.sqrt(random.random())
-    return 255 * value * (1 - saturation * (1 - strong))
 
 
 def _mean(picture: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ class ColorHints:
         repaint: Share = 0.5,
         blur: Share = 0.0,
         white: Annotated[int, Range(0, 256)] = 256,
-        probability: Share = 0.6,
+        probability: Share = 0.8,
     ) -> None:
         _check(marks >= 0, "marks", marks, "0 or more")
         _check(len(forms) > 0, "forms", forms, "one or more")

@@ -132,16 +132,14 @@ def test_areas_without_a_mark_and_lines_stay_as_they_are():
     assert untouched > 60 and repainted > 40
 
 
-def test_colours_of_their_own_are_strong_dark_and_pale():
+def test_colours_of_their_own_are_any():
     colors = [drawn(plain(32), seed, marks=1, repaint=1.0)["target"][:, 16, 16] for seed in range(200)]
     colors = torch.stack(colors).float()
     saturation = 1 - colors.amin(1) / colors.amax(1).clamp(min=1)
-    strong = (saturation > 0.7) & (colors.amax(1) > 150)
-    pale, dark = colors.amin(1) > 150, colors.amax(1) < 100
-    shares = [kind.float().mean().item() for kind in (strong, pale, dark)]
-    assert min(shares) > 0.08
-    # No channel is the highest more often than the others: all hues come.
-    assert np.bincount(colors.argmax(1)).min() > 45
+    assert (saturation > 0.7).float().mean() > 0.25
+    assert (colors.amin(1) > 150).any() and (colors.amax(1) < 100).any()
+    shares = np.histogram(colors, [0, 63.75, 191.25, 256])[0] / colors.numel()
+    assert shares == pytest.approx([0.25, 0.5, 0.25], abs=0.06)
 
 
 def test_shading_goes_along_and_the_soft_border_of_a_line_takes_the_new_colour():
