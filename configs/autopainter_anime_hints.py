@@ -2,7 +2,11 @@
 # Auto-Painter with the user's colours: hints (RGB and mask) enter beside the sketch.
 _base_ = "autopainter_anime.py"
 backbone = dict(hint_channels=4)
-hints = dict(type="ColorHints", max_blocks=50, block=(5, 10))
+# The paper's: up to 50 blocks of 5 to 10 pixels, blurred over 9, none of them white.
+hints = dict(
+    type="ColorHints", marks=50, forms=["block"], size=(5 / 512, 10 / 512), repaint=0.0, blur=9 / 512, white=235,
+    probability=0.9,
+)  # fmt: skip
 train_dataloader = dict(
     dataset=dict(
         pipeline=[

@@ -14,7 +14,30 @@ batch_size = 4
 translator = dict(test_norm="running", test_dropout=False)
 backbone = dict(num_downs=7, upsampling="resize")
 heads = dict(discriminator=dict(_delete_=True, type="PatchDiscriminator", num_layers=3, norm="batch"))
-generator_losses = dict(feature=dict(reduction="mean", weight=29.0), tv=dict(reduction="mean", weight=78.0))
+generator_losses = dict(
+    feature=dict(reduction="mean", weight=29.0),
+    tv=dict(reduction="mean", weight=78.0),
+    # A dot is too few pixels for the mean over all of them to learn it.
+    hint=dict(type="HintLoss", weight=40.0),
+)
 train_cfg = dict(max_iters=20_000, val_interval=1000)
 default_hooks = dict(grids=dict(samples=12))
-train_dataloader = dict(dataset=dict(needs_color=False))
+# Marks as people draw them, half of them in colours of their own; in validation the truth is left as it is.
+train_dataloader = dict(
+    dataset=dict(
+        needs_color=False,
+        pipeline=[
+            dict(type="ResizeAndCrop", size="$image_size", load_size="$load_size", interpolation="$interpolation"),
+            dict(type="RandomHorizontalFlip", p=0.5),
+            dict(type="ColorHints"),
+        ],
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type="Resize", size=["$image_size", "$image_size"], interpolation="$interpolation"),
+            dict(type="ColorHints", repaint=0.0),
+        ]
+    )
+)

@@ -1,9 +1,9 @@
-"""Does training work, and is what follows fast? `python tools/benchmark.py overfit|cycle|eval|start|batches`.
+"""Does training work, and is what follows fast? `python tools/benchmark.py overfit|cycle|eval|hints|start|batches`.
 
 `overfit`: pix2pix must learn eight pairs by heart. `cycle`: CycleGAN must learn to come back to where it started. Both
 take minutes on two CPU cores, are the published configs made small, and go through the same door as `sketchkit train`.
-`eval`: FID beside torch-fidelity; see `benchmark_eval.py`. `start` and `batches`: translating; see
-`benchmark_translate.py`.
+`eval`: FID beside torch-fidelity; see `benchmark_eval.py`. `hints`: whether a run does as hints say; see
+`benchmark_hints.py`. `start` and `batches`: translating; see `benchmark_translate.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import click
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sketchkit.cli import run
-from tools import benchmark_eval, benchmark_translate
+from tools import benchmark_eval, benchmark_hints, benchmark_translate
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = (
@@ -146,6 +146,7 @@ def benchmark() -> None:
 
 
 benchmark.add_command(benchmark_eval.command)
+benchmark.add_command(benchmark_hints.hints)
 benchmark.add_command(benchmark_translate.start)
 benchmark.add_command(benchmark_translate.batches)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_max_pool2d, max_pool2d
 
 from sketchkit.config.inference import InferenceOptions
 from sketchkit.data.drawings import DrawingProfile, Frame, Reading, read_drawing
@@ -18,6 +19,7 @@ from sketchkit.inference.request import Request, Source
 from sketchkit.translators.pictures import IMAGES
 from sketchkit.translators.preprocessing import with_hint
 
+_STRONGER = 4  # at most so many times: a speck is to stay one
 CLEAR = "what is transparent was laid on white"
 
 
@@ -92,5 +94,18 @@ def _hint(hint: Tensor, frame: Frame | None, size: Sequence[int]) -> Tensor:
     if frame:
         cut = frame.cut(ready[0].permute(1, 2, 0).contiguous().numpy(), 0)
         ready = torch.from_numpy(cut).permute(2, 0, 1)[None]
+    return ready if ready.shape[-2:] == tuple(size) else _resized_hint(ready, size)
+
+
+def _resized_hint(hint: Tensor, size: Sequence[int]) -> Tensor:
+    """A hint (1, 4, H, W) at another size; a stroke that becomes thinner than a pixel stays nearly as strong as it was.
+
+    Where every place around has less alpha than the strongest that was there, all is made stronger by that much.
+    """
     # Always bilinear: a hint must not leave its range, and another way overshoots.
-    return resized(ready, size) if ready.shape[-2:] != tuple(size) else ready
+    small = resized(hint, size)
+    if size[0] > hint.shape[-2] or size[1] > hint.shape[-1]:
+        return small
+    strongest = adaptive_max_pool2d(hint[:, 3:], (size[0], size[1]))
+    before, after = (max_pool2d(alpha, 3, 1, 1) for alpha in (strongest, small[:, 3:]))
+    return small * (before / after.clamp(min=1e-6)).clamp(1, _STRONGER)

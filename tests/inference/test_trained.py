@@ -19,6 +19,7 @@ from sketchkit.data.image_io import read_image
 from sketchkit.engine.checkpoints import read_checkpoint, write_checkpoint
 from sketchkit.errors import CheckpointError, ConfigError, DataError
 from sketchkit.inference import TrainedTranslator
+from sketchkit.inference.request import Request, Source
 from sketchkit.pretrained import feature_network as features
 from sketchkit.registry import BACKBONES, DATASETS, MODELS
 from tests.small_runs import SIZE, small_run
@@ -190,6 +191,22 @@ def test_a_hint_keeps_its_colour_at_a_smaller_working_size(translators):
     assert ((cover > 0.1) & (cover < 0.9)).any()
     # White is 1 in [-1, 1], so that colour times alpha is alpha.
     assert torch.allclose(color, cover, atol=1e-6)
+
+
+def test_a_thin_stroke_is_as_strong_at_a_smaller_working_size_and_what_is_broad_or_faint_is_left(translators):
+    translator, hint = translators("hints"), torch.zeros(4, 64, 64, dtype=torch.uint8)
+    hint[:, :32, 10:12] = 255  # half of a small pixel wide
+    hint[:, 40:56, 8:30] = torch.tensor([255, 255, 255, 51], dtype=torch.uint8).view(4, 1, 1)  # a faint brush
+    hint[:, 40:56, 40:60] = 255
+    hint[:, 20, 50] = 255  # a speck: a sixteenth of a small pixel
+    small = translator.prepare(Source(noise(64, 64), hint=hint), Request(size=16)).hint[0]
+    assert small[3, 2:6].amax(1).min() > 0.95 and torch.allclose(small[0], small[3], atol=1e-6)
+    assert small[3, 11:13].amax() == pytest.approx(1)
+    # Bilinear, antialiased: what lies two small pixels within a broad one is as it was.
+    assert small[3, 11:13, 4:6].tolist() == pytest.approx(np.full((2, 2), 0.2), abs=0.01)
+    assert 0 < small[3, 4:6, 11:14].amax() < 0.3
+    large = translator.prepare(Source(noise(64, 64), hint=hint), Request(size=128)).hint[0]
+    assert large[3].max() == 1 and large[3, :60, 20:24].amin() > 0.5
 
 
 @pytest.mark.parametrize("deep", [False, True])

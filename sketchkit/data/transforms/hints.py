@@ -5,8 +5,7 @@ A hint is straight RGBA, (4, H, W) uint8: alpha says where it speaks, the colour
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,29 +15,36 @@ import torch
 from torch import Tensor
 
 from sketchkit.data.image_io import read_straight
-from sketchkit.data.transforms.sample import as_picture, require
-from sketchkit.declared import Blocks, Positive, Range, Share
+from sketchkit.data.transforms.hint_marks import FORMS, draw_mark
+from sketchkit.data.transforms.hint_page import Page
+from sketchkit.data.transforms.sample import as_picture, like, require
+from sketchkit.declared import Blocks, Choices, Range, Share
 from sketchkit.errors import ConfigError, DataError
+from sketchkit.options import one_of
 from sketchkit.registry import TRANSFORMS
 
-_REFERENCE = 512  # the short side, in pixels, that lengths are given for
+Extent = Annotated[float, Range(above=0, most=1)]
 
 
 @TRANSFORMS.register_module()
 class ColorHints:
-    """Makes `hint` of `target`: small blocks and a few strokes in the colours that the blurred target has there.
+    """Makes `hint` of `target`: marks in its colours, as people draw them, and some in colours that it then takes.
 
-    Comes last in a pipeline, after the geometry. Lengths are pixels of a picture whose short side is 512 and shrink or
-    grow with it; a block stays at least a pixel wide. No hint is ever white: what falls on white is left out.
+    Comes last in a pipeline, after the geometry. Lengths are shares of the picture's short side.
+
+    A mark in the target's colour has the mean of what lies under it, and stays within the area of one colour that its
+    middle is in. A mark in a colour of its own has any; the areas that it means, those that it mostly lies on or
+    mostly covers, take that colour in the target too. So a training sees hints that the drawing alone would not let it
+    guess, and the true picture always agrees.
 
     Args:
-        max_blocks: the number of blocks is uniform in 0..max_blocks.
-        block: smallest and largest side of a block.
-        strokes: the number of strokes is uniform in 0..strokes; each wanders over 4 to 12 steps as long as three times
-            its width and takes the colour anew at every step.
-        width: smallest and largest width of a stroke.
-        blur: the target is first averaged over boxes of this side; 1 for not at all.
-        white: a colour whose R, G and B all reach this is white.
+        marks: the most marks; the logarithm of their number is uniform, so that few are as likely as many.
+        forms: what is drawn, each as likely: 'dot', 'block', 'stroke', 'scribble'.
+        size: smallest and largest extent of a mark; its logarithm is uniform.
+        repaint: of a mark having a colour of its own, which changes the target; 0 in validation, where the target is
+            the truth.
+        blur: the target is first averaged over boxes of this side; 0 for not at all.
+        white: what falls on a colour whose R, G and B all reach this is left out; 256 for nothing.
         probability: of a sample having hints at all, so that drawing without any is learnt too.
 
     Raises:
@@ -47,63 +53,52 @@ class ColorHints:
 
     def __init__(
         self,
-        max_blocks: Blocks = 50,
-        block: tuple[Positive, Positive] = (5, 10),
-        strokes: Blocks = 3,
-        width: tuple[Positive, Positive] = (3, 8),
-        blur: Annotated[float, Range(1, 2**14)] = 9,
-        white: Annotated[int, Range(0, 256)] = 235,
-        probability: Share = 0.9,
+        marks: Blocks = 30,
+        forms: Sequence[Annotated[str, Choices(FORMS)]] = tuple(FORMS),
+        size: tuple[Extent, Extent] = (0.01, 0.3),
+        repaint: Share = 0.5,
+        blur: Share = 0.0,
+        white: Annotated[int, Range(0, 256)] = 256,
+        probability: Share = 0.8,
     ) -> None:
-        for option, value in {"max_blocks": max_blocks, "strokes": strokes}.items():
-            _check(value >= 0, option, value, "0 or more")
-        for option, lengths in {"block": block, "width": width}.items():
-            _check(len(lengths) == 2 and 0 < lengths[0] <= lengths[1], option, lengths, "(smallest, largest), above 0")
-        _check(blur >= 1, "blur", blur, "1 or more")
+        _check(marks >= 0, "marks", marks, "0 or more")
+        _check(len(forms) > 0, "forms", forms, "one or more")
+        for form in forms:
+            one_of("ColorHints.forms", form, FORMS)
+        _check(len(size) == 2 and 0 < size[0] <= size[1] <= 1, "size", size, "(smallest, largest), above 0, at most 1")
+        for option, share in {"repaint": repaint, "blur": blur, "probability": probability}.items():
+            _check(0 <= share <= 1, option, share, "0 to 1")
         _check(0 <= white <= 256, "white", white, "0 to 256, where 256 leaves nothing out")
-        _check(0 <= probability <= 1, "probability", probability, "0 to 1")
-        self.max_blocks, self.block, self.strokes, self.width = max_blocks, tuple(block), strokes, tuple(width)
+        self.marks, self.forms, self.size, self.repaint = marks, list(forms), tuple(size), repaint
         self.blur, self.white, self.probability = blur, white, probability
 
     def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
-        """The sample with its `hint`, (4, H, W) uint8.
+        """The sample with its `hint`, (4, H, W) uint8, and the target that agrees with it.
 
         Raises:
-            ConfigError: the sample has no target.
+            ConfigError: the sample has no target, or one that is not RGB.
         """
         require(sample, "target", "ColorHints")
+        if len(sample["target"]) != 3:
+            raise ConfigError(f"ColorHints needs a target of 3 channels, and it has {len(sample['target'])}")
         target = cv2.merge(list(sample["target"].numpy()))
-        hint = np.zeros((*target.shape[:2], 4), np.uint8)
-        if torch.rand(()).item() < self.probability:
-            self._draw(hint, target)
-        return {**sample, "hint": as_picture(_planes(hint))}
+        if self.marks == 0 or torch.rand(()).item() >= self.probability:
+            return {**sample, "hint": as_picture(torch.zeros(4, *target.shape[:2], dtype=torch.uint8))}
+        # Of numpy, whose single numbers cost less; but what it draws is a matter of torch's generator alone.
+        random = np.random.default_rng(int(torch.randint(2**62, ())))
+        short = min(target.shape[:2])
+        page = Page(target, round(self.blur * short), random)
+        for form, extent in self._drawn(short, random):
+            page.draw(draw_mark(form, extent, random), random.random() < self.repaint, self.white)
+        truth = page.truth()
+        changed = {} if truth is None else {"target": like(_planes(truth), sample["target"])}
+        return {**sample, **changed, "hint": as_picture(_planes(page.hint()))}
 
-    def _draw(self, hint: np.ndarray, target: np.ndarray) -> None:
-        scale = min(target.shape[:2]) / _REFERENCE
-        side = max(1, round(self.blur * scale)) // 2 * 2 + 1
-        colors = cv2.blur(target, (side, side))
-        blocks, strokes = _count(self.max_blocks), _count(self.strokes)
-        for (x, y), side in zip(_places(blocks, target), _lengths(blocks, self.block, scale), strict=True):
-            self._draw_block(hint, colors, x, y, side)
-        for place, width in zip(_places(strokes, target), _lengths(strokes, self.width, scale), strict=True):
-            self._draw_stroke(hint, colors, place, width)
-
-    def _draw_block(self, hint: np.ndarray, colors: np.ndarray, x: int, y: int, side: int) -> None:
-        # Shifted, not cut, at the right and lower border.
-        y, x = max(0, min(y, hint.shape[0] - side)), max(0, min(x, hint.shape[1] - side))
-        color = colors[y : y + side, x : x + side].mean((0, 1))
-        if color.min() < self.white:
-            hint[y : y + side, x : x + side] = (*color.round(), 255)
-
-    def _draw_stroke(self, hint: np.ndarray, colors: np.ndarray, place: Sequence[int], width: int) -> None:
-        height, breadth = colors.shape[:2]
-        path = np.asarray(place) + _walk(3 * width)
-        path = path.clip(0, (breadth - 1, height - 1)).round().astype(int)
-        for start, end in pairwise(path):
-            x, y = (start + end) // 2
-            color = colors[y, x]
-            if color.min() < self.white:
-                cv2.line(hint, start.tolist(), end.tolist(), (*color.tolist(), 255), width)
+    def _drawn(self, short_side: int, random: np.random.Generator) -> Iterator[tuple[str, float]]:
+        """Form and extent, in pixels, of each mark."""
+        low, high = self.size
+        for _ in range(int((self.marks + 1) ** random.random())):
+            yield self.forms[random.integers(len(self.forms))], short_side * low * (high / low) ** random.random()
 
 
 def hint_from_picture(rgba: np.ndarray) -> Tensor:
@@ -141,32 +136,9 @@ def read_hint(path: str | Path, size: tuple[int, int]) -> Tensor:
 
 def _planes(picture: np.ndarray) -> Tensor:
     """(H, W, C) -> (C, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+    return torch.from_numpy(np.stack(cv2.split(picture)))
 
 
 def _check(is_fine: bool, option: str, value: object, wanted: str) -> None:
     if not is_fine:
         raise ConfigError(f"ColorHints has {option}={value!r}: give {wanted}")
-
-
-def _count(most: int) -> int:
-    return int(torch.randint(most + 1, ()))
-
-
-def _places(count: int, picture: np.ndarray) -> list[list[int]]:
-    """(x, y) of `count` pixels, uniform over the picture."""
-    height, width = picture.shape[:2]
-    return (torch.rand(count, 2) * torch.tensor([width, height])).int().tolist()
-
-
-def _lengths(count: int, limits: Sequence[float], scale: float) -> list[int]:
-    low, high = limits
-    return (torch.empty(count).uniform_(low, high) * scale).round().clamp(min=1).int().tolist()
-
-
-def _walk(step: float) -> np.ndarray:
-    """Points (n, 2) from (0, 0) on, 4 to 12 steps, the direction turning a little at each."""
-    steps = 4 + _count(8)
-    angles = 2 * torch.pi * torch.rand(()) + torch.cumsum(torch.randn(steps) * 0.5, 0)
-    moves = step * torch.stack([angles.cos(), angles.sin()], 1)
-    return torch.cat([torch.zeros(1, 2), moves.cumsum(0)]).numpy()
