@@ -85,7 +85,7 @@ def tiny_overrides(sample_root, *more):
 @pytest.fixture
 def tiny_config(sample_root):
     """`tiny_config(*overrides)`: the demo's config with tiny networks, resolved."""
-    return lambda *more: load_config(ROOT / "configs/sketchygan_demo.py", tiny_overrides(sample_root, *more), [TINY])
+    return lambda *more: load_config(ROOT / "tests/configs/sketchygan_narrow.py", tiny_overrides(sample_root, *more), [TINY])
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,7 +36,7 @@ MRU = "'image_size': 32, 'num_classes': 3, 'width': 4}"
 # name -> config, sample set, overrides
 KINDS = {
     "classes": (
-        "sketchygan_demo",
+        "../tests/configs/sketchygan_narrow",
         "sketchy",
         [
             "categories=3",

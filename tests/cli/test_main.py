@@ -89,7 +89,7 @@ def test_a_users_mistake_is_one_line_and_a_code(words, code, message, capsys, mo
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(sample_root, capsys):
-    words = ["train", str(ROOT / "configs/sketchygan_demo.py"), "--plugin", str(TINY), "--work-dir", "/proc/nowhere"]
+    words = ["train", str(ROOT / "tests/configs/sketchygan_narrow.py"), "--plugin", str(TINY), "--work-dir", "/proc/nowhere"]
     with pytest.raises(SystemExit) as end:
         main([*words, "--cfg-options", *tiny_overrides(sample_root)])
     assert end.value.code == 1
@@ -105,7 +105,7 @@ def test_the_commands_are_those_there_are():
 
 @pytest.mark.slow
 def test_cfg_options_take_several_words(sample_root, tmp_path):
-    words = [ROOT / "configs/sketchygan_demo.py", "--plugin", TINY, "--work-dir", tmp_path / "run"]
+    words = [ROOT / "tests/configs/sketchygan_narrow.py", "--plugin", TINY, "--work-dir", tmp_path / "run"]
     words += ["--cfg-options", *tiny_overrides(sample_root, "train_cfg.max_iters=1")]
     result = training(*words).result()
     assert result.returncode == 0, result.stdout + result.stderr
@@ -119,7 +119,7 @@ def test_too_much_damage_is_one_line_and_costs_no_iteration(sample_root, tmp_pat
     """Found by a data worker, in the second epoch: the run saves what it has done and says what is wrong."""
     root, folder = tmp_path / "data", tmp_path / "run"
     shutil.copytree(sample_root, root)
-    words = [ROOT / "configs/sketchygan_demo.py", "--plugin", TINY, "--work-dir", folder, "--cfg-options"]
+    words = [ROOT / "tests/configs/sketchygan_narrow.py", "--plugin", TINY, "--work-dir", folder, "--cfg-options"]
     words += tiny_overrides(root, "num_workers=1", "max_unreadable=0")
     succeeded(training(*words, "train_cfg.max_iters=2"))
     tested = (root / "info" / "testset.txt").read_text()

@@ -14,7 +14,7 @@ from tests.forks import sketchkit, succeeded
 
 pytestmark = pytest.mark.slow  # whole runs
 
-DEMO = str(ROOT / "configs/sketchygan_demo.py")
+DEMO = str(ROOT / "tests/configs/sketchygan_narrow.py")
 KEY = "generator_losses.pixel.weight"
 
 

@@ -201,7 +201,7 @@ def test_two_processes_measure_what_one_does(sample_root, tmp_path, capsys):
     changes = ["backbone={'type': 'TinyBackbone'}", f"metrics=['psnr', {FID}]", RANDOM]
     changes += ["val_dataloader.dataset.max_samples=5", "default_hooks.checkpoint.save_best=psnr"]
     changes += ["train_cfg.max_iters=1", "train_cfg.val_interval=1", "train_cfg.val_at_start=False"]
-    words = [ROOT / "configs/sketchygan_demo.py", "--plugin", TINY, "--work-dir", tmp_path / "run", "--cfg-options"]
+    words = [ROOT / "tests/configs/sketchygan_narrow.py", "--plugin", TINY, "--work-dir", tmp_path / "run", "--cfg-options"]
     for fork in training_together(2, *words, *tiny_overrides(sample_root, *changes)):
         succeeded(fork)
     measured = held_out(tmp_path / "run")[1]

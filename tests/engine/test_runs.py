@@ -44,7 +44,7 @@ def finished(sample_root, tmp_path_factory):
     """A run of six iterations with everything that has a state: dropout, batch norm, EMA, Adam, a schedule, workers."""
     folder = tmp_path_factory.mktemp("runs") / "finished"
     overrides = tiny_overrides(sample_root, EMA, SCHEDULE, "num_workers=1")
-    config = load_config(ROOT / "configs/sketchygan_demo.py", overrides, [TINY])
+    config = load_config(ROOT / "tests/configs/sketchygan_narrow.py", overrides, [TINY])
     with drawing_curves():
         train(config, folder)
     return folder, config
@@ -336,7 +336,7 @@ def test_scalars_go_to_tensorboard(finished):
 
 
 def words(sample_root, folder, *more):
-    first = [ROOT / "configs/sketchygan_demo.py", "--work-dir", folder, "--plugin", TINY, "--cfg-options"]
+    first = [ROOT / "tests/configs/sketchygan_narrow.py", "--work-dir", folder, "--plugin", TINY, "--cfg-options"]
     return [*first, *tiny_overrides(sample_root, *more)]
 
 

@@ -25,7 +25,7 @@ from tests.conftest import ROOT, TINY, tiny_overrides
 
 pytestmark = pytest.mark.slow  # whole runs
 
-DEMO = ROOT / "configs/sketchygan_demo.py"
+DEMO = ROOT / "tests/configs/sketchygan_narrow.py"
 KEY = "generator_losses.pixel.weight"
 SIZE, SAMPLES, GAP, LINE = 16, 3, 2, 14
 

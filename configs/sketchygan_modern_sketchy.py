@@ -1,0 +1,59 @@
+# sketchkit train configs/sketchygan_modern_sketchy.py --cfg-options data_root=PATH
+# Sketches and classes to photos by newer pieces, measured in docs/modern.md: a U-Net whose norms are told the sketch, noise
+# that says what a picture has as a whole, a PatchGAN that sees augmented pictures, and its features.
+_base_ = ["_base_/runtime.py", "_base_/adversarial.py", "_base_/sketchy.py"]
+# What people draw is brought to the look of the training's sketches; see docs/translate.md.
+inference = dict(source="drawing")
+flip = 0.5
+brightness = 0.1
+contrast = 0.1
+# The least share of a picture that a crop has: whole ones are learned by heart, with their grounds.
+least_area = 0.6
+
+translator = dict(type="ConditionalTranslator", ema=dict(type="MomentumAnnealingEMA", momentum=0.001, gamma=100))
+backbone = dict(
+    type="UNetGenerator",
+    num_downs=5,
+    norm="spade",
+    num_classes="$num_classes",
+    noise_channels=8,
+    upsampling="resize",
+    dropout=0.0,
+)
+heads = dict(
+    discriminator=dict(
+        type="PatchDiscriminator",
+        num_layers=2,
+        norm=None,
+        spectral_norm=True,
+        augment=dict(type="DiffAugment", policy=["color", "translation"]),
+    )
+)
+generator_losses = dict(
+    gan=dict(type="AdversarialLoss", mode="hinge", weight=1.0),
+    pixel=dict(type="PixelLoss", weight=10.0),
+    variety=dict(type="VarietyLoss", weight=10.0),
+    matching=dict(type="FeatureMatchingLoss", weight=3.0),
+)
+discriminator_losses = dict(gan=dict(type="AdversarialLoss", mode="hinge", weight=1.0))
+train_cfg = dict(max_iters=84_000, val_interval=5000)
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type="InvertSketch"),
+            dict(
+                type="RandomResizedCrop",
+                size=["$image_size", "$image_size"],
+                scale=["$least_area", 1.0],
+                ratio=[0.85, 1.18],
+                interpolation="$interpolation",
+            ),
+            dict(type="RandomHorizontalFlip", p="$flip"),
+            dict(
+                type="Only",
+                keys=["target"],
+                transform=dict(type="ColorJitter", brightness="$brightness", contrast="$contrast"),
+            ),
+        ]
+    )
+)
