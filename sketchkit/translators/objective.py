@@ -142,10 +142,10 @@ class Objective(nn.Module):
     def _check_given(self, name: str, given: Mapping[str, Any]) -> None:
         missing = [need for need, value in given.items() if value is None and need in self.required[name]]
         if missing:
-            place = f"{self.side}_losses.{name}"
+            place, meaning = f"{self.side}_losses.{name}", INPUTS.get(missing[0], "this translator's own")
             raise ConfigError(
-                f"{place}: {type(self.losses[name]).__name__} needs '{missing[0]}' ({INPUTS[missing[0]]}), and this "
-                f"training has none: drop the term with --cfg-options {place}=None, or give data or a backbone with it"
+                f"{place}: {type(self.losses[name]).__name__} needs '{missing[0]}' ({meaning}), and this training has "
+                f"none: drop the term with --cfg-options {place}=None, or give data or a backbone with it"
             )
 
     def __len__(self) -> int:
