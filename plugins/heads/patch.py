@@ -39,12 +39,14 @@ def with_hint(x: Tensor, hint: Tensor | None, hint_channels: int, owner: str) ->
     """The channels with the hint behind them, or without where `hint_channels` is 0.
 
     Raises:
-        ConfigError: no hint where one is needed.
+        ConfigError: no hint where one is needed, or one of other channels.
     """
     if not hint_channels:
         return x
     if hint is None:
         raise ConfigError(f"{owner} needs the hint: give data with hints, or build it with hint_channels=0")
+    if hint.shape[1] != hint_channels:
+        raise ConfigError(f"{owner} has hint_channels={hint_channels}, and the hints {hint.shape[1]}: give that many")
     return torch.cat([x, hint.to(x.dtype)], 1)
 
 

@@ -15,7 +15,8 @@ def check_label(label: Tensor | None, num_classes: int, owner: str) -> None:
         ConfigError: says what the network was built for.
     """
     if label is None:
-        raise ConfigError(f"{owner} needs a label for each picture: give label=(B,) of 0 .. {num_classes - 1}")
+        values = f"0 .. {num_classes - 1}"
+        raise ConfigError(f"{owner} needs a label for each picture, of {values}: give data with classes, or label=(B,)")
     # On an accelerator a look at the values waits for all queued work, and no compiled graph can hold it.
     if label.device.type != "cpu" or torch.compiler.is_compiling():
         return

@@ -10,7 +10,7 @@ from mmengine.dist import get_world_size
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from sketchkit.errors import DataError
+from sketchkit.errors import ConfigError, DataError
 from sketchkit.options import check_options, one_of, options_of
 
 from .condition import SpatiallyAdaptiveNorm
@@ -36,10 +36,12 @@ def make_norm(
     Neither has running statistics. A dict is a layer of MMCV's, which speaks for itself.
 
     Raises:
-        ConfigError: an unknown name, or a dict that makes no norm of such maps.
+        ConfigError: an unknown name, classes or a source that are not there, or a dict that makes no norm of such maps.
     """
     if isinstance(norm, Mapping):
         return _mmcv_norm(norm, channels)
+    if norm == CONDITIONAL and not num_classes:
+        raise ConfigError(f"norm='{CONDITIONAL}' looks at classes: set num_classes too, where there is that option")
     more = {CONDITIONAL: num_classes, SPADE: source_channels}
     one_of("norm", norm, (*(name for name, count in more.items() if count), *NORMS))
     if norm == CONDITIONAL:

@@ -60,7 +60,8 @@ def entry(entries: Registry, *given: str, default: str | None = None, **parts: C
 
     def check(value: Any, key: str) -> None:
         if not isinstance(value, Mapping):
-            raise Misfit(key, f"={short(value)}: give dict(type=NAME, ...) of a {entries.name}")
+            article = "an" if entries.name[0] in "aeiou" else "a"
+            raise Misfit(key, f"={short(value)}: give dict(type=NAME, ...) of {article} {entries.name}")
         kind = value.get("type", default)
         if "type" in value or kind is None:
             _check_type(value, key, entries.names())

@@ -29,8 +29,8 @@ INPUTS = {
     "fake_output": "HeadOutput on `fake`",
     "head": "image -> HeadOutput, conditioned on source and label (those of `target`, which may have others)",
     "fake_head": "the same, conditioned on the source and label of `fake`",
-    "fake_alt": "a second picture of the same source, from `noise_alt`",
-    "noise_alt": "the noise behind `fake_alt`",
+    "fake_alt": "a second picture of the same source, from `noise_alt`, by a backbone that takes noise",
+    "noise_alt": "the noise behind `fake_alt`, of a backbone that takes noise",
     "rec": "the source translated there and back",
     "identity": "the generator's picture of a target",
     "fake_features": "layer -> (B,C,h,w) of `fake`, for the layers in the loss's own attribute `layers`",
@@ -92,6 +92,7 @@ class Objective(nn.Module):
         self.heads: dict[str, str | None] = {}
         self.every: dict[str, int] = {}
         self.needs: dict[str, tuple[str, ...]] = {}
+        self.required: dict[str, set[str]] = {}
         for name, cfg in terms.items():
             if cfg is None:
                 continue
@@ -104,6 +105,7 @@ class Objective(nn.Module):
             loss = _build(options, place)
             _check_side(loss, side, place)
             self.needs[name] = _inputs_of(loss, at_hand, on_request, place)
+            self.required[name] = {need for need, required in input_names(loss).items() if required}
             self.losses[name] = loss
         if self.every and min(self.every.values()) > 1:
             raise ConfigError(f"{side}_losses: every term is left out at most steps: give one every=1")
@@ -117,7 +119,7 @@ class Objective(nn.Module):
         "Analyzing and improving the image quality of StyleGAN", CVPR 2020, section 3.1, lazy regularization).
 
         Raises:
-            ConfigError: a loss gives something other than a scalar.
+            ConfigError: a step has not what a loss requires, such as labels or hints, or a loss gives no scalar.
         """
         factors = {**self.weights, **(weights or {})}
         total: Tensor | float = 0.0
@@ -125,7 +127,9 @@ class Objective(nn.Module):
         for name, loss in self.losses.items():
             if step % self.every[name]:
                 continue
-            value = loss(**{need: inputs(need, self.heads[name]) for need in self.needs[name]})
+            given = {need: inputs(need, self.heads[name]) for need in self.needs[name]}
+            self._check_given(name, given)
+            value = loss(**given)
             if not isinstance(value, Tensor) or value.ndim:
                 shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
                 raise ConfigError(
@@ -134,6 +138,15 @@ class Objective(nn.Module):
             values[name] = value.detach()
             total = total + factors[name] * self.every[name] * value
         return total, values  # type: ignore[return-value]
+
+    def _check_given(self, name: str, given: Mapping[str, Any]) -> None:
+        missing = [need for need, value in given.items() if value is None and need in self.required[name]]
+        if missing:
+            place, meaning = f"{self.side}_losses.{name}", INPUTS.get(missing[0], "this translator's own")
+            raise ConfigError(
+                f"{place}: {type(self.losses[name]).__name__} needs '{missing[0]}' ({meaning}), and this training has "
+                f"none: drop the term with --cfg-options {place}=None, or give data or a backbone with it"
+            )
 
     def __len__(self) -> int:
         return len(self.losses)
@@ -153,7 +166,9 @@ def _inputs_of(loss: nn.Module, at_hand: Collection[str], on_request: Collection
         if name not in known:
             raise ConfigError(f"{place}: {type(loss).__name__}.forward names '{name}': {did_you_mean(name, known)}")
         if required and name not in offered:
-            raise ConfigError(f"{place}: '{name}' cannot be had here; this side offers {', '.join(sorted(offered))}")
+            meaning = f" ({INPUTS[name]})" if name in INPUTS else ""
+            offers = ", ".join(sorted(offered))
+            raise ConfigError(f"{place}: '{name}'{meaning} cannot be had here; this side offers {offers}")
         if required or name in at_hand:
             needs.append(name)
     return tuple(needs)

@@ -70,7 +70,7 @@ def test_what_is_missing_is_said(network):
         net(torch.rand(1, 3, 32, 32))
     with pytest.raises(ConfigError, match="label 2 is outside"):
         net(torch.rand(1, 3, 32, 32), label=torch.tensor([2]))
-    with pytest.raises(ConfigError, match="norm"):
+    with pytest.raises(ConfigError, match="norm='conditional_batch' looks at classes: set num_classes"):
         BACKBONES.build({**network, "norm": "conditional_batch"})
 
 

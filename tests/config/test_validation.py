@@ -23,6 +23,7 @@ def load(name, *overrides):
         ("backbone.type=3", "backbone.type=3: give a name"),
         ("heads=foo", "heads='foo': give a dict"),
         ("heads={'a b': None}", "heads: 'a b' is no name: give letters"),
+        ("heads.discriminator.augment=foo", "augment='foo': give dict(type=NAME, ...) of an augmentation"),
         ("heads.discriminator=None", "heads.discriminator=None: give dict(type=NAME"),
         ("generator_losses.gan=foo", "generator_losses.gan='foo': give dict(type=NAME, ...) of a loss"),
         ("generator_losses.gan.weight=None", "generator_losses.gan.weight=None: give a finite number"),

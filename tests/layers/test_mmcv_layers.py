@@ -59,6 +59,8 @@ def entries(option: str) -> list[Any]:
 def build(place: Any, name: str, **options: Any) -> nn.Module:
     small = {"width": 8, "num_blocks": 1, "num_downs": 3, "num_classes": 3, "in_channels": 3, "out_channels": 4}
     small |= {"encoder": ((8,), (16,)), "decoder": ((8,),), "channels": (8, 16), "strides": (2, 2)}
+    # A frozen network of random weights, small, without norms of its own.
+    small |= {"network": "squeezenet1_1", "layers": (1, 4), "weights": None, "resize": 64}
     known = inspect.signature(place.get(name)).parameters
     return place.build({"type": name, **{key: value for key, value in small.items() if key in known}, **options})
 

@@ -160,6 +160,8 @@ def test_a_head_that_takes_hints_is_given_them(type_):
         model.train_step(batch(), GroupOptimizers(SGD)(model))
     with pytest.raises(ConfigError, match="needs the hint"):
         HEADS.build(head)(seen["target"], source=seen["source"])
+    with pytest.raises(ConfigError, match="has hint_channels=3, and the hints 4"):
+        translator(dict(head, hint_channels=3)).train_step(batch(hint=True), GroupOptimizers(SGD)(model))
 
 
 def test_the_documented_augmentation_holds_to_the_contract(tmp_path):

@@ -65,7 +65,10 @@ def test_a_term_is_judged_by_the_head_it_names():
     ("term", "message"),
     [
         (dict(type="Misspelt"), r"generator_losses\.x: Misspelt\.forward names 'fkae': did you mean 'fake'\?"),
-        (dict(type="WantsHint"), r"generator_losses\.x: 'rec' cannot be had here; this side offers fake, fake_out"),
+        (
+            dict(type="WantsHint"),
+            r"generator_losses\.x: 'rec' \(.*\) cannot be had here; this side offers fake, f",
+        ),
         (dict(type="FakeMean", head="c"), r"generator_losses\.x: no head is named 'c': known: a, b"),
         (dict(type="FakeMaen"), r"generator_losses\.x: no loss is named 'FakeMaen': did you mean 'FakeMean'\?"),
         (dict(type="FakeMean", option=1), r"generator_losses\.x: FakeMean has no option 'option'"),
@@ -94,6 +97,14 @@ def test_what_is_no_scalar_is_refused_by_its_terms_name(value, shape):
     objective = Objective(dict(mine=dict(type="NoScalar")), "generator", ("fake",), (), [])
     with pytest.raises(ConfigError, match=rf"generator_losses\.mine: Wrong gives {shape}, and a loss is a scalar"):
         objective(StepInputs({"fake": lambda _: torch.ones(1)}, {}))
+
+
+def test_what_a_term_requires_and_the_data_lack_is_said():
+    built = objective(dict(mine=dict(type="HintLoss")), at_hand=("fake", "target", "hint"))
+    pictures = {name: constant(torch.zeros(1, 3, 4, 4)) for name in ("fake", "target")}
+    with pytest.raises(ConfigError, match=r"generator_losses\.mine: HintLoss needs 'hint' .* this training has none"):
+        built(StepInputs({**pictures, "hint": constant(None)}, {}))
+    assert built(StepInputs({**pictures, "hint": constant(torch.ones(1, 4, 4, 4))}, {}))[0].item() == 0
 
 
 def test_a_lazy_term_counts_k_times_in_each_kth_step():

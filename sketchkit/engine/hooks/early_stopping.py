@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,11 +37,12 @@ class StopEarlyHook(Hook):
 
     def before_save_own_state(self, runner: Any, state: dict[str, Any]) -> None:
         """Keep what has been seen."""
-        state["stop_early"] = {"best": self._best, "best_at": self._best_at, "waited": self._waited}
+        seen = {"best": self._best, "best_at": self._best_at, "waited": self._waited}
+        state.setdefault("stop_early", {})[self.by] = seen
 
     def after_load_own_state(self, runner: Any, state: Mapping[str, Any]) -> None:
         """See `before_save_own_state`."""
-        if seen := state.get("stop_early"):
+        if seen := state.get("stop_early", {}).get(self.by):
             self._best, self._best_at, self._waited = seen["best"], seen["best_at"], seen["waited"]
 
     def before_train(self, runner: Any) -> None:
@@ -49,10 +51,10 @@ class StopEarlyHook(Hook):
         self._stop_if_due(runner)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float]) -> None:
-        """Count the validations since the best one."""
+        """Count the validations since the best one; one that measures no number is none."""
         require_measured("custom_hooks: StopEarlyHook: by", self.by, metrics)
         score = self.sign * metrics[VAL + self.by]
-        if self._best is None or score < self._best:
+        if not math.isnan(score) and (self._best is None or score < self._best):
             self._best, self._best_at, self._waited = score, runner.iter, 0
         else:
             self._waited += 1
