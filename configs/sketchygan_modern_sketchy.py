@@ -1,6 +1,6 @@
 # sketchkit train configs/sketchygan_modern_sketchy.py --cfg-options data_root=PATH
-# Sketches and classes to photos by newer pieces, measured in docs/modern.md: a U-Net whose norms are told the sketch, noise
-# that says what a picture has as a whole, a PatchGAN that sees augmented pictures, and its features.
+# Sketches and classes to photos by newer pieces, measured in docs/modern.md: a U-Net whose norms are told the sketch,
+# noise that says what a picture has as a whole, a PatchGAN that sees augmented pictures, and its features.
 _base_ = ["_base_/runtime.py", "_base_/adversarial.py", "_base_/sketchy.py"]
 # What people draw is brought to the look of the training's sketches; see docs/translate.md.
 inference = dict(source="drawing")

@@ -15,6 +15,7 @@ from tools.gpu.steps import Setting
 from tools.gpu.systems import draw_samples
 
 ROOT = Path(__file__).resolve().parents[1]
+NARROW = ROOT / "tests/configs/sketchygan_narrow.py"
 TINY = Path(__file__).with_name("tiny_networks.py")
 # Small networks gain nothing from threads, and the workers are as many as the cores; the same for what tests start.
 torch.set_num_threads(1)
@@ -63,7 +64,7 @@ def drawing_curves():
 
 
 def tiny_overrides(sample_root, *more):
-    """The demo with tiny networks: a whole run takes a second or two."""
+    """A narrow SketchyGAN with tiny networks: a whole run takes a second or two."""
     return [
         f"data_root={sample_root}",
         "categories=3",
@@ -84,8 +85,8 @@ def tiny_overrides(sample_root, *more):
 
 @pytest.fixture
 def tiny_config(sample_root):
-    """`tiny_config(*overrides)`: the demo's config with tiny networks, resolved."""
-    return lambda *more: load_config(ROOT / "tests/configs/sketchygan_narrow.py", tiny_overrides(sample_root, *more), [TINY])
+    """`tiny_config(*overrides)`: a config with tiny networks, resolved."""
+    return lambda *more: load_config(NARROW, tiny_overrides(sample_root, *more), [TINY])
 
 
 @pytest.fixture(scope="session", autouse=True)

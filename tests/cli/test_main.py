@@ -6,7 +6,7 @@ import pytest
 
 from sketchkit.cli import COMMANDS, cli, main
 from sketchkit.cli.data import COMMANDS as DATA_COMMANDS
-from tests.conftest import ROOT, TINY, tiny_overrides
+from tests.conftest import NARROW, ROOT, TINY, tiny_overrides
 from tests.forks import succeeded, training
 
 
@@ -89,7 +89,7 @@ def test_a_users_mistake_is_one_line_and_a_code(words, code, message, capsys, mo
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(sample_root, capsys):
-    words = ["train", str(ROOT / "tests/configs/sketchygan_narrow.py"), "--plugin", str(TINY), "--work-dir", "/proc/nowhere"]
+    words = ["train", str(NARROW), "--plugin", str(TINY), "--work-dir", "/proc/nowhere"]
     with pytest.raises(SystemExit) as end:
         main([*words, "--cfg-options", *tiny_overrides(sample_root)])
     assert end.value.code == 1
@@ -105,7 +105,7 @@ def test_the_commands_are_those_there_are():
 
 @pytest.mark.slow
 def test_cfg_options_take_several_words(sample_root, tmp_path):
-    words = [ROOT / "tests/configs/sketchygan_narrow.py", "--plugin", TINY, "--work-dir", tmp_path / "run"]
+    words = [NARROW, "--plugin", TINY, "--work-dir", tmp_path / "run"]
     words += ["--cfg-options", *tiny_overrides(sample_root, "train_cfg.max_iters=1")]
     result = training(*words).result()
     assert result.returncode == 0, result.stdout + result.stderr
@@ -119,7 +119,7 @@ def test_too_much_damage_is_one_line_and_costs_no_iteration(sample_root, tmp_pat
     """Found by a data worker, in the second epoch: the run saves what it has done and says what is wrong."""
     root, folder = tmp_path / "data", tmp_path / "run"
     shutil.copytree(sample_root, root)
-    words = [ROOT / "tests/configs/sketchygan_narrow.py", "--plugin", TINY, "--work-dir", folder, "--cfg-options"]
+    words = [NARROW, "--plugin", TINY, "--work-dir", folder, "--cfg-options"]
     words += tiny_overrides(root, "num_workers=1", "max_unreadable=0")
     succeeded(training(*words, "train_cfg.max_iters=2"))
     tested = (root / "info" / "testset.txt").read_text()
@@ -143,6 +143,6 @@ def test_missing_perceptual_weights_are_one_line_that_names_the_file_and_the_opt
     result = training(*words, f"data_root={sample_root}", "categories=13").result()
     assert result.returncode == 1
     (line,) = result.stderr.strip().splitlines()
-    assert line.startswith("error: generator_losses.perceptual: ")
+    assert line.startswith("error: translator: generator_losses.perceptual: ")
     assert "inception" in line
     assert line.endswith("drop the term with --cfg-options generator_losses.perceptual=None")

@@ -9,12 +9,12 @@ import pytest
 
 from sketchkit.cli import main
 from sketchkit.cli.options import spread
-from tests.conftest import ROOT, TINY, tiny_overrides
+from tests.conftest import NARROW, ROOT, TINY, tiny_overrides
 from tests.forks import sketchkit, succeeded
 
 pytestmark = pytest.mark.slow  # whole runs
 
-DEMO = str(ROOT / "tests/configs/sketchygan_narrow.py")
+DEMO = str(NARROW)
 KEY = "generator_losses.pixel.weight"
 
 

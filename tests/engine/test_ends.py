@@ -18,7 +18,7 @@ from sketchkit.engine.lock import held
 from sketchkit.engine.runner import TranslationRunner
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError, ShortageError
-from tests.conftest import ROOT, TINY, tiny_overrides
+from tests.conftest import NARROW, TINY, tiny_overrides
 from tests.forks import Fork, succeeded, training_together
 
 PLATEAU = (
@@ -40,7 +40,7 @@ STATES = [
 
 @pytest.fixture(scope="module")
 def config(sample_root):
-    return load_config(ROOT / "tests/configs/sketchygan_narrow.py", tiny_overrides(sample_root, *STATES), [TINY])
+    return load_config(NARROW, tiny_overrides(sample_root, *STATES), [TINY])
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ STAGES = {
 def test_a_kill_at_any_stage_of_a_save_leaves_a_checkpoint(stage, sample_root, tmp_path):
     """One file is kept, as many times as there are saves; the run killed in its second save goes on."""
     kept = ["default_hooks.checkpoint.interval=2", "default_hooks.checkpoint.max_keep_ckpts=1"]
-    config = load_config(ROOT / "tests/configs/sketchygan_narrow.py", tiny_overrides(sample_root, *kept), [TINY])
+    config = load_config(NARROW, tiny_overrides(sample_root, *kept), [TINY])
     folder = tmp_path / "run"
 
     def run():
@@ -142,7 +142,7 @@ def test_a_kill_at_any_stage_of_a_save_leaves_a_checkpoint(stage, sample_root, t
 @pytest.mark.slow
 def test_a_full_disk_costs_no_checkpoint(sample_root, tmp_path, monkeypatch):
     kept = ["default_hooks.checkpoint.interval=2", "default_hooks.checkpoint.max_keep_ckpts=1"]
-    config = load_config(ROOT / "tests/configs/sketchygan_narrow.py", tiny_overrides(sample_root, *kept), [TINY])
+    config = load_config(NARROW, tiny_overrides(sample_root, *kept), [TINY])
     save = torch.save
 
     def full(content, file):
@@ -162,7 +162,7 @@ def test_a_full_disk_costs_no_checkpoint(sample_root, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_two_processes_stopped_within_an_interval_report_the_same_averages(sample_root, tmp_path):
     together = ["batch_size=2", "default_hooks.logger.interval=4", "train_cfg.val_interval=100"]
-    words = [ROOT / "tests/configs/sketchygan_narrow.py", "--plugin", TINY, "--cfg-options",
+    words = [NARROW, "--plugin", TINY, "--cfg-options",
              *tiny_overrides(sample_root, *together)]  # fmt: skip
     for run in training_together(2, *words, "--work-dir", tmp_path / "whole"):
         succeeded(run)
@@ -211,10 +211,10 @@ def test_a_resume_says_that_data_and_config_have_changed(sample_root, tmp_path, 
     data = tmp_path / "data"
     shutil.copytree(sample_root, data)
     words = tiny_overrides(data, "train_cfg.max_iters=3")
-    train(load_config(ROOT / "tests/configs/sketchygan_narrow.py", words, [TINY]), tmp_path / "run")
+    train(load_config(NARROW, words, [TINY]), tmp_path / "run")
     photo = next(iter(sorted(data.glob("photo/*/*/*.jpg"))))
     photo.write_bytes(photo.read_bytes() + b" ")
-    again = load_config(ROOT / "tests/configs/sketchygan_narrow.py", [*words, "train_cfg.max_iters=4"], [TINY])
+    again = load_config(NARROW, [*words, "train_cfg.max_iters=4"], [TINY])
     train(again, tmp_path / "run", resume="auto")
     said = capsys.readouterr().out
     assert "note: the config has changed since iter_3.pth: train_cfg.max_iters=4 (was 3)\n" in said

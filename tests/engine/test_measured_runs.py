@@ -9,7 +9,7 @@ from sketchkit.engine.checkpoints import read_checkpoint
 from sketchkit.engine.hooks.progress import read_scalars
 from sketchkit.engine.train import train
 from sketchkit.errors import ConfigError
-from tests.conftest import ROOT, TINY, tiny_overrides
+from tests.conftest import NARROW, TINY, tiny_overrides
 from tests.forks import succeeded, training_together
 from tests.small_runs import small_run
 
@@ -201,7 +201,7 @@ def test_two_processes_measure_what_one_does(sample_root, tmp_path, capsys):
     changes = ["backbone={'type': 'TinyBackbone'}", f"metrics=['psnr', {FID}]", RANDOM]
     changes += ["val_dataloader.dataset.max_samples=5", "default_hooks.checkpoint.save_best=psnr"]
     changes += ["train_cfg.max_iters=1", "train_cfg.val_interval=1", "train_cfg.val_at_start=False"]
-    words = [ROOT / "tests/configs/sketchygan_narrow.py", "--plugin", TINY, "--work-dir", tmp_path / "run", "--cfg-options"]
+    words = [NARROW, "--plugin", TINY, "--work-dir", tmp_path / "run", "--cfg-options"]
     for fork in training_together(2, *words, *tiny_overrides(sample_root, *changes)):
         succeeded(fork)
     measured = held_out(tmp_path / "run")[1]

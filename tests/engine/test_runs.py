@@ -17,7 +17,7 @@ from sketchkit.engine.checkpoints import read_checkpoint
 from sketchkit.engine.hooks.progress import read_scalars
 from sketchkit.engine.train import train
 from sketchkit.errors import CheckpointError, ConfigError, DataError, TrainingStopped
-from tests.conftest import ROOT, TINY, drawing_curves, tiny_overrides
+from tests.conftest import NARROW, ROOT, TINY, drawing_curves, tiny_overrides
 from tests.forks import succeeded, training
 
 EMA = "translator.ema={'type': 'MomentumAnnealingEMA', 'momentum': 0.01, 'gamma': 10}"
@@ -44,7 +44,7 @@ def finished(sample_root, tmp_path_factory):
     """A run of six iterations with everything that has a state: dropout, batch norm, EMA, Adam, a schedule, workers."""
     folder = tmp_path_factory.mktemp("runs") / "finished"
     overrides = tiny_overrides(sample_root, EMA, SCHEDULE, "num_workers=1")
-    config = load_config(ROOT / "tests/configs/sketchygan_narrow.py", overrides, [TINY])
+    config = load_config(NARROW, overrides, [TINY])
     with drawing_curves():
         train(config, folder)
     return folder, config
@@ -336,7 +336,7 @@ def test_scalars_go_to_tensorboard(finished):
 
 
 def words(sample_root, folder, *more):
-    first = [ROOT / "tests/configs/sketchygan_narrow.py", "--work-dir", folder, "--plugin", TINY, "--cfg-options"]
+    first = [NARROW, "--work-dir", folder, "--plugin", TINY, "--cfg-options"]
     return [*first, *tiny_overrides(sample_root, *more)]
 
 

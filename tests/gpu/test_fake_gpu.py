@@ -48,6 +48,7 @@ def made(system_of):
     on_host = {
         # An average counts there, and has a test of its own.
         "sketchygan_demo": ["translator.ema=None"],
+        "sketchygan_modern_sketchy": ["translator.ema=None"],
         # The coin is tossed there, and fake tensors refuse to be read wherever they lie.
         "fastcut_apple2orange": ["translator.flip_equivariance=False"],
     }

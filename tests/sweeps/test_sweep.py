@@ -21,11 +21,11 @@ from sketchkit.registry import LOSSES
 from sketchkit.sweeps import sweep as module
 from sketchkit.sweeps.sweep import Sweep
 from sketchkit.sweeps.words import parse_words, split_values
-from tests.conftest import ROOT, TINY, tiny_overrides
+from tests.conftest import NARROW, ROOT, TINY, tiny_overrides
 
 pytestmark = pytest.mark.slow  # whole runs
 
-DEMO = ROOT / "tests/configs/sketchygan_narrow.py"
+DEMO = NARROW
 KEY = "generator_losses.pixel.weight"
 SIZE, SAMPLES, GAP, LINE = 16, 3, 2, 14
 

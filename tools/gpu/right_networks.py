@@ -62,8 +62,10 @@ def difference(seen: Tensor, expected: Tensor) -> float:
 
 def _build(entries: Any, name: str, setting: Setting) -> nn.Module:
     torch.manual_seed(0)
-    narrow = {"width": WIDTH} if setting.tiny and "width" in options_of(entries.get(name))[0] else {}
-    return entries.build({"type": name, **narrow})
+    # Weights may not be at hand; random ones do as well.
+    chosen = {"weights": None, **({"width": WIDTH} if setting.tiny else {})}
+    taken = options_of(entries.get(name))[0]
+    return entries.build({"type": name, **{option: value for option, value in chosen.items() if option in taken}})
 
 
 def _outputs(network: Any, device: str, is_backbone: bool) -> Tensor:
