@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from sketchkit.declared import declarations, misfit_within
-from sketchkit.errors import ConfigError, SketchkitError, WeightsError
+from sketchkit.errors import ConfigError, SketchkitError
 
 LISTED = 40  # names that a message lists; timm has more than a thousand networks
 
@@ -35,6 +35,19 @@ def one_of(option: str, value: str | None, choices: Iterable[str | None]) -> Non
     choices = list(choices)
     if value not in choices:
         raise ConfigError(f"{option}={value!r} is not a choice: {did_you_mean(str(value), map(str, choices))}")
+
+
+def some_of(option: str, values: Any, choices: Iterable[str]) -> None:
+    """Refuse a list of an option that is empty, or holds what is not among its choices.
+
+    Raises:
+        ConfigError: names the option, and the choices or the closest one.
+    """
+    choices = list(choices)
+    if isinstance(values, str) or not values:
+        raise ConfigError(f"{option}={values!r}: give a list of {', '.join(choices)}")
+    for value in values:
+        one_of(option, value, choices)
 
 
 def whole_number(option: str, value: Any, least: int) -> None:
@@ -69,17 +82,17 @@ def check_options(entry: Any, options: Mapping[str, Any]) -> None:
 def explained(place: str, prefix: bool = True) -> Iterator[None]:
     """Say of what goes wrong while something is built where in a config it is; a constructor may raise anything.
 
-    prefix: whether what is said in a line already, a ConfigError or a WeightsError, is given the place too.
+    prefix: whether what is said in a line already, a ConfigError, is given the place too.
 
     Raises:
-        ConfigError, WeightsError: the place, and what was wrong, in one line.
+        ConfigError: the place, and what was wrong, in one line.
     """
     try:
         yield
-    except (ConfigError, WeightsError) as error:
+    except ConfigError as error:
         if not prefix or str(error).startswith(place):
             raise
-        raise type(error)(f"{place}: {error}") from error
+        raise ConfigError(f"{place}: {error}") from error
     except (SketchkitError, OSError, MemoryError):
         raise
     except Exception as error:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sketchkit.declared import Choices, Count, Range, Share
 from sketchkit.errors import ConfigError
-from sketchkit.options import one_of
+from sketchkit.options import some_of
 from sketchkit.registry import AUGMENTATIONS, HeadOutput
 from sketchkit.translators.heads import Augmentation
 
@@ -68,10 +68,7 @@ class ADA(Augmentation):
         boundary: float = 0.0,
     ) -> None:
         super().__init__()
-        if isinstance(pipeline, str) or not pipeline:
-            raise ConfigError(f"pipeline={pipeline!r}: give a list of {', '.join(PIPELINE)}")
-        for one in pipeline:
-            one_of("pipeline", one, PIPELINE)
+        some_of("pipeline", pipeline, PIPELINE)
         self.pipeline = tuple(pipeline)
         self.observes = p is None
         self.target, self.kimg, self.interval, self.boundary = target, kimg, interval, boundary

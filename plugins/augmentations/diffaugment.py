@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from sketchkit.declared import Choices
-from sketchkit.errors import ConfigError
-from sketchkit.options import one_of
+from sketchkit.options import some_of
 from sketchkit.registry import AUGMENTATIONS
 from sketchkit.translators.heads import Augmentation
 
@@ -38,10 +37,7 @@ class DiffAugment(Augmentation):
 
     def __init__(self, policy: Sequence[Annotated[str, Choices(POLICY)]] = POLICY) -> None:
         super().__init__()
-        if isinstance(policy, str) or not policy:
-            raise ConfigError(f"policy={policy!r}: give a list of {', '.join(POLICY)}")
-        for one in policy:
-            one_of("policy", one, POLICY)
+        some_of("policy", policy, POLICY)
         self.policy = tuple(policy)
 
     def augmented(self, pictures: Mapping[str, Tensor]) -> Pictures:

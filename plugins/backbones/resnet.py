@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from sketchkit.declared import Blocks, Channels, Halvings, MoreChannels, NotNegative
@@ -30,6 +29,7 @@ from ..layers.labels import check_label
 from ..layers.norm import CONDITIONAL, Norm, make_norm, needs_bias
 from ..layers.receptive import ReceptiveField, field_after
 from ..layers.upsampling import Upsampling, check_size, make_upsampling
+from .encoder_decoder import EncoderDecoder
 from .unet import Dropout, check_dropout, with_hint
 
 
@@ -88,7 +88,7 @@ class ResNetState(NamedTuple):
 
 
 @BACKBONES.register_module()
-class ResNetGenerator(nn.Module):
+class ResNetGenerator(EncoderDecoder):
     """A 7 x 7 convolution, `num_downs` halvings that double the width, `num_blocks` residual blocks, doublings, tanh.
 
     CycleGAN: the defaults; 6 blocks for 128 pixels. CUT: antialias=True, which blurs before it leaves out pixels, with
@@ -164,31 +164,13 @@ class ResNetGenerator(nn.Module):
         self.receptive_radius = field_after(self.layers, ReceptiveField()).radius
         initialize(self, init, init_gain)
 
-    def noise_shape(self, height: int, width: int) -> tuple[int]:
-        """The shape of one sample's noise: a vector, whatever the size."""
-        return (self.noise_channels,)
-
-    def forward(
-        self, source: Tensor, *, label: Tensor | None = None, hint: Tensor | None = None, noise: Tensor | None = None
-    ) -> Tensor:
-        """A picture (B, out_channels, H, W) in [-1, 1].
-
-        Args:
-            source: (B, in_channels, H, W) in [-1, 1].
-            label: (B,), where there are classes.
-            hint: (B, hint_channels, H, W); None for none.
-            noise: (B, noise_channels) ~ N(0, 1), drawn where it is None.
+    def encode(self, source: Tensor, *, label: Tensor | None = None, hint: Tensor | None = None) -> ResNetState:
+        """The part of `forward` that does not depend on noise.
 
         Raises:
             ConfigError: the size does not divide by `size_multiple`, or the label is missing or out of range.
             DataError: a hint of another shape, or a picture smaller than `least_size`.
         """
-        if noise is None and self.noise_channels:
-            noise = torch.randn(len(source), self.noise_channels, device=source.device, dtype=source.dtype)
-        return self.decode(self.encode(source, label=label, hint=hint), noise)
-
-    def encode(self, source: Tensor, *, label: Tensor | None = None, hint: Tensor | None = None) -> ResNetState:
-        """The part of `forward` that does not depend on noise; takes and raises what `forward` does."""
         name = type(self).__name__
         check_size(source, self.size_multiple, name, self.least_size)
         if self.num_classes:

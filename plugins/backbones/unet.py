@@ -21,6 +21,7 @@ from ..layers.labels import check_label
 from ..layers.norm import CONDITIONAL, SPADE, Norm, check_variance, make_norm, needs_bias
 from ..layers.receptive import ReceptiveField, field_after
 from ..layers.upsampling import Upsampling, check_size, make_upsampling
+from .encoder_decoder import EncoderDecoder
 
 Dropout = Annotated[float, Range(0, below=1)]
 UNDROPPED = 4  # the levels next to the picture that have no dropout
@@ -60,7 +61,7 @@ def with_hint(source: Tensor, hint: Tensor | None, hint_channels: int) -> Tensor
 
 
 @BACKBONES.register_module()
-class UNetGenerator(nn.Module):
+class UNetGenerator(EncoderDecoder):
     """`num_downs` halvings by convolutions, as many doublings, and the maps of the way down beside those up.
 
     Widths are 1, 2, 4, 8, 8, ... times `width`. No norm on the first and last layer, nor on the innermost way down
@@ -133,31 +134,13 @@ class UNetGenerator(nn.Module):
         self.receptive_radius = self._field().radius
         initialize(self, init, init_gain)
 
-    def noise_shape(self, height: int, width: int) -> tuple[int]:
-        """The shape of one sample's noise: a vector, whatever the size."""
-        return (self.noise_channels,)
-
-    def forward(
-        self, source: Tensor, *, label: Tensor | None = None, hint: Tensor | None = None, noise: Tensor | None = None
-    ) -> Tensor:
-        """A picture (B, out_channels, H, W) in [-1, 1].
-
-        Args:
-            source: (B, in_channels, H, W) in [-1, 1].
-            label: (B,), where there are classes.
-            hint: (B, hint_channels, H, W); None for none.
-            noise: (B, noise_channels) ~ N(0, 1), drawn where it is None.
+    def encode(self, source: Tensor, *, label: Tensor | None = None, hint: Tensor | None = None) -> UNetState:
+        """The part of `forward` that does not depend on noise.
 
         Raises:
             ConfigError: the size does not divide by `size_multiple`, or the label is missing or out of range.
             DataError: a hint of another shape, or a picture too small for the innermost norm.
         """
-        if noise is None and self.noise_channels:
-            noise = torch.randn(len(source), self.noise_channels, device=source.device, dtype=source.dtype)
-        return self.decode(self.encode(source, label=label, hint=hint), noise)
-
-    def encode(self, source: Tensor, *, label: Tensor | None = None, hint: Tensor | None = None) -> UNetState:
-        """The part of `forward` that does not depend on noise; takes and raises what `forward` does."""
         name = type(self).__name__
         check_size(source, self.size_multiple, name)
         check_variance(self.encoder[-1], source, self.size_multiple, name)

@@ -15,7 +15,7 @@ from sketchkit.config.checks import TERM_OPTIONS
 from sketchkit.declared import declarations, short
 from sketchkit.engine.schedules import count_iterations
 from sketchkit.engine.uninitialized import shapes_alone
-from sketchkit.errors import ConfigError, DataError
+from sketchkit.errors import ConfigError, DataError, WeightsError
 from sketchkit.options import explained
 from sketchkit.registry import BACKBONES, DATASETS, HOOKS, LOSSES, OPTIMIZERS, PARAM_SCHEDULERS
 from sketchkit.translators.heads import build_head
@@ -62,6 +62,7 @@ def try_networks(config: Mapping[str, Any], copies: int = COPIES) -> None:
 
     Raises:
         ConfigError: the section and what is wrong with it, or more weights than this machine has memory for.
+        WeightsError: the section, and which pretrained weights cannot be had.
     """
     parts: dict[str, tuple[Any, Any]] = {"backbone": (BACKBONES.build, config.get("backbone"))}
     parts.update({f"heads.{name}": (build_head, head) for name, head in (config.get("heads") or {}).items()})
@@ -71,6 +72,8 @@ def try_networks(config: Mapping[str, Any], copies: int = COPIES) -> None:
             if cfg:
                 with shapes_alone(), explained(key):
                     sizes[key] = sum(weight.numel() for weight in build(cfg).parameters())
+        except WeightsError as error:
+            raise WeightsError(f"{key}: {error}") from error
         except ConfigError as error:
             # A network may need numbers while it is built, of which there are none here: the run will tell.
             if not isinstance(_first_cause(error), RuntimeError | TypeError):

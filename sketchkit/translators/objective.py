@@ -166,9 +166,9 @@ def _inputs_of(loss: nn.Module, at_hand: Collection[str], on_request: Collection
         if name not in known:
             raise ConfigError(f"{place}: {type(loss).__name__}.forward names '{name}': {did_you_mean(name, known)}")
         if required and name not in offered:
-            meaning = f" ({INPUTS[name]})" if name in INPUTS else ""
+            meaning = f"; '{name}' is {INPUTS[name]}" if name in INPUTS else ""
             offers = ", ".join(sorted(offered))
-            raise ConfigError(f"{place}: '{name}'{meaning} cannot be had here; this side offers {offers}")
+            raise ConfigError(f"{place}: '{name}' cannot be had here; this side offers {offers}{meaning}")
         if required or name in at_hand:
             needs.append(name)
     return tuple(needs)

@@ -8,20 +8,12 @@ from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES
 from sketchkit.testing import check_backbone
 from sketchkit.translators.padding import PaddedGenerator, takes
+from tests.backbones.test_receptive_radius import build
 
 UNET = dict(type="UNetGenerator", width=8, num_downs=3)
 RESNET = dict(type="ResNetGenerator", width=8, num_blocks=2)
 NETWORKS = pytest.mark.parametrize("network", [UNET, RESNET], ids=["unet", "resnet"])
 NORMS = pytest.mark.parametrize("norm", ["batch", "instance", "conditional_batch", "spade"])
-
-
-def build(config):
-    torch.manual_seed(0)
-    net = BACKBONES.build(config)
-    for layer in net.modules():
-        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
-            nn.init.kaiming_normal_(layer.weight)
-    return net
 
 
 def batch(count=2):

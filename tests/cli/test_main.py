@@ -143,6 +143,6 @@ def test_missing_perceptual_weights_are_one_line_that_names_the_file_and_the_opt
     result = training(*words, f"data_root={sample_root}", "categories=13").result()
     assert result.returncode == 1
     (line,) = result.stderr.strip().splitlines()
-    assert line.startswith("error: translator: generator_losses.perceptual: ")
+    assert line.startswith("error: generator_losses.perceptual: ")
     assert "inception" in line
     assert line.endswith("drop the term with --cfg-options generator_losses.perceptual=None")

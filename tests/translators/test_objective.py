@@ -67,7 +67,7 @@ def test_a_term_is_judged_by_the_head_it_names():
         (dict(type="Misspelt"), r"generator_losses\.x: Misspelt\.forward names 'fkae': did you mean 'fake'\?"),
         (
             dict(type="WantsHint"),
-            r"generator_losses\.x: 'rec' \(.*\) cannot be had here; this side offers fake, f",
+            r"generator_losses\.x: 'rec' cannot be had here; this side offers fake, fake_out",
         ),
         (dict(type="FakeMean", head="c"), r"generator_losses\.x: no head is named 'c': known: a, b"),
         (dict(type="FakeMaen"), r"generator_losses\.x: no loss is named 'FakeMaen': did you mean 'FakeMean'\?"),
