@@ -7,8 +7,10 @@ inference = dict(source="drawing")
 flip = 0.5
 brightness = 0.1
 contrast = 0.1
-# The least share of a picture that a crop has: whole ones are learned by heart, with their grounds.
+# The areas of the frames that training shows pictures in: nearer than they are, for whole ones are learned by heart
+# with their grounds, and farther, for people draw small things too.
 least_area = 0.6
+most_area = 2.0
 
 translator = dict(type="ConditionalTranslator", ema=dict(type="MomentumAnnealingEMA", momentum=0.001, gamma=100))
 backbone = dict(
@@ -42,10 +44,10 @@ train_dataloader = dict(
         pipeline=[
             dict(type="InvertSketch"),
             dict(
-                type="RandomResizedCrop",
+                type="RandomZoom",
                 size=["$image_size", "$image_size"],
-                scale=["$least_area", 1.0],
-                ratio=[0.85, 1.18],
+                scale=["$least_area", "$most_area"],
+                ratio=[0.8, 1.25],
                 interpolation="$interpolation",
             ),
             dict(type="RandomHorizontalFlip", p="$flip"),

@@ -196,7 +196,7 @@ MODELS = _child(roots.MODELS, "mmengine.model", "sketchkit.translators.preproces
 DATASETS = SketchRegistry(roots.DATASETS.name, roots.DATASETS, ("sketchkit.data.datasets",), inherits=False)
 DATA_SAMPLERS = _child(roots.DATA_SAMPLERS, "mmengine.dataset", "sketchkit.data.samplers")
 TRANSFORMS = _child(roots.TRANSFORMS, *(f"sketchkit.data.transforms.{name}" for name in
-                    ("build", "geometry", "hints", "lines", "sketch", "thinning")))  # fmt: skip
+                    ("build", "geometry", "hints", "lines", "sketch", "thinning", "zoom")))  # fmt: skip
 METRICS = _child(roots.METRICS, "mmengine.evaluator", "sketchkit.evaluation.validation")
 HOOKS = _child(roots.HOOKS, "mmengine.hooks", "sketchkit.engine.hooks")
 LOOPS = _child(roots.LOOPS, "mmengine.runner", "sketchkit.engine.loop")

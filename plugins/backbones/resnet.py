@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -180,7 +181,7 @@ class ResNetGenerator(EncoderDecoder):
 
     def decode(self, state: ResNetState, noise: Tensor | None = None) -> Tensor:
         """A picture (B, out_channels, H, W) in [-1, 1] from `encode`'s state and noise (B, noise_channels)."""
-        return self.layers[self.encoder_depth :](state.maps, state.condition._replace(noise=noise))
+        return self.layers[self.encoder_depth :](state.maps, replace(state.condition, noise=noise))
 
     def encoder_features(self, source: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """The maps (B, C, h, w) that the encoder makes of source (B, in_channels, H, W), in the order asked for.

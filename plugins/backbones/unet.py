@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, NamedTuple
 
@@ -156,7 +157,7 @@ class UNetGenerator(EncoderDecoder):
     def decode(self, state: UNetState, noise: Tensor | None = None) -> Tensor:
         """A picture (B, out_channels, H, W) in [-1, 1] from `encode`'s state and noise (B, noise_channels)."""
         *skips, x = state.maps
-        condition = state.condition._replace(noise=noise)
+        condition = replace(state.condition, noise=noise)
         for block in self.decoder:
             x = block(x, condition)
             if skips:

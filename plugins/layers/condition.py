@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,15 +12,18 @@ from torch.nn import functional as F
 from .receptive import ReceptiveField, field_after, unchanged
 
 
-class Condition(NamedTuple):
+@dataclass(frozen=True)
+class Condition:
     """What a picture is to be made of, for the layers that ask.
 
-    source: (B, C, H, W), as the first layer sees it. label: (B,). noise: (B, N).
+    source: (B, C, H, W), as the first layer sees it. label: (B,). noise: (B, N). told: what layers have made of the
+    source, by layer; pictures of other noises need not make it again.
     """
 
     source: Tensor
     label: Tensor | None = None
     noise: Tensor | None = None
+    told: dict[nn.Module, Any] = field(default_factory=dict)
 
 
 class Conditioned(nn.Module):
@@ -101,26 +105,27 @@ class SpatiallyAdaptiveNorm(Conditioned):
     nearest; here they are as many as the channels, 128 at most, and the source is averaged, so that no line is lost.
     """
 
-    looks_at = "source"
-
     def __init__(self, channels: int, source_channels: int) -> None:
         super().__init__()
         hidden = min(channels, 128)
         self.norm = nn.BatchNorm2d(channels, affine=False)
-        self.shared = nn.Sequential(nn.Conv2d(source_channels, hidden, 3, padding=1), nn.ReLU())
-        self.gamma, self.beta = (nn.Conv2d(hidden, channels, 3, padding=1) for _ in range(2))
+        self.maps = nn.Sequential(
+            nn.Conv2d(source_channels, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, 2 * channels, 3, padding=1)
+        )
 
-    def forward(self, x: Tensor, source: Tensor) -> Tensor:
-        """x (B, channels, h, w) and source (B, source_channels, n h, n w) to the shape of x."""
-        seen = self.shared(F.avg_pool2d(source, source.shape[-1] // x.shape[-1]).to(x.dtype))
-        return torch.addcmul(self.beta(seen), self.norm(x), 1 + self.gamma(seen))
+    def forward(self, x: Tensor, condition: Condition) -> Tensor:
+        """x (B, channels, h, w) to its shape; the condition's source is (B, source_channels, n h, n w)."""
+        if self not in condition.told:
+            source = condition.source
+            averaged = F.avg_pool2d(source, source.shape[-1] // x.shape[-1])
+            condition.told[self] = self.maps(averaged.to(x.dtype)).chunk(2, 1)
+        gamma, beta = condition.told[self]
+        return torch.addcmul(beta, self.norm(x), 1 + gamma)
 
 
 @field_after.register
 def _(norm: SpatiallyAdaptiveNorm, field: ReceptiveField) -> ReceptiveField:
-    averaged = ReceptiveField(field.scale, 0, field.scale - 1)
-    seen = field_after(norm.gamma, field_after(norm.shared, averaged))
-    return field.joined(seen)
+    return field.joined(field_after(norm.maps, ReceptiveField(field.scale, 0, field.scale - 1)))
 
 
 class SelfAttention(nn.Module):

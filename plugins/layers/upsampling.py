@@ -52,15 +52,40 @@ def _(layer: PixelShuffleUpsampling, field: ReceptiveField) -> ReceptiveField:
     return field_after(layer.conv, field).enlarged([(0, 0)] * 2)
 
 
+class ResizeConvolution(nn.Conv2d):
+    """Each pixel twice in both directions, then a 3 x 3 convolution whose picture goes on as its border.
+
+    Both in one transposed convolution: of the nine products at each pixel some have the same pixel, and four are left.
+    """
+
+    sums: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, 3, padding=1, padding_mode="replicate", bias=bias)
+        # The taps (a, b, c) of an axis become (c, b + c, a + b, a), of stride 2.
+        axis = torch.tensor([[0.0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0]])
+        self.register_buffer("sums", torch.kron(axis, axis), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, in_channels, H, W) to (B, out_channels, 2 H, 2 W)."""
+        taps = (self.weight.transpose(0, 1).flatten(2) @ self.sums).unflatten(2, (4, 4))
+        return F.conv_transpose2d(F.pad(x, (1, 1, 1, 1), "replicate"), taps, self.bias, 2, padding=3)
+
+
+@field_after.register
+def _(layer: ResizeConvolution, field: ReceptiveField) -> ReceptiveField:
+    return field.enlarged([(0, 0)] * 2).window(3, padding=1)
+
+
 def make_upsampling(
     upsampling: Upsampling, in_channels: int, out_channels: int, *, kernel: int = 4, bias: bool = True
 ) -> nn.Module:
     """A layer from (B, in_channels, H, W) to (B, out_channels, 2 H, 2 W) by one of the names in UPSAMPLINGS, or MMCV's.
 
-    transposed: a convolution of stride 2 with that kernel, 2, 3 or 4. resize: each pixel twice in both directions,
-    then a 3 x 3 convolution. bilinear: interpolated, then a 3 x 3 convolution over zeros at the borders (CUT's
-    antialiasing). pixel_shuffle: see `PixelShuffleUpsampling`. A dict is a layer of MMCV's; after one that knows no
-    channels, such as 'nearest', comes the convolution of resize.
+    transposed: a convolution of stride 2 with that kernel, 2, 3 or 4. resize: see `ResizeConvolution`. bilinear:
+    interpolated, then a 3 x 3 convolution over zeros at the borders (CUT's antialiasing). pixel_shuffle: see
+    `PixelShuffleUpsampling`. A dict is a layer of MMCV's; after one that knows no channels, such as 'nearest', comes a
+    3 x 3 convolution.
 
     Raises:
         ConfigError: an unknown name, or a dict that makes no such layer.
@@ -71,7 +96,7 @@ def make_upsampling(
     if upsampling == "pixel_shuffle":
         return PixelShuffleUpsampling(in_channels, out_channels, bias=bias)
     if upsampling == "resize":
-        return _then_convolution(nn.Upsample(scale_factor=2, mode="nearest"), in_channels, out_channels, bias)
+        return ResizeConvolution(in_channels, out_channels, bias=bias)
     if upsampling == "bilinear":
         conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)
         return nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False), conv)

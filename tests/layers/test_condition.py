@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from sketchkit_plugins.layers.condition import NoiseShift, SelfAttention, SpatiallyAdaptiveNorm
+from sketchkit_plugins.backbones.unet import UNetGenerator
+from sketchkit_plugins.layers.condition import Condition, NoiseShift, SelfAttention, SpatiallyAdaptiveNorm
 from torch import nn
 from torch.nn import functional as F
 
@@ -23,12 +24,31 @@ def test_spade_is_the_papers_equation():
     """gamma_c,y,x(m) (h_n,c,y,x - mu_c) / sigma_c + beta_c,y,x(m), its gamma as 1 + a convolution's, as released."""
     norm = SpatiallyAdaptiveNorm(4, 2)
     x, source = torch.randn(3, 4, 5, 6) * 2 + 1, torch.rand(3, 2, 20, 24)
-    hidden = norm.shared[0](F.interpolate(source, (5, 6), mode="area")).clamp(min=0)
+    hidden = norm.maps[0](F.interpolate(source, (5, 6), mode="area")).clamp(min=0)
+    gamma, beta = norm.maps[2](hidden).chunk(2, 1)
     for channel in range(4):
         values = x[:, channel]
         normed = (values - values.mean()) / (values.var(unbiased=False) + 1e-5).sqrt()
-        expected = (1 + norm.gamma(hidden)[:, channel]) * normed + norm.beta(hidden)[:, channel]
-        assert torch.allclose(norm(x, source)[:, channel], expected, atol=1e-4)
+        expected = (1 + gamma[:, channel]) * normed + beta[:, channel]
+        assert torch.allclose(norm(x, Condition(source))[:, channel], expected, atol=1e-4)
+
+
+def test_what_spade_makes_of_a_source_is_made_once_for_pictures_of_all_noises():
+    network = UNetGenerator(width=4, num_downs=2, norm="spade", noise_channels=3).train()
+    calls = []
+    norms = [one for one in network.modules() if isinstance(one, SpatiallyAdaptiveNorm)]
+    for norm in norms:
+        norm.maps.register_forward_hook(lambda *_: calls.append(1))
+    source, noises = torch.rand(2, 3, 8, 8), torch.randn(2, 2, 3)
+    state = network.encode(source)
+    pictures = [network.decode(state, noise) for noise in noises]
+    torch.stack(pictures).pow(2).sum().backward()
+    once = [norm.maps[0].weight.grad.clone() for norm in norms]
+    assert len(calls) == len(norms) > 0
+    network.zero_grad()
+    torch.stack([network(source, noise=noise) for noise in noises]).pow(2).sum().backward()
+    for norm, before in zip(norms, once, strict=True):
+        assert torch.allclose(norm.maps[0].weight.grad, before, rtol=1e-4, atol=1e-6)
 
 
 def test_attention_is_the_papers_sum_over_all_places():

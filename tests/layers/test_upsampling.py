@@ -60,7 +60,7 @@ def test_a_flat_map_stays_flat_up_to_its_borders(name: str) -> None:
 def test_resize_repeats_each_pixel_and_convolves() -> None:
     up, x = make_upsampling("resize", 2, 3), torch.rand(1, 2, 3, 4)
     twice = F.pad(x.repeat_interleave(2, 2).repeat_interleave(2, 3), (1, 1, 1, 1), mode="replicate")
-    assert torch.allclose(up(x), F.conv2d(twice, up[1].weight, up[1].bias), atol=1e-6)
+    assert torch.allclose(up(x), F.conv2d(twice, up.weight, up.bias), atol=1e-6)
 
 
 @pytest.mark.parametrize("init", [None, *INITS])
