@@ -71,8 +71,10 @@ class UNetGenerator(EncoderDecoder):
     hint_channels: of a hint beside the source. num_classes: of labels, which are then needed: 'conditional_batch' has a
     scale and a shift a class; with other norms a class shifts the channels of every doubling. noise_channels: of a
     vector that shifts them too; the way down does not see it. norm='spade': batch norm on the way down, and on the way
-    up one that is told the source. attention: after the doublings that lead to these levels, level
-    1 having half the picture's side, each place looks at all others.
+    up one that is told the source. final_width: where it is not 0, the last doubling leads to so many channels and a
+    norm, and a 3 x 3 convolution makes the picture of them; without, no layer works at the picture's own size.
+    attention: after the doublings that lead to these levels, level 1 having half the picture's side, each place looks
+    at all others.
     pix2pix: the defaults, num_downs=7 for 128 pixels. Auto-Painter: bias=True, norm_innermost=True; its released code
     has width=48, kernel=3 and bias=False.
 
@@ -96,6 +98,7 @@ class UNetGenerator(EncoderDecoder):
         hint_channels: MoreChannels = 0,
         num_classes: MoreChannels = 0,
         noise_channels: MoreChannels = 0,
+        final_width: MoreChannels = 0,
         attention: Sequence[Annotated[int, Range(1, 12)]] = (),
         down_activation: Activation = "leaky_relu",
         up_activation: Activation = "relu",
@@ -118,20 +121,24 @@ class UNetGenerator(EncoderDecoder):
         self.decoder = nn.ModuleList([])
         for level in range(num_downs):
             is_first, is_last = level == 0, level == num_downs - 1
-            here, above = channels[level], out_channels if is_first else channels[level - 1]
+            here, above = channels[level], (final_width or out_channels) if is_first else channels[level - 1]
+            makes_picture = is_first and not final_width
             below = here if is_last else 2 * here
             if not is_first:
                 norm_down = None if is_last and not norm_innermost else "batch" if norm == SPADE else norm
                 conv = nn.Conv2d(above, here, kernel, stride=2, padding=1, bias=biased)
                 self.encoder.append(ConditionedSequential(down(), conv, normed(norm_down, here)))
             told = shifts(shifted, noise_channels, below)
-            block = ConditionedSequential(*told, up(), double(below, above, bias=is_first or biased))
-            block.append(nn.Tanh() if is_first else normed(norm, above))
+            block = ConditionedSequential(*told, up(), double(below, above, bias=makes_picture or biased))
+            block.append(nn.Tanh() if makes_picture else normed(norm, above))
             if dropout and UNDROPPED <= level < num_downs - 1:
                 block.append(nn.Dropout(dropout))
             if level - 1 in attention:
                 block.append(SelfAttention(above))
             self.decoder.insert(0, block)
+        if final_width:
+            conv = nn.Conv2d(final_width, out_channels, 3, padding=1, padding_mode="replicate")
+            self.decoder.append(ConditionedSequential(up(), conv, nn.Tanh()))
         self.receptive_radius = self._field().radius
         initialize(self, init, init_gain)
 

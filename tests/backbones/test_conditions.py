@@ -27,7 +27,8 @@ def batch(count=2):
 @NETWORKS
 @NORMS
 def test_all_of_it_together_holds_to_the_contract(network, norm):
-    more = {"attention": [1] if network is UNET else True, "hint_channels": 4}
+    more = {"attention": [1], "final_width": 4} if network is UNET else {"attention": True}
+    more["hint_channels"] = 4
     check_backbone(BACKBONES.build({**network, **more, "norm": norm, "num_classes": 2, "noise_channels": 3}))
 
 

@@ -37,6 +37,8 @@ FINITE = [
     {**UNET, "norm_innermost": True, "hint_channels": 4, "down_activation": dict(type="Swish")},
     *[{**base, "norm": norm, "num_classes": 2, "noise_channels": 3} for base, norm in product(
         (UNET, RESNET), ("batch", "conditional_batch", "spade"))],
+    *[{**UNET, "final_width": 3, "norm": norm, "upsampling": up} for norm, up in product(
+        ("batch", "spade"), ("transposed", "resize"))],
     {**BLOCKS, "last_kernel": 7, "activation": dict(type="Clip")},
     *[{**RESNET, "antialias": True, "num_downs": downs, "num_blocks": 3 - downs} for downs in (0, 1, 3)],
     {**RESNET, "dropout": 0.5, "activation": dict(type="GELU")},

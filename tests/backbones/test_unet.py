@@ -28,6 +28,8 @@ AUTO_PAINTER = {"bias": True, "norm_innermost": True}
         ({**AUTO_PAINTER, "width": 16}, 3_406_083),
         ({"in_channels": 1, "out_channels": 2}, 54_409_858),  # recolouring's complex net
         ({"hint_channels": 4}, 54_413_955 + 4 * 64 * 16),
+        # The last doubling to 16 channels without a bias, their norm's two numbers each, and the convolution of 3 x 3.
+        ({"final_width": 16}, 54_413_955 + 16 * 128 * (16 - 3) - 3 + 2 * 16 + 16 * 3 * 9 + 3),
     ],
 )
 def test_parameters(options: dict[str, Any], expected: int) -> None:
