@@ -6,7 +6,7 @@ categories = 13
 num_workers = 0
 
 translator = dict(ema=dict(momentum=0.01, gamma=20))
-backbone = dict(width=16)
+backbone = dict(width=16, final_width=16)
 heads = dict(discriminator=dict(width=24))
 optim_wrapper = dict(
     generator=dict(optimizer=dict(lr=2e-3)),

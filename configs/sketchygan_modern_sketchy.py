@@ -17,6 +17,7 @@ backbone = dict(
     type="UNetGenerator",
     num_downs=5,
     norm="spade",
+    final_width=32,
     num_classes="$num_classes",
     noise_channels=8,
     upsampling="resize",

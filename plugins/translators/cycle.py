@@ -23,9 +23,9 @@ from sketchkit.translators.adversarial import (
     update,
 )  # fmt: skip
 from sketchkit.translators.base import frozen
-from sketchkit.translators.heads import build_head, observe, real_outputs
+from sketchkit.translators.heads import build_head, network_of, observe, real_outputs
 from sketchkit.translators.objective import Objective, StepInputs
-from sketchkit.translators.padding import PaddedGenerator
+from sketchkit.translators.padding import PaddedGenerator, hint_channels
 from sketchkit.translators.protocol import TestNorm
 
 from .image_pool import ImagePool
@@ -102,6 +102,7 @@ class CycleTranslator(AdversarialTranslator):
         # A term may remember what it saw of its heads, and each direction has heads of its own.
         self.reverse_discriminator_objective = copy.deepcopy(self.discriminator_objective)
         self._refuse_identity()
+        self._refuse_hints()
         for judges in self.heads.values():
             refuse_mixing(self.discriminator_objective, judges)
         self.weights = {AtoB: {}, BtoA: _known(reverse.get("weights", {}), self.generator_objective)}
@@ -248,6 +249,13 @@ class CycleTranslator(AdversarialTranslator):
     def _passed(self, image: Tensor, direction: str) -> Tensor:
         generator = PaddedGenerator(self.backbones[direction], {"source": image})
         return generator(generator.draw_noise())
+
+    def _refuse_hints(self) -> None:
+        slots = {"backbone": self.backbones[AtoB]}
+        slots |= {f"heads.{name}": network_of(head) for name, head in self.heads[AtoB].items()}
+        for slot, network in slots.items():
+            if hint_channels(network):
+                raise ConfigError(f"{slot}.hint_channels: a cycle's pictures have no hints: set it to 0")
 
     def _refuse_identity(self) -> None:
         one: Any = self.backbones[AtoB]
