@@ -1,12 +1,15 @@
 """What a machine runs out of is one line with the mend."""
 
 import errno
+import platform
+import resource
 
 import pytest
+import torch
 
 from sketchkit.cli import main
 from sketchkit.errors import DataError, ShortageError
-from sketchkit.memory import in_words, shortages
+from sketchkit.memory import in_words, keep_freed_memory, shortages
 
 SHARED = "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's workers are out of"
 
@@ -46,3 +49,13 @@ def test_a_command_that_runs_out_of_memory_says_so(tmp_path, monkeypatch, capsys
         main(["translate", str(tmp_path), str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png")])
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("error: out of memory on the GPU: take smaller pictures")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_what_a_training_frees_comes_back_without_a_page_fault():
+    """A block of 64 MiB, of 16,384 pages, taken and filled a second time."""
+    keep_freed_memory()
+    for _ in range(2):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(2**24).sum()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 1000

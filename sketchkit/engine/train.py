@@ -27,7 +27,7 @@ from sketchkit.engine.scores import VAL
 from sketchkit.engine.trial import try_building
 from sketchkit.errors import ConfigError
 from sketchkit.file_names import is_text
-from sketchkit.memory import shortages
+from sketchkit.memory import keep_freed_memory, shortages
 from sketchkit.options import did_you_mean
 from sketchkit.registry import MODELS, translator_names
 from sketchkit.sharding import bring_back
@@ -59,6 +59,8 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
         raise ConfigError(f"the run folder {folder} has no name in UTF-8, which TensorBoard needs: choose another")
     existing = latest_checkpoint(folder)
     check(config, folder, existing, bool(resume))
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     launcher = _start_processes()
     resuming = existing is not None if resume == "auto" else resume
     runner = _runner_config(config, folder, bool(resuming), launcher)

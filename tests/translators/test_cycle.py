@@ -141,7 +141,7 @@ def test_identity_of_unequal_channels_is_refused_with_its_mend():
 
 
 def test_hints_are_refused_which_a_cycle_would_never_see():
-    with pytest.raises(ConfigError, match="backbone.hint_channels: a cycle's pictures have no hints: set it to 0"):
+    with pytest.raises(ConfigError, match=r"backbone\.hint_channels: a cycle's pictures have no hints: set it to 0"):
         translator(backbone=dict(type="UNetGenerator", width=2, num_downs=2, hint_channels=4))
     head = dict(type="PatchDiscriminator", num_layers=1, width=4, hint_channels=4)
     with pytest.raises(ConfigError, match=r"heads\.d\.hint_channels: a cycle's pictures have no hints"):
