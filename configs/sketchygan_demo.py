@@ -12,7 +12,7 @@ optim_wrapper = dict(
     generator=dict(optimizer=dict(lr=2e-3)),
     discriminator=dict(optimizer=dict(lr=1e-3)),
 )
-train_cfg = dict(max_iters=1200, val_interval=600, val_at_start=True)
+train_cfg = dict(max_iters=1100, val_interval=550, val_at_start=True)
 default_hooks = dict(
-    logger=dict(interval=20), grids=dict(interval=300), watchdog=dict(begin=300), checkpoint=dict(interval=300)
+    logger=dict(interval=20), grids=dict(interval=275), watchdog=dict(begin=300), checkpoint=dict(interval=275)
 )
