@@ -251,8 +251,9 @@ class CycleTranslator(AdversarialTranslator):
         return generator(generator.draw_noise())
 
     def _refuse_hints(self) -> None:
+        judges: Any = self.heads[AtoB]
         slots = {"backbone": self.backbones[AtoB]}
-        slots |= {f"heads.{name}": network_of(head) for name, head in self.heads[AtoB].items()}
+        slots |= {f"heads.{name}": network_of(head) for name, head in judges.items()}
         for slot, network in slots.items():
             if hint_channels(network):
                 raise ConfigError(f"{slot}.hint_channels: a cycle's pictures have no hints: set it to 0")
