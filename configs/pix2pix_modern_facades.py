@@ -1,5 +1,5 @@
 # sketchkit train configs/pix2pix_modern_facades.py --cfg-options data_root=PATH
-# Label maps to facades by newer pieces, measured in docs/modern.md: a U-Net whose norms are told the labels, PatchGANs
+# Label maps to facades by newer pieces (docs/modern.md): a U-Net whose norms are told the labels, PatchGANs
 # at two scales that see augmented pictures, and their features; tested by running statistics, without dropout.
 _base_ = "pix2pix_facades.py"
 batch_size = 4
