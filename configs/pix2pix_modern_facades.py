@@ -1,13 +1,12 @@
 # sketchkit train configs/pix2pix_modern_facades.py --cfg-options data_root=PATH
 # Label maps to facades by newer pieces (docs/modern.md): a U-Net whose norms are told the labels, PatchGANs
-# at two scales that see augmented pictures, and their features; tested by running statistics, without dropout.
+# at two scales that see augmented pictures, and their features; tested by running statistics.
 _base_ = ["_base_/runtime.py", "_base_/modern.py", "_base_/pairs.py"]
 data_root = "data/facades"
 val_split = "test"
 direction = "BtoA"
 batch_size = 4
 
-translator = dict(test_norm="running", test_dropout=False)
 backbone = dict(num_downs=8)
 heads = dict(discriminator=dict(type="MultiScaleDiscriminator", num_scales=2, num_layers=3))
 optim_wrapper = dict(generator=dict(optimizer=dict(lr=4e-4)), discriminator=dict(optimizer=dict(lr=4e-4)))

@@ -15,23 +15,35 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad
              "ALLOC_FAILED", "killed by signal: Killed")  # fmt: skip
 NO_SHARED_MEMORY = ("shared memory", "Bus error", "/torch_")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3)
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3), and what they are unless they are changed
+TRIM_THRESHOLD, MMAP_MAX = 128 * 1024, 65_536
 ALONE = "read without them (num_workers=0, --workers 0)"
-GENERAL = "take smaller pictures (translate: --size) or batches (batch_size), and read without processes (--workers 0)"
+GENERAL = ("take smaller pictures (translate: --size, --tile-size) or batches (batch_size), and read without processes "
+           "(--workers 0)")  # fmt: skip
 
 
-def keep_freed_memory() -> None:
-    """Let the C library keep what is freed for what is allocated next, in this process from now on.
+@contextmanager
+def kept_when_freed() -> Iterator[None]:
+    """Let the C library keep what the block frees for what it allocates next, in this process.
 
     glibc gives large blocks back at once, and each iteration of a training then waits for the system to clear the same
-    pages again: on a CPU a third of the demo's time. Other libraries are left as they are.
+    pages again: on a CPU a third of the demo's time. What is kept goes back in the end. Other libraries are left as
+    they are.
     """
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        libc = ctypes.CDLL(None)
+        tell, give_back = libc.mallopt, libc.malloc_trim
     except (OSError, TypeError, AttributeError):  # no such function, or, on Windows, no such library
+        yield
         return
-    mallopt(M_MMAP_MAX, 0)
-    mallopt(M_TRIM_THRESHOLD, -1)
+    tell(M_MMAP_MAX, 0)
+    tell(M_TRIM_THRESHOLD, -1)
+    try:
+        yield
+    finally:
+        tell(M_MMAP_MAX, MMAP_MAX)
+        tell(M_TRIM_THRESHOLD, TRIM_THRESHOLD)
+        give_back(0)
 
 
 @contextmanager

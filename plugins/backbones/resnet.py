@@ -177,7 +177,8 @@ class ResNetGenerator(EncoderDecoder):
         if self.num_classes:
             check_label(label, self.num_classes, name)
         condition = Condition(with_hint(source, hint, self.hint_channels), label)
-        return ResNetState(self.layers[: self.encoder_depth](condition.source, condition), condition)
+        maps = self.layers[: self.encoder_depth](condition.source, condition)
+        return ResNetState(maps, replace(condition, told={} if self.noise_channels else None))
 
     def decode(self, state: ResNetState, noise: Tensor | None = None) -> Tensor:
         """A picture (B, out_channels, H, W) in [-1, 1] from `encode`'s state and noise (B, noise_channels)."""

@@ -159,7 +159,7 @@ class UNetGenerator(EncoderDecoder):
         for block in self.encoder:
             x = conditioned(block, x, condition)
             maps.append(x)
-        return UNetState(maps, condition)
+        return UNetState(maps, replace(condition, told={} if self.noise_channels else None))
 
     def decode(self, state: UNetState, noise: Tensor | None = None) -> Tensor:
         """A picture (B, out_channels, H, W) in [-1, 1] from `encode`'s state and noise (B, noise_channels)."""

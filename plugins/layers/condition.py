@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -17,13 +18,22 @@ class Condition:
     """What a picture is to be made of, for the layers that ask.
 
     source: (B, C, H, W), as the first layer sees it. label: (B,). noise: (B, N). told: what layers have made of the
-    source, by layer; pictures of other noises need not make it again.
+    source, by layer and whether with gradients, where pictures of other noises need not make it again.
     """
 
     source: Tensor
     label: Tensor | None = None
     noise: Tensor | None = None
-    told: dict[nn.Module, Any] = field(default_factory=dict)
+    told: dict[tuple[nn.Module, bool], Any] | None = None
+
+    def of_source(self, layer: nn.Module, make: Callable[[Tensor], Any]) -> Any:
+        """What `make` makes of the source for that layer; once for all noises, where `told` remembers it."""
+        if self.told is None:
+            return make(self.source)
+        key = (layer, torch.is_grad_enabled())
+        if key not in self.told:
+            self.told[key] = make(self.source)
+        return self.told[key]
 
 
 class Conditioned(nn.Module):
@@ -115,11 +125,12 @@ class SpatiallyAdaptiveNorm(Conditioned):
 
     def forward(self, x: Tensor, condition: Condition) -> Tensor:
         """x (B, channels, h, w) to its shape; the condition's source is (B, source_channels, n h, n w)."""
-        if self not in condition.told:
-            source = condition.source
+
+        def make(source: Tensor) -> tuple[Tensor, ...]:
             averaged = F.avg_pool2d(source, source.shape[-1] // x.shape[-1])
-            condition.told[self] = self.maps(averaged.to(x.dtype)).chunk(2, 1)
-        gamma, beta = condition.told[self]
+            return self.maps(averaged.to(x.dtype)).chunk(2, 1)
+
+        gamma, beta = condition.of_source(self, make)
         return torch.addcmul(beta, self.norm(x), 1 + gamma)
 
 

@@ -56,6 +56,7 @@ class ResizeConvolution(nn.Conv2d):
     """Each pixel twice in both directions, then a 3 x 3 convolution whose picture goes on as its border.
 
     Both in one transposed convolution: of the nine products at each pixel some have the same pixel, and four are left.
+    Under autocast they are two steps.
     """
 
     sums: Tensor
@@ -68,6 +69,8 @@ class ResizeConvolution(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, in_channels, H, W) to (B, out_channels, 2 H, 2 W)."""
+        if torch.is_autocast_enabled(x.device.type):  # sums of taps, rounded to half precision, would be a grid
+            return super().forward(F.interpolate(x, scale_factor=2.0))
         taps = (self.weight.transpose(0, 1).flatten(2) @ self.sums).unflatten(2, (4, 4))
         return F.conv_transpose2d(F.pad(x, (1, 1, 1, 1), "replicate"), taps, self.bias, 2, padding=3)
 

@@ -125,6 +125,9 @@ class ConditionalTranslator(AdversarialTranslator):
         keeps_graph = is_generators_turn and len(parts) == 1
         with torch.set_grad_enabled(keeps_graph), optim_wrapper["generator"].optim_context(self):
             passes = [self.generate(part, share) for part, share in parts]
+        if not keeps_graph:
+            for one in passes:
+                one.generator.forget()
         self.keep_batch(passes[-1].batch, fake=passes[-1].fake)
         logs: dict[str, Tensor] = {}
         if len(self.discriminator_objective):

@@ -251,12 +251,13 @@ class CycleTranslator(AdversarialTranslator):
         return generator(generator.draw_noise())
 
     def _refuse_hints(self) -> None:
-        judges: Any = self.heads[AtoB]
-        slots = {"backbone": self.backbones[AtoB]}
-        slots |= {f"heads.{name}": network_of(head) for name, head in judges.items()}
-        for slot, network in slots.items():
-            if hint_channels(network):
-                raise ConfigError(f"{slot}.hint_channels: a cycle's pictures have no hints: set it to 0")
+        for direction, prefix in ((AtoB, ""), (BtoA, "translator.reverse.")):
+            judges: Any = self.heads[direction]
+            slots = {"backbone": self.backbones[direction]}
+            slots |= {f"heads.{name}": network_of(head) for name, head in judges.items()}
+            for slot, network in slots.items():
+                if hint_channels(network):
+                    raise ConfigError(f"{prefix}{slot}.hint_channels: a cycle's pictures have no hints: set it to 0")
 
     def _refuse_identity(self) -> None:
         one: Any = self.backbones[AtoB]

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import uuid
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from sketchkit.engine.scores import VAL
 from sketchkit.engine.trial import try_building
 from sketchkit.errors import ConfigError
 from sketchkit.file_names import is_text
-from sketchkit.memory import keep_freed_memory, shortages
+from sketchkit.memory import kept_when_freed, shortages
 from sketchkit.options import did_you_mean
 from sketchkit.registry import MODELS, translator_names
 from sketchkit.sharding import bring_back
@@ -59,8 +60,6 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
         raise ConfigError(f"the run folder {folder} has no name in UTF-8, which TensorBoard needs: choose another")
     existing = latest_checkpoint(folder)
     check(config, folder, existing, bool(resume))
-    if not torch.cuda.is_available():
-        keep_freed_memory()
     launcher = _start_processes()
     resuming = existing is not None if resume == "auto" else resume
     runner = _runner_config(config, folder, bool(resuming), launcher)
@@ -70,7 +69,8 @@ def train(config: Config, work_dir: str | Path | None = None, resume: bool | str
             for place in (folder, folder / "grids"):
                 remove_parts(place)
             built: Any = TranslationRunner.from_cfg(runner)
-            with reported(built), shortages(MEND):
+            keeping = nullcontext() if torch.cuda.is_available() else kept_when_freed()
+            with reported(built), shortages(MEND), keeping:
                 built.train()
             if is_main_process():
                 _summarize(folder)

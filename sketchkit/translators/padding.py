@@ -25,8 +25,17 @@ def takes(backbone: Any, name: str) -> bool:
 
 
 def hint_channels(backbone: Any) -> int:
-    """How many channels of a hint a backbone takes: its `hint_channels`, where it takes hints."""
-    return backbone.hint_channels if takes(backbone, "hint") else 0
+    """How many channels of a hint a network takes: its `hint_channels`, where it takes hints.
+
+    Raises:
+        ConfigError: it takes hints and does not say of how many channels.
+    """
+    if not takes(backbone, "hint"):
+        return 0
+    channels = getattr(backbone, "hint_channels", None)
+    if channels is None:
+        raise ConfigError(f"{type(backbone).__name__} takes a hint: give it an attribute hint_channels, 0 for none")
+    return channels
 
 
 class PaddedGenerator:
@@ -77,6 +86,10 @@ class PaddedGenerator:
         height, width = self.size
         return image[..., :height, :width].float()
 
+    def forget(self) -> None:
+        """Let go of what the encoder made, which the next picture makes again."""
+        self._state = None
+
     @property
     def varies(self) -> bool:
         """Whether a source has more than one picture: by noise, or by dropout where the protocol has it."""
@@ -89,7 +102,7 @@ class PaddedGenerator:
     def tested(self, noise: Tensor | None = None, names: Sequence[str] | None = None) -> Tensor:
         """The pictures by the protocol; what dropout drops goes by a name for each, or is drawn at random."""
         if self.protocol.dropout:
-            self._state = None  # dropped for another draw
+            self.forget()  # dropped for another draw
         with self.protocol.followed(len(self.source), names):
             return self(noise)
 

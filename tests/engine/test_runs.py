@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from sketchkit.engine.checkpoints import read_checkpoint
 from sketchkit.engine.hooks.progress import read_scalars
 from sketchkit.engine.train import train
 from sketchkit.errors import CheckpointError, ConfigError, DataError, TrainingStopped
+from sketchkit.memory import kept_when_freed
 from tests.conftest import NARROW, ROOT, TINY, drawing_curves, tiny_overrides
 from tests.forks import succeeded, training
 
@@ -45,8 +47,10 @@ def finished(sample_root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "finished"
     overrides = tiny_overrides(sample_root, EMA, SCHEDULE, "num_workers=1")
     config = load_config(NARROW, overrides, [TINY])
-    with drawing_curves():
+    keeping = mock.patch("sketchkit.engine.train.kept_when_freed", wraps=kept_when_freed)
+    with drawing_curves(), keeping as kept:
         train(config, folder)
+    assert kept.called is not torch.cuda.is_available()
     return folder, config
 
 

@@ -1,7 +1,10 @@
 """Layers that look at the source, the class or the noise, against their papers' formulas."""
 
+from functools import partial
+
 import pytest
 import torch
+from sketchkit_plugins.backbones.resnet import ResNetGenerator
 from sketchkit_plugins.backbones.unet import UNetGenerator
 from sketchkit_plugins.layers.condition import Condition, NoiseShift, SelfAttention, SpatiallyAdaptiveNorm
 from torch import nn
@@ -49,6 +52,21 @@ def test_what_spade_makes_of_a_source_is_made_once_for_pictures_of_all_noises():
     torch.stack([network(source, noise=noise) for noise in noises]).pow(2).sum().backward()
     for norm, before in zip(norms, once, strict=True):
         assert torch.allclose(norm.maps[0].weight.grad, before, rtol=1e-4, atol=1e-6)
+
+
+def test_what_was_made_without_gradients_is_made_again_with_them():
+    network = UNetGenerator(width=4, num_downs=2, norm="spade", noise_channels=3).train()
+    state, noise = network.encode(torch.rand(2, 3, 8, 8)), torch.randn(2, 3)
+    with torch.no_grad():
+        network.decode(state, noise)
+    network.decode(state, noise).sum().backward()
+    assert all(value.grad is not None for name, value in network.named_parameters() if ".maps." in name)
+
+
+@pytest.mark.parametrize("kind", [partial(UNetGenerator, num_downs=2), partial(ResNetGenerator, num_blocks=1)])
+def test_without_noise_nothing_that_spade_makes_is_kept(kind):
+    assert kind(width=4, norm="spade").encode(torch.rand(2, 3, 8, 8)).condition.told is None
+    assert kind(width=4, norm="spade", noise_channels=3).encode(torch.rand(2, 3, 8, 8)).condition.told == {}
 
 
 def test_attention_is_the_papers_sum_over_all_places():

@@ -57,6 +57,13 @@ def test_a_flat_map_stays_flat_up_to_its_borders(name: str) -> None:
     assert torch.allclose(out, out[..., :1, :1].expand_as(out), atol=1e-6)
 
 
+def test_a_flat_map_stays_flat_in_half_precision() -> None:
+    up = make_upsampling("resize", 64, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = up(torch.rand(1, 64, 1, 1).expand(1, 64, 4, 4)).float()
+    assert torch.equal(out, out[..., :1, :1].expand_as(out))
+
+
 def test_resize_repeats_each_pixel_and_convolves() -> None:
     up, x = make_upsampling("resize", 2, 3), torch.rand(1, 2, 3, 4)
     twice = F.pad(x.repeat_interleave(2, 2).repeat_interleave(2, 3), (1, 1, 1, 1), mode="replicate")

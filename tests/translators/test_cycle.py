@@ -146,6 +146,8 @@ def test_hints_are_refused_which_a_cycle_would_never_see():
     head = dict(type="PatchDiscriminator", num_layers=1, width=4, hint_channels=4)
     with pytest.raises(ConfigError, match=r"heads\.d\.hint_channels: a cycle's pictures have no hints"):
         translator(heads=dict(d=head))
+    with pytest.raises(ConfigError, match=r"translator\.reverse\.heads\.d\.hint_channels: a cycle's pictures have no"):
+        translator(heads=dict(d={**head, "hint_channels": 0}), reverse=dict(heads=dict(d=dict(hint_channels=4))))
 
 
 def test_the_way_back_may_weigh_a_term_differently():

@@ -74,7 +74,7 @@ class Resizer:
 
 def scale_of(step: Any, height: int, width: int) -> Scale:
     """The scale that a step brings a picture of that size to; it `resizes`."""
-    return Scale(max(1, step.short_side(height, width)), step.interpolation)
+    return Scale(max(1, round(step.short_side(height, width))), step.interpolation)
 
 
 def resizes(step: Any) -> bool:

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import torch
 from torch import Tensor
+from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from sketchkit.data.transforms.sample import Sample
+from sketchkit.data.transforms.scale import resized
 from sketchkit.declared import Interpolation, Range, Side
 from sketchkit.errors import ConfigError
 from sketchkit.registry import TRANSFORMS
@@ -30,7 +32,7 @@ class RandomZoom:
         size: (height, width).
         scale: the least and the most area of the frame, as a share of the picture's.
         ratio: the least and the most width of the frame over its height, where the picture's is 1.
-        interpolation: 'bilinear' or 'bicubic', both antialiased, or another of torchvision's words.
+        interpolation: 'bilinear' or 'bicubic', both antialiased, or another of `Interpolation`.
 
     Raises:
         ConfigError: a range that is not of two numbers, the lesser first.
@@ -56,23 +58,24 @@ class RandomZoom:
         shares = math.sqrt(area / ratio), math.sqrt(area * ratio)
         # Wholly within the picture, or the picture wholly within the frame.
         starts = [(1 - share) * torch.rand(()).item() for share in shares]
-        return {key: self._framed(picture, starts, shares) for key, picture in sample.items()}
+        return {
+            key: self._framed(value, starts, shares) if isinstance(value, Tensor) else value
+            for key, value in sample.items()
+        }
 
-    def short_side(self, height: int, width: int) -> float:
+    def short_side(self, height: int, width: int) -> int:
         """The pixels of the shorter side of a whole picture, in a frame of middling area."""
-        return min(self.size) / (self.scale[0] * self.scale[1]) ** 0.25
+        return round(min(self.size) / (self.scale[0] * self.scale[1]) ** 0.25)
 
     def _framed(self, picture: Tensor, starts: Sequence[float], shares: Sequence[float]) -> Tensor:
-        (top, height), (left, width) = (
-            _pixels(start, share, side) for start, share, side in zip(starts, shares, picture.shape[-2:], strict=True)
-        )
         rows, columns = picture.shape[-2:]
-        beyond = [max(0, one) for one in (-left, -top, left + width - columns, top + height - rows)]
-        wide = v2.functional.pad(picture, beyond, padding_mode="edge")
-        frame = (top + beyond[1], left + beyond[0], height, width)
-        return v2.functional.resized_crop(
-            wide, *frame, self.size, v2.InterpolationMode(self.interpolation), antialias=True
+        (top, bottom), (left, right) = (
+            _ends(start, share, side) for start, share, side in zip(starts, shares, (rows, columns), strict=True)
         )
+        inside = picture[..., max(0, top) : bottom, max(0, left) : right]
+        beyond = [max(0, one) for one in (-left, -top, right - columns, bottom - rows)]
+        frame = v2.functional.pad(inside, beyond, padding_mode="edge") if any(beyond) else inside
+        return tv_tensors.wrap(resized(frame[None], self.size, self.interpolation)[0], like=picture)
 
 
 def _between(least: float, most: float) -> float:
@@ -80,7 +83,9 @@ def _between(least: float, most: float) -> float:
     return math.exp(torch.empty(()).uniform_(math.log(least), math.log(most)).item())
 
 
-def _pixels(start: float, share: float, side: int) -> tuple[int, int]:
-    """The first pixel of a frame along a side, and how many it has."""
+def _ends(start: float, share: float, side: int) -> tuple[int, int]:
+    """The first pixel of a frame along a side, and the one behind its last; within the side if it is not larger."""
     first = round(start * side)
-    return first, max(1, round((start + share) * side) - first)
+    if share <= 1:
+        first = min(first, side - 1)
+    return first, max(first + 1, round((start + share) * side))

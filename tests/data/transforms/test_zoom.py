@@ -101,6 +101,21 @@ def test_whole_pictures_are_shown_in_use_as_in_a_frame_of_middling_area():
     step = build_transform(dict(type="RandomZoom", size=[64, 64], scale=[0.5, 2.0], interpolation="bicubic"))
     assert scale_of(step, 128, 128) == (64, "bicubic")
     assert scale_of(build_transform(dict(type="RandomZoom", size=[64, 64], scale=[0.25, 0.25])), 128, 128).side == 128
+    # A share that is no whole number of pixels.
+    scale = scale_of(build_transform(dict(type="RandomZoom", size=[64, 64], scale=[0.6, 2.0])), 100, 150)
+    assert scale(picture(100, 150)).shape == (3, 61, 91)
+
+
+def test_frames_and_pictures_of_a_single_pixel():
+    assert framed(0.01, (1, 1)).shape == framed(100.0, (1, 1)).shape == (3, 1, 1)
+    for seed in range(20):
+        out = framed(0.01, (4, 4), seed, picture(3, 10))
+        assert len(places(out[:, :1, :1], picture(3, 10))) > 0 and (out == out[:, :1, :1]).all()
+
+
+def test_what_is_no_picture_is_left_alone_and_pictures_stay_what_they_were():
+    out = RandomZoom()({"source": picture(), "label": 3})
+    assert out["label"] == 3 and isinstance(out["source"], tv_tensors.Image)
 
 
 @pytest.mark.parametrize(
