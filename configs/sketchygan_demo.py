@@ -9,8 +9,8 @@ translator = dict(ema=dict(momentum=0.01, gamma=20))
 backbone = dict(width=16, final_width=16)
 heads = dict(discriminator=dict(width=24))
 optim_wrapper = dict(
-    generator=dict(optimizer=dict(lr=2e-3)),
-    discriminator=dict(optimizer=dict(lr=1e-3)),
+    generator=dict(optimizer=dict(lr=3e-3)),
+    discriminator=dict(optimizer=dict(lr=1.5e-3)),
 )
 train_cfg = dict(max_iters=1100, val_interval=550, val_at_start=True)
 default_hooks = dict(

@@ -10,11 +10,11 @@ contrast = 0.1
 # The areas of the frames that training shows pictures in: nearer than they are, for whole ones are learned by heart
 # with their grounds, and farther, for people draw small things too.
 least_area = 0.6
-most_area = 2.0
+most_area = 3.0
 
 backbone = dict(num_downs=5, final_width=32, num_classes="$num_classes", noise_channels=8)
 heads = dict(discriminator=dict(num_layers=2))
-generator_losses = dict(variety=dict(type="VarietyLoss", weight=10.0), matching=dict(weight=3.0))
+generator_losses = dict(gan=dict(weight=0.5), variety=dict(type="VarietyLoss", weight=10.0), matching=dict(weight=3.0))
 train_cfg = dict(max_iters=84_000, val_interval=5000)
 train_dataloader = dict(
     dataset=dict(
