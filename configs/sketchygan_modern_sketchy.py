@@ -14,7 +14,7 @@ most_area = 3.0
 
 backbone = dict(num_downs=5, final_width=32, num_classes="$num_classes", noise_channels=8)
 heads = dict(discriminator=dict(num_layers=2))
-generator_losses = dict(gan=dict(weight=0.5), variety=dict(type="VarietyLoss", weight=10.0), matching=dict(weight=3.0))
+generator_losses = dict(gan=dict(weight=0.3), variety=dict(type="VarietyLoss", weight=15.0), matching=dict(weight=3.0))
 train_cfg = dict(max_iters=84_000, val_interval=5000)
 train_dataloader = dict(
     dataset=dict(
