@@ -51,20 +51,20 @@ def test_a_command_that_runs_out_of_memory_says_so(tmp_path, monkeypatch, capsys
     assert capsys.readouterr().err.startswith("error: out of memory on the GPU: take smaller pictures")
 
 
-def faults_of_a_block():
-    """Page faults of 64 MiB taken and filled again; the least of four, for something small may lie in its place."""
+def faults_of_a_block(times=5):
+    """The page faults of each time that 64 MiB are taken and filled."""
     found = []
-    for _ in range(5):
+    for _ in range(times):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         torch.ones(2**24).sum()
         found.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-    return min(found[1:])
+    return found
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_what_a_training_frees_comes_back_without_a_page_fault_and_goes_back_in_the_end():
-    before = faults_of_a_block()
     with kept_when_freed():
-        kept = faults_of_a_block()
-    assert kept < before / 4
-    assert faults_of_a_block() > before / 2
+        first, *again = faults_of_a_block()
+    # The least, for something small may lie in its place.
+    assert min(again) < 1000
+    assert faults_of_a_block(1)[0] > min(again) + 100  # all of them, or of pages that are huge

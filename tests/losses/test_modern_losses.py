@@ -21,7 +21,7 @@ from sketchkit.config.checks import TERM_OPTIONS
 from sketchkit.engine.hooks.watchdog import examine
 from sketchkit.errors import ConfigError
 from sketchkit.options import check_options
-from sketchkit.registry import HEADS, LOSSES, MODELS, HeadOutput
+from sketchkit.registry import AUGMENTATIONS, HEADS, LOSSES, MODELS, HeadOutput
 from tests.conftest import ROOT
 
 D = torch.float64
@@ -265,6 +265,6 @@ def test_what_the_page_says_to_write_can_be_built() -> None:
     recipes = [eval(recipe) for recipe in re.findall(r"\w=(dict\(type='[^`]*?\))[`\"]", page)]
     assert len(recipes) >= 10
     for recipe in recipes:
-        entries = HEADS if recipe["type"] in HEADS else LOSSES
+        entries = next(one for one in (HEADS, AUGMENTATIONS, LOSSES) if recipe["type"] in one)
         options = {key: value for key, value in recipe.items() if key not in TERM_OPTIONS}
         check_options(entries.get(recipe["type"]), {key: value for key, value in options.items() if key != "type"})
