@@ -7,7 +7,7 @@ from torch import nn
 from sketchkit.errors import ConfigError
 from sketchkit.registry import BACKBONES
 from sketchkit.testing import check_backbone
-from sketchkit.translators.padding import PaddedGenerator, takes
+from sketchkit.translators.padding import PaddedGenerator, hint_channels, takes
 from tests.backbones.test_receptive_radius import build
 
 UNET = dict(type="UNetGenerator", width=8, num_downs=3)
@@ -54,6 +54,15 @@ def test_a_network_takes_what_it_was_built_for(network):
     assert [takes(whole, name) for name in ("label", "noise", "hint")] == [True, True, False]
     assert PaddedGenerator(plain, batch()).noise_of(["a", "b"]) is None
     assert PaddedGenerator(whole, batch()).noise_of(["a", "b"]).shape == (2, 3)
+
+
+def test_a_network_that_takes_a_hint_says_of_how_many_channels():
+    class Silent(nn.Module):
+        def forward(self, source, *, hint=None):
+            return source
+
+    with pytest.raises(ConfigError, match="Silent takes a hint: give it an attribute hint_channels, 0 for none"):
+        hint_channels(Silent())
 
 
 @NETWORKS

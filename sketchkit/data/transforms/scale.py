@@ -65,15 +65,15 @@ class Resizer:
         self.interpolation: str = self.options.pop("interpolation", "bilinear")
         one_of(f"{self.name}: interpolation", self.interpolation, get_args(Interpolation))
         with explained(self.name):
-            self.short_side(LONGEST, LONGEST)
+            scale_of(self, LONGEST, LONGEST)
 
-    def short_side(self, height: int, width: int) -> int:
+    def short_side(self, height: int, width: int) -> float:
         """The pixels of the shorter side of a picture of that size."""
-        return max(1, round(RESIZERS[self.name](height, width, **self.options)))
+        return RESIZERS[self.name](height, width, **self.options)
 
 
 def scale_of(step: Any, height: int, width: int) -> Scale:
-    """The scale that a step brings a picture of that size to; it `resizes`."""
+    """The scale, in whole pixels, that a step brings a picture of that size to; it `resizes`."""
     return Scale(max(1, round(step.short_side(height, width))), step.interpolation)
 
 

@@ -63,9 +63,9 @@ class RandomZoom:
             for key, value in sample.items()
         }
 
-    def short_side(self, height: int, width: int) -> int:
+    def short_side(self, height: int, width: int) -> float:
         """The pixels of the shorter side of a whole picture, in a frame of middling area."""
-        return round(min(self.size) / (self.scale[0] * self.scale[1]) ** 0.25)
+        return min(self.size) / (self.scale[0] * self.scale[1]) ** 0.25
 
     def _framed(self, picture: Tensor, starts: Sequence[float], shares: Sequence[float]) -> Tensor:
         rows, columns = picture.shape[-2:]
